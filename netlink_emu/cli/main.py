@@ -1,0 +1,1 @@
+"""The command line's root: collects the commands, prints our errors as one line."""

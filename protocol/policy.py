@@ -1,0 +1,233 @@
+"""Attribute policies and their validation: what lib/nlattr.c and net/netlink/policy.c do.
+
+A policy says for each attribute type what its payload must be. ``nla_parse`` walks, validates
+and returns the attributes; what it rejects is a :class:`NetlinkError` with the extended ack
+filled in, in the words of the kernel.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from errno import EINVAL, ERANGE
+from typing import Final
+
+from .attributes import NLA_F_NESTED, NLA_TYPE_MASK, AttrWriter, nla_walk
+from .errors import NetlinkError, NetlinkExtAck
+from .format import LITTLE, ByteOrder
+
+
+class NlAttrType(enum.IntEnum):
+    """NL_POLICY_TYPE_ATTR_TYPE: enum netlink_attribute_type of the UAPI."""
+
+    NL_ATTR_TYPE_INVALID = 0
+    NL_ATTR_TYPE_FLAG = 1
+    NL_ATTR_TYPE_U8 = 2
+    NL_ATTR_TYPE_U16 = 3
+    NL_ATTR_TYPE_U32 = 4
+    NL_ATTR_TYPE_U64 = 5
+    NL_ATTR_TYPE_BINARY = 10
+    NL_ATTR_TYPE_STRING = 11
+    NL_ATTR_TYPE_NUL_STRING = 12
+    NL_ATTR_TYPE_NESTED = 13
+
+
+class NlPolicyTypeAttr(enum.IntEnum):
+    """Attributes that describe one attribute's policy."""
+
+    NL_POLICY_TYPE_ATTR_TYPE = 1
+    NL_POLICY_TYPE_ATTR_MIN_VALUE_U = 4
+    NL_POLICY_TYPE_ATTR_MAX_VALUE_U = 5
+    NL_POLICY_TYPE_ATTR_MIN_LENGTH = 6
+    NL_POLICY_TYPE_ATTR_MAX_LENGTH = 7
+
+
+_INT_SIZE: Final = {
+    NlAttrType.NL_ATTR_TYPE_U8: 1,
+    NlAttrType.NL_ATTR_TYPE_U16: 2,
+    NlAttrType.NL_ATTR_TYPE_U32: 4,
+    NlAttrType.NL_ATTR_TYPE_U64: 8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NlaPolicy:
+    """struct nla_policy: the type, and for strings and binaries the longest payload (0: any)."""
+
+    type: NlAttrType
+    len: int = 0
+
+
+Policy = Mapping[int, NlaPolicy]
+
+
+class NlValidate(enum.Flag):
+    """enum netlink_validation: how strict a parse is; liberal is none of them."""
+
+    NL_VALIDATE_LIBERAL = 0
+    NL_VALIDATE_TRAILING = enum.auto()
+    NL_VALIDATE_MAXTYPE = enum.auto()
+    NL_VALIDATE_UNSPEC = enum.auto()
+    NL_VALIDATE_STRICT_ATTRS = enum.auto()
+    NL_VALIDATE_NESTED = enum.auto()
+    NL_VALIDATE_STRICT = (
+        NL_VALIDATE_TRAILING
+        | NL_VALIDATE_MAXTYPE
+        | NL_VALIDATE_UNSPEC
+        | NL_VALIDATE_STRICT_ATTRS
+        | NL_VALIDATE_NESTED
+    )
+
+
+LIBERAL: Final = NlValidate.NL_VALIDATE_LIBERAL
+STRICT: Final = NlValidate.NL_VALIDATE_STRICT
+
+
+def policy_attributes(policy: NlaPolicy, order: ByteOrder = LITTLE) -> bytes:
+    """One attribute's policy as GETPOLICY and NLMSGERR_ATTR_POLICY describe it.
+
+    From net/netlink/policy.c: limits first, the type last.
+    """
+    attrs = AttrWriter(order)
+    size = _INT_SIZE.get(policy.type)
+    if size is not None:
+        attrs.put_u64(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MIN_VALUE_U, 0)
+        attrs.put_u64(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_VALUE_U, (1 << 8 * size) - 1)
+    elif policy.len:
+        attrs.put_u32(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_LENGTH, policy.len)
+    attrs.put_u32(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_TYPE, policy.type)
+    return bytes(attrs.data)
+
+
+def _violation(policy: NlaPolicy, payload: bytes, order: ByteOrder) -> int:
+    """The errno with which validate_nla() rejects ``payload``, or 0."""
+    size = _INT_SIZE.get(policy.type)
+    if size is not None:
+        return ERANGE if len(payload) < size else 0
+    match policy.type:
+        case NlAttrType.NL_ATTR_TYPE_FLAG:
+            return ERANGE if payload else 0
+        case NlAttrType.NL_ATTR_TYPE_NUL_STRING:
+            return _string_violation(policy, payload, must_end=True)
+        case NlAttrType.NL_ATTR_TYPE_STRING:
+            return _string_violation(policy, payload, must_end=False)
+        case NlAttrType.NL_ATTR_TYPE_BINARY:
+            return ERANGE if policy.len and len(payload) > policy.len else 0
+        case NlAttrType.NL_ATTR_TYPE_NESTED:
+            return ERANGE if payload and len(payload) < 4 else 0
+    return 0
+
+
+def _string_violation(policy: NlaPolicy, payload: bytes, *, must_end: bool) -> int:
+    if must_end:
+        # A NUL has to stand within the longest text and its NUL.
+        reach = min(policy.len + 1, len(payload)) if policy.len else len(payload)
+        if not reach or b"\0" not in payload[:reach]:
+            return EINVAL
+    if not payload:
+        return ERANGE
+    length = len(payload)
+    if policy.len:
+        if payload.endswith(b"\0"):
+            length -= 1
+        if length > policy.len:
+            return ERANGE
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParseRules:
+    """What an era adds to a parse: see the profile's capabilities of the same names."""
+
+    attr_type_mask: int = NLA_TYPE_MASK
+    extack_policy_msg: bool = True
+    extack_policy: bool = True
+    extack_leftover_msg: bool = True
+    nul_string: bool = True
+
+
+MODERN: Final = ParseRules()
+
+
+def nla_parse(
+    data: bytes,
+    start: int,
+    end: int,
+    policy: Policy,
+    *,
+    maxtype: int,
+    extack: NetlinkExtAck,
+    base: int = 0,
+    validate: NlValidate = LIBERAL,
+    order: ByteOrder = LITTLE,
+    rules: ParseRules = MODERN,
+) -> dict[int, bytes]:
+    """The attributes of data[start:end] by type, the last of a kind winning.
+
+    ``base`` is where the request message starts in ``data``: offsets in the extended ack count
+    from there. Raises NetlinkError: ERANGE or EINVAL, as __nla_validate_parse().
+    """
+    attrs: dict[int, bytes] = {}
+    position = start
+    for nla_type, offset, length in nla_walk(data, start, end, order):
+        header = offset - 4
+        position = header + ((length + 7) & ~3)
+        kind = nla_type & rules.attr_type_mask
+        if kind == 0 or kind > maxtype:
+            if NlValidate.NL_VALIDATE_MAXTYPE in validate:
+                extack.msg, extack.bad_attr = "Unknown attribute type", header - base
+                raise NetlinkError(EINVAL)
+            continue
+        payload = data[offset : offset + length]
+        rule = policy.get(kind)
+        if rule is None:
+            if NlValidate.NL_VALIDATE_UNSPEC in validate:
+                extack.msg, extack.bad_attr = "Unsupported attribute", header - base
+                raise NetlinkError(EINVAL)
+        else:
+            if not rules.nul_string and rule.type is NlAttrType.NL_ATTR_TYPE_NUL_STRING:
+                rule = NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING, rule.len)
+            _validate(rule, nla_type, payload, header - base, validate, extack, order, rules)
+        attrs[kind] = payload
+    if position < end:
+        if rules.extack_leftover_msg:
+            extack.msg = "bytes leftover after parsing attributes"
+        if NlValidate.NL_VALIDATE_TRAILING in validate:
+            raise NetlinkError(EINVAL)
+    return attrs
+
+
+def _validate(
+    rule: NlaPolicy,
+    nla_type: int,
+    payload: bytes,
+    offset: int,
+    validate: NlValidate,
+    extack: NetlinkExtAck,
+    order: ByteOrder,
+    rules: ParseRules,
+) -> None:
+    size = _INT_SIZE.get(rule.type)
+    text = "Attribute failed policy validation"
+    failed = 0
+    if NlValidate.NL_VALIDATE_STRICT_ATTRS in validate and size is not None and (
+        len(payload) != size
+    ):
+        failed, text = EINVAL, "invalid attribute length"
+    elif (
+        NlValidate.NL_VALIDATE_NESTED in validate
+        and nla_type & NLA_F_NESTED
+        and rule.type is not NlAttrType.NL_ATTR_TYPE_NESTED
+    ):
+        failed, text = EINVAL, "NLA_F_NESTED not expected"
+    else:
+        failed = _violation(rule, payload, order)
+    if not failed:
+        return
+    extack.bad_attr = offset
+    if rules.extack_policy_msg:
+        extack.msg = text
+    if rules.extack_policy:
+        extack.policy = policy_attributes(rule, order)
+    raise NetlinkError(failed)
