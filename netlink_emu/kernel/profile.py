@@ -1,0 +1,181 @@
+"""What one kernel does, as independent capabilities; kernel code asks these, never a version.
+
+The defaults are Linux 6.18 on x86-64. Rows for other releases are built in
+:mod:`netlink_emu.kernel.releases`; each capability names the kernel file and the release at
+which it changed.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Final
+
+from netlink_emu.protocol.cpulist import CpulistDialect
+from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
+
+
+class TaskstatsPad(enum.Enum):
+    """Where kernel/taskstats.c puts TASKSTATS_TYPE_NULL on machines that align u64."""
+
+    NEVER = "never"
+    BEFORE_AGGR = "before each AGGR attribute"
+    BEFORE_STATS = "inside the nest, before STATS, where the position is 8-aligned"
+
+
+class GetfamilyAttrs(enum.Enum):
+    """What ctrl_fill_info() reports of a family."""
+
+    NAME_ID = "name and id"
+    FLAG_OPS = "all, each operation with zero-length flag attributes beside its flags"
+    FULL = "all"
+
+
+class FamilyIds(enum.Enum):
+    """How genl_register_family() hands out ids."""
+
+    SEQUENTIAL = "counting up"
+    LOWEST_FREE = "the lowest free one"
+    CYCLIC = "counting up, going round"
+
+
+class Getpolicy(enum.Enum):
+    """What CTRL_CMD_GETPOLICY can do."""
+
+    ABSENT = "EOPNOTSUPP"
+    FAMILY = "the family's policy"
+    PER_OP = "the policy of each operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """What of the processor shows in messages: arch/*/Kconfig and its C ABI.
+
+    ``u64_align`` is the alignment of a u64 inside a struct in bytes (4 on i386).
+    ``pads_before`` and ``pads_inside`` say whether HAVE_EFFICIENT_UNALIGNED_ACCESS is missing, so
+    that the rule of 2.6.38-4.6 (64-bit only) or that of 4.7 applies.
+    """
+
+    name: str
+    order: ByteOrder
+    bits: int
+    u64_align: int
+    efficient_unaligned_access: bool
+    page_size: int = 4096
+
+
+ARCHS: Final = {
+    arch.name: arch
+    for arch in (
+        Arch("x86_64", LITTLE, 64, 8, efficient_unaligned_access=True),
+        Arch("i386", LITTLE, 32, 4, efficient_unaligned_access=True),
+        Arch("aarch64", LITTLE, 64, 8, efficient_unaligned_access=True),
+        Arch("ppc64", BIG, 64, 8, efficient_unaligned_access=True),
+        Arch("ppc64le", LITTLE, 64, 8, efficient_unaligned_access=True),
+        Arch("s390x", BIG, 64, 8, efficient_unaligned_access=True),
+        Arch("riscv64", LITTLE, 64, 8, efficient_unaligned_access=False),
+        Arch("ia64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
+        Arch("mips64", BIG, 64, 8, efficient_unaligned_access=False),
+        Arch("mips64el", LITTLE, 64, 8, efficient_unaligned_access=False),
+        Arch("sparc64", BIG, 64, 8, efficient_unaligned_access=False, page_size=8192),
+    )
+}
+X86_64: Final = ARCHS["x86_64"]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelConfig:
+    """What the builder and the administrator of a kernel chose, not its release.
+
+    ``task_delayacct`` None takes the release's default. Sizes are bytes.
+    """
+
+    taskstats: bool = True
+    task_delay_acct: bool = True
+    task_delayacct: bool | None = None
+    cpumask_offstack: bool = True
+    nr_cpus: int = 256
+    rmem_default: int = 212992
+    rmem_max: int = 4194304
+    wmem_default: int = 212992
+    wmem_max: int = 4194304
+    pid_max: int = 32768
+    taskstats_family_id: int = 0x1F
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A row of capabilities. A bool is named for the newer behaviour, True being the newer."""
+
+    release: str = "6.18"
+    arch: Arch = X86_64
+    config: KernelConfig = field(default_factory=KernelConfig)
+
+    # --- struct taskstats: include/uapi/linux/taskstats.h, kernel/tsacct.c, kernel/delayacct.c
+    taskstats_version: int = 16  # each release's layout
+    taskstats_pad: TaskstatsPad = TaskstatsPad.NEVER  # 2.6.37, 2.6.38, 4.7
+    cgroupstats: bool = True  # 2.6.24: CGROUPSTATS_CMD_GET exists
+    tgid_ctxsw: bool = True  # 2.6.23: TGID sums nvcsw, nivcsw of live threads
+    tgid_times: bool = True  # 4.12: ... and ac_etime, ac_utime, ac_stime
+    tgid_exit_version: bool = True  # 7.1, stable 6.18.35: AGGR_TGID of events has its version
+    dead_threads_keep_times: bool = True  # 7.1, stable 6.18.44: times, ctxsw of dead threads
+    delayacct_default_on: bool = False  # 5.14 turned it off
+    cpu_delay_always: bool = True  # 5.14: cpu_* without delay accounting, too
+    io_rounding: bool = True  # 3.1, stable 3.0.x: I/O counters are multiples of 1024
+    times_in_usec: bool = True  # 2.6.37: ac_utime, ac_stime finer than 1 ms
+    exitcode_every_thread: bool = True  # 5.17: not of the leader alone
+    agroup: bool = True  # 5.19: AGROUP marks the last task of a group
+    kernel_uses_namespaces: bool = True  # 3.7: ids in the requester's namespaces
+    vpid_lookup: bool = True  # 2.6.26: GET looks in the sender's pid namespace
+
+    # --- requests of TASKSTATS: kernel/taskstats.c
+    get_needs_admin: bool = True  # 3.1: GENL_ADMIN_PERM on TASKSTATS_CMD_GET
+    register_needs_init_ns: bool = True  # 3.7: user and pid namespace, else EINVAL
+    duplicate_register_ignored: bool = True  # 3.0
+    register_enomem: bool = True  # 3.13: an allocation failure is reported
+    cpulist_dialect: CpulistDialect = CpulistDialect.E5  # lib/bitmap.c
+    cpulist_nr_cpu_ids_wide: bool = True  # 6.1, or CPUMASK_OFFSTACK
+    cpulist_whole_string: bool = False  # 7.2: no NUL needed at the end
+    cgroup_bad_fd_ebadf: bool = False  # 7.3: silent 0 before
+
+    # --- generic netlink: net/netlink/genetlink.c, lib/nlattr.c
+    getfamily_attrs: GetfamilyAttrs = GetfamilyAttrs.FULL  # 2.6.19, 2.6.20
+    notify_group: bool = True  # 2.6.23: nlctrl's multicast group
+    nlctrl_version: int = 2  # 2.6.20
+    ctrl_attr_max: int = 10  # the highest CTRL_ATTR; reported as maxattr up to 5.9
+    per_op_policy: bool = True  # 5.10: maxattr is 0
+    family_ids: FamilyIds = FamilyIds.CYCLIC  # 4.10, 5.2
+    reserved_family_ids: bool = True  # 3.13: 0x11 and 0x12 are kept free
+    families_dumped_by_id: bool = True  # 4.10: by hash bucket before
+    getpolicy: Getpolicy = Getpolicy.PER_OP  # 5.8, 5.10
+    genl_all_netns: bool = True  # 5.19: TASKSTATS in every network namespace
+    lookup_before_permission: bool = True  # 6.2: EOPNOTSUPP of a dump before EPERM
+    strict_headers: bool = True  # 6.1: resv_start_op
+    getfamily_dump_validated: bool = True  # 6.2
+    dump_needs_both_bits: bool = True  # 3.10: NLM_F_ROOT alone is no dump
+    attr_type_mask: int = 0x3FFF  # 2.6.24; 0xffff before
+    nul_string: bool = True  # 2.6.19: CTRL_ATTR_FAMILY_NAME must end in NUL
+    extack_policy_msg: bool = True  # 4.19: "Attribute failed policy validation"
+    extack_policy: bool = True  # 5.10: NLMSGERR_ATTR_POLICY
+    extack_leftover_msg: bool = True  # 4.20: "bytes leftover after parsing attributes"
+
+    # --- af_netlink: net/netlink/af_netlink.c
+    cap_ack: bool = True  # 4.3
+    ext_ack: bool = True  # 4.12
+    acks_capped: bool = True  # 4.12: NLM_F_CAPPED, and the outer nlmsg_len is rounded up
+    strict_chk: bool = True  # 4.20: NETLINK_GET_STRICT_CHK exists
+    no_enobufs: bool = True  # 2.6.30: NETLINK_NO_ENOBUFS, NETLINK_BROADCAST_ERROR
+    list_memberships: bool = True  # 4.2: also NETLINK_LISTEN_ALL_NSID
+    opener_capability: bool = True  # 3.15: whoever opened the socket needs it, too
+    unicast_needs_admin: bool = True  # 3.6: sending to a portid
+    connect_needs_admin: bool = True  # 3.14: connecting to a portid
+    bind_checks_length: bool = True  # 3.8
+    send_checks_length: bool = True  # 4.16: of the address, also in connect()
+    zero_send_enodata: bool = True  # 5.16
+    autobind_random: bool = True  # 4.2: from a random negative portid on
+    msg_trunc_returns_length: bool = True  # 2.6.22
+    ioctl_enotty: bool = True  # 4.9
+    dump_grows_with_reads: bool = True  # 3.15: up to 32 KiB
+    dump_resume_loses_family: bool = False  # 4.10 alone
+    done_shares_datagram: bool = True  # 6.10
+    rmem_sum_rule: bool = True  # 6.16: queue + truesize must fit

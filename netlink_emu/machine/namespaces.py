@@ -1,0 +1,83 @@
+"""User, pid and network namespaces, as far as they show over netlink."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class UserNamespace:
+    """A user namespace; capabilities are held in one and reach into those below.
+
+    Ids of the parent map to themselves in the initial one; a child maps nothing unless ``uids``
+    and ``gids`` say so ({id in the parent: id here}), and unmapped ids show as 65534.
+    """
+
+    def __init__(
+        self,
+        parent: UserNamespace | None = None,
+        *,
+        uids: dict[int, int] | None = None,
+        gids: dict[int, int] | None = None,
+    ) -> None:
+        self.parent: Final = parent
+        self._uids = uids or {}
+        self._gids = gids or {}
+
+    @property
+    def is_init(self) -> bool:
+        return self.parent is None
+
+    def contains(self, other: UserNamespace) -> bool:
+        """Whether ``other`` is this namespace or lies below it."""
+        below: UserNamespace | None = other
+        while below is not None:
+            if below is self:
+                return True
+            below = below.parent
+        return False
+
+    def from_kuid(self, uid: int) -> int:
+        """from_kuid_munged(): the global ``uid`` as seen here."""
+        return self._munged(uid, "_uids")
+
+    def from_kgid(self, gid: int) -> int:
+        """from_kgid_munged(): the global ``gid`` as seen here."""
+        return self._munged(gid, "_gids")
+
+    def _munged(self, number: int, which: str) -> int:
+        if self.parent is None:
+            return number
+        mapping: dict[int, int] = getattr(self, which)
+        return mapping.get(self.parent._munged(number, which), OVERFLOW_ID)
+
+
+OVERFLOW_ID: Final = 65534
+
+
+class PidNamespace:
+    """A pid namespace; a task has one number in each namespace from its own up to the initial."""
+
+    def __init__(self, parent: PidNamespace | None = None) -> None:
+        self.parent: Final = parent
+        self.level: Final = 0 if parent is None else parent.level + 1
+        self._last = 0
+
+    @property
+    def is_init(self) -> bool:
+        return self.parent is None
+
+    def next_nr(self, taken: set[int], pid_max: int) -> int:
+        """The next free number, counting up and round again from 300 as alloc_pid() does."""
+        nr = self._last + 1
+        while nr in taken or nr >= pid_max:
+            nr = 300 if nr >= pid_max else nr + 1
+        self._last = nr
+        return nr
+
+
+class NetNamespace:
+    """A network namespace, owned by a user namespace."""
+
+    def __init__(self, user_ns: UserNamespace, *, is_init: bool = False) -> None:
+        self.user_ns: Final = user_ns
+        self.is_init: Final = is_init
