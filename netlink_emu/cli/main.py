@@ -1,1 +1,84 @@
-"""The command line's root: collects the commands, prints our errors as one line."""
+"""The command line's root: finds the command, imports it alone, prints errors as one line.
+
+Only the command that was asked for is imported, so that ``netlink-emu run`` does not wait for
+the imports of ``serve``. A command's module exports either ``app``, a typer application with
+commands of its own, or a function named as the command; ``CONTEXT_SETTINGS`` beside the
+function is handed to typer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from netlink_emu import __version__
+from netlink_emu.cli.errors import report
+
+COMMANDS: Final = ("run", "serve", "doctor", "conformance", "releases")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"netlink-emu {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    """A kernel's netlink, in user space, for people who write netlink clients."""
+
+
+def _add(root: typer.Typer, name: str) -> None:
+    module_name = f"netlink_emu.cli.{name}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        if exc.name == module_name:  # not part of this build
+            return
+        raise
+    app = getattr(module, "app", None)
+    if app is not None:
+        root.add_typer(app, name=name)
+        return
+    settings = getattr(module, "CONTEXT_SETTINGS", None)
+    root.command(name, context_settings=settings)(getattr(module, name))
+
+
+def build(args: list[str]) -> typer.Typer:
+    """The application for these arguments: with the one command they name, or with all."""
+    root = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,  # completion would import every command at each key
+        rich_markup_mode=None,  # plain help: rich takes longer to import than `run` to start
+        pretty_exceptions_enable=False,
+    )
+    root.callback()(_root)
+    named = args[:1] if args and args[0] in COMMANDS else COMMANDS
+    for name in named:
+        _add(root, name)
+    return root
+
+
+def main() -> None:
+    """Entry point of the console script; ends by SystemExit."""
+    args = sys.argv[1:]
+    try:
+        typer.main.get_command(build(args))(args, prog_name="netlink-emu")
+    except (Exception, KeyboardInterrupt) as exc:
+        sys.exit(report(exc))
+
+
+if __name__ == "__main__":
+    main()

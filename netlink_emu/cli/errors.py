@@ -1,0 +1,43 @@
+"""How the command line ends when something is wrong: one sentence, and an exit status.
+
+What a user can mend is a :class:`UserError`; everything else is a mistake of ours and is the
+only thing that shows a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Final
+
+EXIT_USER: Final = 1  # wrong usage is 2, which typer sets
+EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
+
+
+class UserError(Exception):
+    """Something the user can mend, said in one sentence without a full stop."""
+
+
+def _leaves(exc: BaseException) -> list[BaseException]:
+    """The exceptions inside nested groups: trio's nurseries wrap what they raise."""
+    if isinstance(exc, BaseExceptionGroup):
+        return [leaf for inner in exc.exceptions for leaf in _leaves(inner)]
+    return [exc]
+
+
+def report(exc: BaseException) -> int:
+    """Say on stderr what ended the command; returns the exit status."""
+    leaves = _leaves(exc)
+    bugs = [e for e in leaves if not isinstance(e, UserError | KeyboardInterrupt)]
+    if bugs:
+        traceback.print_exception(exc)
+        print(
+            "netlink-emu: this is a bug in netlink-emu: please report it with the text above",
+            file=sys.stderr,
+        )
+        return EXIT_BUG
+    said = dict.fromkeys(str(e) for e in leaves if isinstance(e, UserError))
+    for sentence in said:
+        print(f"netlink-emu: {sentence}", file=sys.stderr)
+    return EXIT_USER if said else EXIT_INTERRUPTED
