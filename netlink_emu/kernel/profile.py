@@ -39,6 +39,14 @@ class FamilyIds(enum.Enum):
     CYCLIC = "counting up, going round"
 
 
+class MemIntegral(enum.Enum):
+    """Over which time coremem and virtmem sum up the memory in use: kernel/tsacct.c."""
+
+    SYSTEM_TIME = "the time spent in the kernel"
+    CPU_TIME = "all CPU time"
+    CPU_TICKS = "all CPU time, from the first whole tick on"
+
+
 class Getpolicy(enum.Enum):
     """What CTRL_CMD_GETPOLICY can do."""
 
@@ -52,8 +60,8 @@ class Arch:
     """What of the processor shows in messages: arch/*/Kconfig and its C ABI.
 
     ``u64_align`` is the alignment of a u64 inside a struct in bytes (4 on i386).
-    ``pads_before`` and ``pads_inside`` say whether HAVE_EFFICIENT_UNALIGNED_ACCESS is missing, so
-    that the rule of 2.6.38-4.6 (64-bit only) or that of 4.7 applies.
+    ``efficient_unaligned_access`` is HAVE_EFFICIENT_UNALIGNED_ACCESS of the newest kernels;
+    where it came late, :mod:`netlink_emu.kernel.releases` knows since when.
     """
 
     name: str
@@ -69,14 +77,20 @@ ARCHS: Final = {
     for arch in (
         Arch("x86_64", LITTLE, 64, 8, efficient_unaligned_access=True),
         Arch("i386", LITTLE, 32, 4, efficient_unaligned_access=True),
+        Arch("arm", LITTLE, 32, 8, efficient_unaligned_access=True),
         Arch("aarch64", LITTLE, 64, 8, efficient_unaligned_access=True),
+        Arch("ppc", BIG, 32, 8, efficient_unaligned_access=True),
         Arch("ppc64", BIG, 64, 8, efficient_unaligned_access=True),
         Arch("ppc64le", LITTLE, 64, 8, efficient_unaligned_access=True),
         Arch("s390x", BIG, 64, 8, efficient_unaligned_access=True),
         Arch("riscv64", LITTLE, 64, 8, efficient_unaligned_access=False),
         Arch("ia64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
+        Arch("alpha", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=8192),
+        Arch("mips", BIG, 32, 8, efficient_unaligned_access=False),
+        Arch("mipsel", LITTLE, 32, 8, efficient_unaligned_access=False),
         Arch("mips64", BIG, 64, 8, efficient_unaligned_access=False),
         Arch("mips64el", LITTLE, 64, 8, efficient_unaligned_access=False),
+        Arch("parisc64", BIG, 64, 8, efficient_unaligned_access=False),
         Arch("sparc64", BIG, 64, 8, efficient_unaligned_access=False, page_size=8192),
     )
 }
@@ -87,13 +101,14 @@ X86_64: Final = ARCHS["x86_64"]
 class KernelConfig:
     """What the builder and the administrator of a kernel chose, not its release.
 
-    ``task_delayacct`` None takes the release's default. Sizes are bytes.
+    ``task_delayacct`` None takes the release's default. ``cpumask_offstack`` shows up to 6.0
+    only; kernels with few CPUs (here ``nr_cpus``) are built without. Sizes are bytes.
     """
 
     taskstats: bool = True
     task_delay_acct: bool = True
     task_delayacct: bool | None = None
-    cpumask_offstack: bool = True
+    cpumask_offstack: bool = False
     nr_cpus: int = 256
     rmem_default: int = 212992
     rmem_max: int = 4194304
@@ -119,10 +134,13 @@ class Profile:
     tgid_times: bool = True  # 4.12: ... and ac_etime, ac_utime, ac_stime
     tgid_exit_version: bool = True  # 7.1, stable 6.18.35: AGGR_TGID of events has its version
     dead_threads_keep_times: bool = True  # 7.1, stable 6.18.44: times, ctxsw of dead threads
+    dead_threads_always_kept: bool = True  # 2.6.19: their delays, also while nobody listens
     delayacct_default_on: bool = False  # 5.14 turned it off
     cpu_delay_always: bool = True  # 5.14: cpu_* without delay accounting, too
     io_rounding: bool = True  # 3.1, stable 3.0.x: I/O counters are multiples of 1024
     times_in_usec: bool = True  # 2.6.37: ac_utime, ac_stime finer than 1 ms
+    mem_integral: MemIntegral = MemIntegral.CPU_TICKS  # 2.6.27, 4.9: coremem, virtmem
+    zero_delay_ignored: bool = True  # 3.18: a wait of 0 ns counts nothing
     exitcode_every_thread: bool = True  # 5.17: not of the leader alone
     agroup: bool = True  # 5.19: AGROUP marks the last task of a group
     kernel_uses_namespaces: bool = True  # 3.7: ids in the requester's namespaces
@@ -137,10 +155,13 @@ class Profile:
     cpulist_nr_cpu_ids_wide: bool = True  # 6.1, or CPUMASK_OFFSTACK
     cpulist_whole_string: bool = False  # 7.2: no NUL needed at the end
     cgroup_bad_fd_ebadf: bool = False  # 7.3: silent 0 before
+    cgroup_removed_enoent: bool = True  # 4.0: counted, as empty, before
 
     # --- generic netlink: net/netlink/genetlink.c, lib/nlattr.c
     getfamily_attrs: GetfamilyAttrs = GetfamilyAttrs.FULL  # 2.6.19, 2.6.20
     notify_group: bool = True  # 2.6.23: nlctrl's multicast group
+    ops_not_announced: bool = True  # 3.13: CTRL_CMD_NEWOPS and DELOPS are gone
+    group_capabilities: bool = True  # 6.8: a group may ask for capabilities of who joins
     nlctrl_version: int = 2  # 2.6.20
     ctrl_attr_max: int = 10  # the highest CTRL_ATTR; reported as maxattr up to 5.9
     per_op_policy: bool = True  # 5.10: maxattr is 0
@@ -158,14 +179,17 @@ class Profile:
     extack_policy_msg: bool = True  # 4.19: "Attribute failed policy validation"
     extack_policy: bool = True  # 5.10: NLMSGERR_ATTR_POLICY
     extack_leftover_msg: bool = True  # 4.20: "bytes leftover after parsing attributes"
+    extack_cookie_before_offs: bool = True  # 6.1: behind NLMSGERR_ATTR_OFFS before
 
     # --- af_netlink: net/netlink/af_netlink.c
+    protocol_must_exist: bool = True  # 2.6.19: EPROTONOSUPPORT for one that nobody serves
     cap_ack: bool = True  # 4.3
     ext_ack: bool = True  # 4.12
     acks_capped: bool = True  # 4.12: NLM_F_CAPPED, and the outer nlmsg_len is rounded up
     strict_chk: bool = True  # 4.20: NETLINK_GET_STRICT_CHK exists
     no_enobufs: bool = True  # 2.6.30: NETLINK_NO_ENOBUFS, NETLINK_BROADCAST_ERROR
     list_memberships: bool = True  # 4.2: also NETLINK_LISTEN_ALL_NSID
+    mmap_rings: bool = False  # 3.10-4.3: NETLINK_RX_RING, NETLINK_TX_RING
     opener_capability: bool = True  # 3.15: whoever opened the socket needs it, too
     unicast_needs_admin: bool = True  # 3.6: sending to a portid
     connect_needs_admin: bool = True  # 3.14: connecting to a portid
