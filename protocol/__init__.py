@@ -5,6 +5,4 @@ Imports inside are relative, so that a second copy cannot be loaded by another n
 """
 
 if __name__ != "netlink_emu.protocol":
-    raise ImportError(
-        "these modules are netlink_emu.protocol; import that instead", name=__name__
-    )
+    raise ImportError("these modules are netlink_emu.protocol; import that instead", name=__name__)

@@ -41,6 +41,10 @@ class DecodeError(ValueError):
     """The bytes are not what the format says they should be."""
 
 
+class EncodeError(ValueError):
+    """A value does not fit where the format wants to put it."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ByteOrder:
     """The scalars of one byte order, as construct knows them; ``char`` is struct's prefix."""
@@ -71,6 +75,11 @@ def _struct_code(sub: Construct[Any, Any]) -> str:
     raise TypeError(f"no struct code for {inner!r}: fixed-size scalars, Bytes and Padding only")
 
 
+def derive(construct: Struct, char: str) -> struct.Struct:
+    """Make the ``struct`` codec that is equal to a declaration; ``char`` is the byte order's."""
+    return struct.Struct(char + "".join(map(_struct_code, construct.subcons)))
+
+
 class Codec(Generic[T]):
     """The derived codec of a :class:`Format` in one byte order.
 
@@ -78,10 +87,10 @@ class Codec(Generic[T]):
     values stand in the order of the record's fields.
     """
 
-    def __init__(self, record: type[T], construct: Struct[Any, Any], char: str) -> None:
+    def __init__(self, record: type[T], construct: Struct, char: str) -> None:
         self.record: Final = record
         self.construct: Final = construct
-        self._struct = struct.Struct(char + "".join(map(_struct_code, construct.subcons)))
+        self._struct = derive(construct, char)
         self.size: Final = self._struct.size
         self.pack: Final = self._struct.pack
         self.pack_into: Final = self._struct.pack_into

@@ -211,8 +211,10 @@ def _validate(
     size = _INT_SIZE.get(rule.type)
     text = "Attribute failed policy validation"
     failed = 0
-    if NlValidate.NL_VALIDATE_STRICT_ATTRS in validate and size is not None and (
-        len(payload) != size
+    if (
+        NlValidate.NL_VALIDATE_STRICT_ATTRS in validate
+        and size is not None
+        and (len(payload) != size)
     ):
         failed, text = EINVAL, "invalid attribute length"
     elif (
