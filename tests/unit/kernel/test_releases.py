@@ -1,0 +1,544 @@
+"""The table of eras: every boundary from both sides, and the names of releases.
+
+Expectations are written out by hand, from what the kernel's source did in each release, not
+computed from the table under test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from netlink_emu.kernel.profile import (
+    ARCHS,
+    FamilyIds,
+    GetfamilyAttrs,
+    Getpolicy,
+    KernelConfig,
+    MemIntegral,
+    Profile,
+    TaskstatsPad,
+)
+from netlink_emu.kernel.releases import (
+    CAPABILITIES,
+    SERIES,
+    UnknownArchError,
+    UnknownReleaseError,
+    differences,
+    eras,
+    parse_release,
+    profile_for,
+    releases,
+)
+from netlink_emu.kernel.releases_table import CHANGES, FIRST_VALUES, IA64, TREES_READ, Certainty
+from netlink_emu.protocol.cpulist import CpulistDialect
+
+E = CpulistDialect
+
+# (capability, its values with the first and the last release that has each)
+ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
+    (
+        "taskstats_version",
+        [
+            ("2.6.18", "2.6.18.8", 1),
+            ("2.6.19", "2.6.19", 2),
+            ("2.6.20", "2.6.20", 3),
+            ("2.6.21", "2.6.22", 4),
+            ("2.6.23", "2.6.23", 5),
+            ("2.6.24", "2.6.26", 6),
+            ("2.6.27", "2.6.36", 7),
+            ("2.6.37", "4.19", 8),
+            ("4.20", "5.5", 9),
+            ("5.6", "5.16", 10),
+            ("5.17", "5.18", 11),
+            ("5.19", "6.3", 13),
+            ("6.4", "6.13", 14),
+            ("6.14", "6.14.8", 15),
+            ("6.14.9", "6.14.11", 16),
+            ("6.15", "6.19", 16),
+            ("7.0", "7.3", 17),
+        ],
+    ),
+    ("cgroupstats", [("2.6.18", "2.6.23", False), ("2.6.24", "7.3", True)]),
+    ("tgid_ctxsw", [("2.6.18", "2.6.22", False), ("2.6.23", "7.3", True)]),
+    ("tgid_times", [("2.6.18", "4.11", False), ("4.12", "7.3", True)]),
+    (
+        "tgid_exit_version",
+        [
+            ("2.6.18", "6.1.191", False),
+            ("6.1.192", "6.1.200", True),
+            ("6.2", "6.12.116", False),
+            ("6.12.117", "6.12.200", True),
+            ("6.13", "6.18.34", False),
+            ("6.18.35", "6.18.44", True),
+            ("6.19", "7.0", False),
+            ("7.1", "7.3", True),
+        ],
+    ),
+    (
+        "dead_threads_keep_times",
+        [
+            ("2.6.18", "6.1.191", False),
+            ("6.1.192", "6.1.200", True),
+            ("6.2", "6.12.116", False),
+            ("6.12.117", "6.12.200", True),
+            ("6.13", "6.18.43", False),
+            ("6.18.44", "6.18.60", True),
+            ("6.19", "7.0", False),
+            ("7.1", "7.3", True),
+        ],
+    ),
+    ("dead_threads_always_kept", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
+    ("delayacct_default_on", [("2.6.18", "5.13", True), ("5.14", "7.3", False)]),
+    ("cpu_delay_always", [("2.6.18", "5.13", False), ("5.14", "7.3", True)]),
+    (
+        "io_rounding",
+        [("2.6.18", "3.0", False), ("3.0.101", "3.0.101", True), ("3.1", "7.3", True)],
+    ),
+    ("times_in_usec", [("2.6.18", "2.6.36", False), ("2.6.37", "7.3", True)]),
+    (
+        "mem_integral",
+        [
+            ("2.6.18", "2.6.26", MemIntegral.SYSTEM_TIME),
+            ("2.6.27", "4.8", MemIntegral.CPU_TIME),
+            ("4.9", "7.3", MemIntegral.CPU_TICKS),
+        ],
+    ),
+    ("zero_delay_ignored", [("2.6.18", "3.17", False), ("3.18", "7.3", True)]),
+    (
+        "exitcode_every_thread",
+        [
+            ("2.6.18", "5.15.0", False),
+            ("5.15.85", "5.15.99", True),
+            ("5.16", "5.16", False),
+            ("5.17", "7.3", True),
+        ],
+    ),
+    ("agroup", [("2.6.18", "5.18", False), ("5.19", "7.3", True)]),
+    ("kernel_uses_namespaces", [("2.6.18", "3.6", False), ("3.7", "7.3", True)]),
+    ("vpid_lookup", [("2.6.18", "2.6.25", False), ("2.6.26", "7.3", True)]),
+    (
+        "get_needs_admin",
+        [("2.6.18", "3.0", False), ("3.0.101", "3.0.101", True), ("3.1", "7.3", True)],
+    ),
+    ("register_needs_init_ns", [("2.6.18", "3.6", False), ("3.7", "7.3", True)]),
+    (
+        "duplicate_register_ignored",
+        [
+            ("2.6.18", "2.6.38.7", False),
+            ("2.6.38.8", "2.6.38.8", True),
+            ("2.6.39", "2.6.39.3", False),
+            ("2.6.39.4", "7.3", True),
+        ],
+    ),
+    ("register_enomem", [("2.6.18", "3.12", False), ("3.13", "7.3", True)]),
+    (
+        "cpulist_dialect",
+        [
+            ("2.6.18", "2.6.39", E.E1),
+            ("3.0", "3.2.70", E.E2A),
+            ("3.2.71", "3.2.102", E.E2B),
+            ("3.3", "3.18.19", E.E2A),
+            ("3.18.20", "3.18.140", E.E2B),
+            ("3.19", "4.1", E.E2A),
+            ("4.2", "4.2", E.E2B),
+            ("4.3", "4.8", E.E2C),
+            ("4.9", "4.13", E.E3A),
+            ("4.14", "5.1", E.E3),
+            ("5.2", "5.12", E.E4),
+            ("5.13", "5.13", E.E5A),
+            ("5.14", "7.3", E.E5),
+        ],
+    ),
+    ("cpulist_nr_cpu_ids_wide", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
+    (
+        "cpulist_whole_string",
+        [
+            ("2.6.18", "6.1.191", False),
+            ("6.1.192", "6.1.200", True),
+            ("6.2", "6.12.116", False),
+            ("6.12.117", "6.12.130", True),
+            ("6.13", "7.1", False),  # 6.18.44 among them
+            ("7.2", "7.3", True),
+        ],
+    ),
+    ("cgroup_bad_fd_ebadf", [("2.6.18", "7.2", False), ("7.3", "7.3", True)]),
+    ("cgroup_removed_enoent", [("2.6.18", "3.19", False), ("4.0", "7.3", True)]),
+    (
+        "getfamily_attrs",
+        [
+            ("2.6.18", "2.6.18", GetfamilyAttrs.NAME_ID),
+            ("2.6.19", "2.6.19", GetfamilyAttrs.FLAG_OPS),
+            ("2.6.20", "7.3", GetfamilyAttrs.FULL),
+        ],
+    ),
+    ("notify_group", [("2.6.18", "2.6.22", False), ("2.6.23", "7.3", True)]),
+    ("ops_not_announced", [("2.6.18", "3.12", False), ("3.13", "7.3", True)]),
+    ("group_capabilities", [("2.6.18", "6.7", False), ("6.8", "7.3", True)]),
+    ("nlctrl_version", [("2.6.18", "2.6.19", 1), ("2.6.20", "7.3", 2)]),
+    (
+        "ctrl_attr_max",
+        [
+            ("2.6.18", "2.6.18", 2),
+            ("2.6.19", "2.6.22", 6),
+            ("2.6.23", "5.7", 7),
+            ("5.8", "5.9", 8),
+            ("5.10", "7.3", 10),
+        ],
+    ),
+    ("per_op_policy", [("2.6.18", "5.9", False), ("5.10", "7.3", True)]),
+    (
+        "family_ids",
+        [
+            ("2.6.18", "4.9", FamilyIds.SEQUENTIAL),
+            ("4.10", "5.1", FamilyIds.LOWEST_FREE),
+            ("5.2", "7.3", FamilyIds.CYCLIC),
+        ],
+    ),
+    ("reserved_family_ids", [("2.6.18", "3.12", False), ("3.13", "7.3", True)]),
+    ("families_dumped_by_id", [("2.6.18", "4.9", False), ("4.10", "7.3", True)]),
+    (
+        "dump_resume_loses_family",
+        [("2.6.18", "4.9", False), ("4.10", "4.10", True), ("4.12", "7.3", False)],
+    ),
+    (
+        "getpolicy",
+        [
+            ("2.6.18", "5.7", Getpolicy.ABSENT),
+            ("5.8", "5.9", Getpolicy.FAMILY),
+            ("5.10", "7.3", Getpolicy.PER_OP),
+        ],
+    ),
+    ("genl_all_netns", [("2.6.18", "5.18", False), ("5.19", "7.3", True)]),
+    ("lookup_before_permission", [("2.6.18", "6.1", False), ("6.2", "7.3", True)]),
+    ("strict_headers", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
+    ("getfamily_dump_validated", [("2.6.18", "6.1", False), ("6.2", "7.3", True)]),
+    ("dump_needs_both_bits", [("2.6.18", "3.9", False), ("3.10", "7.3", True)]),
+    ("attr_type_mask", [("2.6.18", "2.6.23", 0xFFFF), ("2.6.24", "7.3", 0x3FFF)]),
+    ("nul_string", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
+    ("extack_policy_msg", [("2.6.18", "4.17", False), ("4.19", "7.3", True)]),
+    ("extack_policy", [("2.6.18", "5.9", False), ("5.10", "7.3", True)]),
+    ("extack_leftover_msg", [("2.6.18", "4.19", False), ("4.20", "7.3", True)]),
+    ("extack_cookie_before_offs", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
+    ("protocol_must_exist", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
+    ("cap_ack", [("2.6.18", "4.2", False), ("4.3", "7.3", True)]),
+    ("ext_ack", [("2.6.18", "4.11", False), ("4.12", "7.3", True)]),
+    ("acks_capped", [("2.6.18", "4.11", False), ("4.12", "7.3", True)]),
+    ("strict_chk", [("2.6.18", "4.19", False), ("4.20", "7.3", True)]),
+    ("no_enobufs", [("2.6.18", "2.6.29", False), ("2.6.31", "7.3", True)]),
+    ("list_memberships", [("2.6.18", "4.1", False), ("4.2", "7.3", True)]),
+    ("mmap_rings", [("2.6.18", "3.9", False), ("3.10", "4.3", True), ("4.4", "7.3", False)]),
+    ("opener_capability", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
+    (
+        "unicast_needs_admin",
+        [
+            ("2.6.18", "3.0", False),
+            ("3.0.101", "3.0.101", True),
+            ("3.1", "3.2", False),
+            ("3.2.71", "3.2.102", True),
+            ("3.3", "3.5", False),
+            ("3.6", "7.3", True),
+        ],
+    ),
+    ("connect_needs_admin", [("2.6.18", "3.13", False), ("3.14", "7.3", True)]),
+    ("bind_checks_length", [("2.6.18", "3.6", False), ("3.8", "7.3", True)]),
+    ("send_checks_length", [("2.6.18", "4.15", False), ("4.16", "7.3", True)]),
+    (
+        "zero_send_enodata",
+        [
+            ("2.6.18", "5.4.0", False),
+            ("5.4.214", "5.4.273", True),
+            ("5.5", "5.10", False),
+            ("5.10.223", "5.10.223", True),
+            ("5.11", "5.15", False),
+            ("5.15.85", "7.3", True),
+        ],
+    ),
+    ("autobind_random", [("2.6.18", "4.1", False), ("4.2", "7.3", True)]),
+    ("msg_trunc_returns_length", [("2.6.18", "2.6.21", False), ("2.6.22", "7.3", True)]),
+    ("ioctl_enotty", [("2.6.18", "4.8", False), ("4.9", "7.3", True)]),
+    ("dump_grows_with_reads", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
+    ("done_shares_datagram", [("2.6.18", "6.8", False), ("6.10", "7.3", True)]),
+    (
+        "rmem_sum_rule",
+        [
+            ("2.6.18", "6.1.100", False),
+            ("6.1.192", "6.1.200", True),
+            ("6.2", "6.12.0", False),
+            ("6.12.117", "6.12.130", True),
+            ("6.13", "6.15", False),
+            ("6.16", "7.3", True),
+        ],
+    ),
+    ("taskstats_pad", [("2.6.18", "7.3", TaskstatsPad.NEVER)]),  # of x86
+]
+
+
+@pytest.mark.parametrize(
+    ("capability", "release", "value"),
+    [
+        pytest.param(capability, release, value, id=f"{capability}-{release}")
+        for capability, rows in ERAS
+        for first, last, value in rows
+        for release in dict.fromkeys((first, last))
+    ],
+)
+def test_a_capability_at_each_end_of_its_eras(capability: str, release: str, value: Any) -> None:
+    assert getattr(profile_for(release), capability) == value
+
+
+def test_every_capability_has_its_eras_here() -> None:
+    assert sorted(name for name, _ in ERAS) == sorted(CAPABILITIES)
+
+
+def test_every_capability_but_the_padding_changes_on_x86() -> None:
+    for name, rows in ERAS:
+        assert len({value for _, _, value in rows}) > 1 or name == "taskstats_pad", name
+
+
+def test_the_default_profile_is_6_18_as_recorded() -> None:
+    assert profile_for("6.18") == Profile()
+    recorded = profile_for("6.18.44")
+    assert dataclasses.replace(recorded, release="6.18") == Profile()
+    assert differences(profile_for("6.18.0"), Profile()) == (
+        "tgid_exit_version",
+        "dead_threads_keep_times",
+    )
+    assert differences(profile_for("6.18.35"), Profile()) == ("dead_threads_keep_times",)
+    assert differences(profile_for("6.18.34"), profile_for("6.18.0")) == ()
+
+
+# --- architectures: arch/*/Kconfig, and the rule of kernel/taskstats.c of the time
+
+
+@pytest.mark.parametrize(
+    ("arch", "rows"),
+    [
+        ("x86_64", [("2.6.18", "7.3", TaskstatsPad.NEVER)]),
+        ("i386", [("2.6.18", "7.3", TaskstatsPad.NEVER)]),
+        ("ppc64", [("2.6.18", "7.3", TaskstatsPad.NEVER)]),
+        (
+            "ia64",
+            [
+                ("2.6.18", "2.6.36", TaskstatsPad.NEVER),
+                ("2.6.37", "4.6", TaskstatsPad.BEFORE_AGGR),
+                ("4.7", "6.6", TaskstatsPad.BEFORE_STATS),
+            ],
+        ),
+        (
+            "mips64",
+            [
+                ("2.6.18", "2.6.37", TaskstatsPad.NEVER),
+                ("2.6.39", "4.6", TaskstatsPad.BEFORE_AGGR),
+                ("4.7", "7.3", TaskstatsPad.BEFORE_STATS),
+            ],
+        ),
+        (
+            "mips",  # 32-bit: the rule before 4.7 asked for CONFIG_64BIT
+            [
+                ("2.6.18", "4.6", TaskstatsPad.NEVER),
+                ("4.7", "7.3", TaskstatsPad.BEFORE_STATS),
+            ],
+        ),
+        (
+            "aarch64",  # HAVE_EFFICIENT_UNALIGNED_ACCESS is in 3.14, not in 3.11
+            [
+                ("3.7", "3.13", TaskstatsPad.BEFORE_AGGR),
+                ("3.14", "4.6", TaskstatsPad.NEVER),
+                ("4.7", "7.3", TaskstatsPad.NEVER),
+            ],
+        ),
+        (
+            "s390x",  # in 4.9, not in 4.4
+            [
+                ("2.6.39", "4.4", TaskstatsPad.BEFORE_AGGR),
+                ("4.9", "7.3", TaskstatsPad.NEVER),
+            ],
+        ),
+        ("arm", [("2.6.18", "7.3", TaskstatsPad.NEVER)]),
+        ("riscv64", [("4.15", "7.3", TaskstatsPad.BEFORE_STATS)]),
+    ],
+)
+def test_padding_by_architecture(arch: str, rows: list[tuple[str, str, TaskstatsPad]]) -> None:
+    for first, last, value in rows:
+        assert profile_for(first, arch=arch).taskstats_pad is value
+        assert profile_for(last, arch=arch).taskstats_pad is value
+
+
+def test_an_architecture_brings_its_abi() -> None:
+    sparc = profile_for("3.10", arch="sparc64").arch
+    assert (sparc.order.name, sparc.bits, sparc.page_size) == ("big", 64, 8192)
+    i386 = profile_for("2.6.20", arch="i386").arch
+    assert (i386.bits, i386.u64_align) == (32, 4)
+    assert profile_for("6.1", arch="arm64").arch is ARCHS["aarch64"]
+    assert profile_for("3.11", arch="aarch64").arch.efficient_unaligned_access is False
+    assert profile_for("2.6.35", arch="i686").arch.name == "i386"
+
+
+def test_unknown_architecture() -> None:
+    with pytest.raises(UnknownArchError, match=r"^unknown architecture 'vax'; known are x86_64, "):
+        profile_for("6.1", arch="vax")
+
+
+def test_the_configuration_is_kept() -> None:
+    config = KernelConfig(nr_cpus=8, task_delayacct=True)
+    assert profile_for("5.10", config=config).config is config
+    assert profile_for("5.10").config == KernelConfig()
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("2.6.18", "2.6.18.1"),
+        ("2.6.18.9", "2.6.18.10"),
+        ("2.6.32.71", "2.6.33"),
+        ("2.6.39.4", "3.0"),
+        ("3.9.11", "3.10"),
+        ("4.9.337", "4.10"),
+        ("6.14.8", "6.14.9"),
+        ("6.14.9", "6.14.10"),
+        ("6.18.9", "6.18.44"),
+        ("6.19", "7.0"),
+    ],
+)
+def test_releases_are_ordered_by_number(older: str, newer: str) -> None:
+    assert parse_release(older) < parse_release(newer)
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("2.6.35", "2.6.35.0"),
+        ("2.6.35.14", "2.6.35.14"),
+        ("3.10", "3.10.0"),
+        ("4.19.300", "4.19.300"),
+        ("6.18", "6.18.44"),
+        ("6.18.0", "6.18.0"),
+        ("6.1.0-18-amd64", "6.1.0"),
+        ("5.15.0-91-generic", "5.15.0"),
+        ("6.18.44-fc-v669", "6.18.44"),
+        ("3.10.0-1160.el7.x86_64", "3.10.0"),
+        ("2.6.32-754.el6.x86_64", "2.6.32.0"),
+        ("6.6.87.2-microsoft-standard-WSL2", None),
+        ("5.10.0+", "5.10.0"),
+        (" 6.1\n", "6.1.0"),
+    ],
+)
+def test_what_a_name_stands_for(name: str, means: str | None) -> None:
+    if means is None:
+        with pytest.raises(UnknownReleaseError):
+            parse_release(name)
+    else:
+        assert str(parse_release(name)) == means
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "nearest"),
+    [
+        ("2.6.17", "Linux 2.6.17 is not known", ("2.6.18",)),
+        ("2.4.37", "Linux 2.4.37 is not known", ("2.6.18",)),
+        ("2.6.40", "Linux 2.6.40 is not known", ("2.6.39", "3.0")),
+        ("3.20", "Linux 3.20 is not known", ("3.19", "4.0")),
+        ("5.20.1", "Linux 5.20.1 is not known", ("5.19", "6.0")),
+        ("7.4", "Linux 7.4 is not known", ("7.3",)),
+        ("99.0", "Linux 99.0 is not known", ("7.3",)),
+        ("5.19-rc1", "'5.19-rc1' is a release candidate, which changes from day to day",
+         ("5.18", "5.19")),
+        ("", "'' is not the name of a kernel release", ("2.6.18", "7.3")),
+        ("banana", "'banana' is not the name of a kernel release", ("2.6.18", "7.3")),
+    ],
+)  # fmt: skip
+def test_unknown_releases_name_the_nearest(
+    name: str, message: str, nearest: tuple[str, ...]
+) -> None:
+    with pytest.raises(UnknownReleaseError) as caught:
+        profile_for(name)
+    assert caught.value.nearest == nearest
+    assert str(caught.value) == f"{message}; nearest: {', '.join(nearest)}"
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "name", ["6", "2.6", "6.1.2.3", "2.6.18.1.2", "6.1x", "v6.1", "6..1", ".6.1", "6.1.", "6.1.²"]
+)
+def test_malformed_names_are_refused_with_a_suggestion(name: str) -> None:
+    with pytest.raises(UnknownReleaseError, match="is not the name of a kernel release") as caught:
+        parse_release(name)
+    assert set(caught.value.nearest) <= set(SERIES)
+
+
+def test_every_series_resolves() -> None:
+    assert len(SERIES) == 22 + 20 + 21 + 20 + 20 + 4
+    for series in SERIES:
+        assert profile_for(series).release == series
+
+
+# --- the table itself
+
+
+def test_lines_stand_in_the_order_of_history() -> None:
+    order = [parse_release(change.since) for change in CHANGES]
+    assert order == sorted(order)
+
+
+def test_lines_name_capabilities_and_known_series() -> None:
+    assert set(FIRST_VALUES) <= set(CAPABILITIES)
+    for change in CHANGES:
+        assert change.capability in CAPABILITIES
+        assert change.since in SERIES
+        for series, patch in change.stable.items():
+            assert SERIES.index(series) < SERIES.index(change.since), change
+            assert patch > 0
+
+
+def test_no_line_is_without_effect() -> None:
+    for change in CHANGES:
+        arch = {IA64: "ia64", None: "x86_64"}.get(change.only, "mips64")
+        before = SERIES[SERIES.index(change.since) - 1]
+        assert getattr(profile_for(before, arch=arch), change.capability) != change.value, change
+        assert getattr(profile_for(change.since, arch=arch), change.capability) == change.value
+
+
+def test_a_boundary_beside_an_unread_tree_is_inferred() -> None:
+    read = {parse_release(tree).series for tree in TREES_READ}
+    for change in CHANGES:
+        before = SERIES[SERIES.index(change.since) - 1]
+        if {before, change.since} - read:
+            assert change.certainty is Certainty.INFERRED, change
+
+
+# --- eras
+
+
+def test_eras_can_be_told_apart_and_cover_every_release() -> None:
+    rows = {
+        tuple(getattr(era.profile, name) for name in CAPABILITIES): era.release for era in eras()
+    }
+    assert len(rows) == len(eras())
+    for series in SERIES:
+        profile = profile_for(series)
+        assert tuple(getattr(profile, name) for name in CAPABILITIES) in rows
+
+
+def test_releases_are_for_parametrisation() -> None:
+    names = releases()
+    assert names == tuple(era.release for era in eras())
+    assert [parse_release(name) for name in names] == sorted(map(parse_release, names))
+    assert {"2.6.18", "3.1", "6.14", "6.15", "6.18", "7.0", "7.3"} <= set(names)
+    # What only padding tells apart is an era of machines that pad.
+    assert "4.7" not in names
+    assert "4.7" in releases("mips64")
+
+
+def test_an_era_names_what_changed() -> None:
+    changes = {era.release: [change.capability for change in era.changes] for era in eras()}
+    assert changes["2.6.18"] == []
+    assert changes["3.1"] == ["get_needs_admin", "io_rounding"]
+    assert changes["6.14"] == ["taskstats_version"]
+    assert changes["6.18.35"] == ["tgid_exit_version"]
+    assert changes["7.3"] == ["cgroup_bad_fd_ebadf"]
