@@ -1,0 +1,226 @@
+"""A scenario carried out on a virtual clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.scenario import ScenarioError, parse_scenario
+from netlink_emu.machine.tasks import Task, TaskState
+from netlink_emu.machine.timeline import Timeline
+
+Event = tuple[float, int, int]  # seconds since the start, pid, wait status
+
+
+class Stage:
+    """A machine with four CPUs that plays a scenario and notes the exits."""
+
+    def __init__(self, text: str) -> None:
+        self.clock = VirtualClock()
+        self.machine = Machine(cpus=4, clock=self.clock)
+        self.zero = self.clock.monotonic_ns()
+        self.exits: list[Event] = []
+        self.machine.tasks.exit_hooks.append(self._note)
+        self.timeline = Timeline(parse_scenario(text), self.machine)
+
+    def _note(self, task: Task, group_dead: bool) -> None:
+        now = (self.clock.monotonic_ns() - self.zero) / 1e9
+        self.exits.append((now, task.pid, task.exit_code))
+
+    def play(self, seconds: float) -> int:
+        return self.timeline.play(self.clock, seconds)
+
+    def task(self, pid: int) -> Task:
+        task = self.machine.tasks.find_task_by_pid_ns(pid, self.machine.init_pid_ns)
+        assert task is not None
+        return task
+
+    def state(self, pid: int) -> TaskState:
+        return self.task(pid).state
+
+    def gone(self, pid: int) -> bool:
+        return self.machine.tasks.find_task_by_pid_ns(pid, self.machine.init_pid_ns) is None
+
+
+def test_a_task_runs_waits_and_exits_at_its_times() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "batch"
+        pid = 700
+        cpu = 3
+        uid = 1000
+        rss_kib = 10240
+        start = 1
+        timeline = [
+            { at = 0.5, run = 1.0, system = 0.25 },
+            { at = 1.5, wait = { blkio = 0.3 } },
+            { at = 2.0, exit = 3 },
+        ]
+        """
+    )
+    stage.play(0.9)
+    assert stage.gone(700)
+    stage.play(0.1)
+    task = stage.task(700)
+    assert (task.comm, task.cpu, task.cred.uid, task.utime_ns) == (b"batch", 3, 1000, 0)
+    assert stage.state(700) is TaskState.INTERRUPTIBLE
+    stage.play(1.0)  # half of the run
+    assert stage.state(700) is TaskState.RUNNING
+    assert (task.utime_ns, task.stime_ns) == (375_000_000, 125_000_000)
+    stage.play(0.6)  # in the wait: it counts when it is over
+    assert stage.state(700) is TaskState.UNINTERRUPTIBLE
+    assert task.in_iowait
+    assert (task.utime_ns, task.stime_ns) == (750_000_000, 250_000_000)
+    assert task.delays["blkio"].count == 0
+    assert task.acct_rss_mem == 10 * 1_000_000  # 10 MB for 1 s, in MB-usec
+    stage.play(0.3)
+    assert (task.delays["blkio"].count, task.delays["blkio"].total) == (1, 300_000_000)
+    assert not task.in_iowait
+    assert stage.exits == []
+    stage.play(1.0)
+    assert stage.exits == [(3.0, 700, 3 << 8)]
+    assert stage.gone(700)
+    assert stage.timeline.next_ns is None
+
+
+def test_a_run_that_ends_with_the_exit_is_charged_whole() -> None:
+    stage = Stage(
+        '[[task]]\ncomm = "t"\npid = 9\n'
+        "timeline = [{ at = 0, run = 0.25 }, { at = 0.25, exit = 0 }]"
+    )
+    stage.play(0.0)
+    task = stage.task(9)
+    stage.play(1.0)
+    assert task.utime_ns == 250_000_000
+    assert stage.exits == [(0.25, 9, 0)]
+
+
+def test_a_late_driver_does_everything_in_order() -> None:
+    stage = Stage(
+        '[[task]]\ncomm = "t"\npid = 9\n'
+        "timeline = [{ at = 0, run = 0.25 }, { at = 0.25, exit = 0 }]"
+    )
+    stage.timeline.run_due()
+    task = stage.task(9)
+    stage.clock.advance(60)
+    stage.timeline.run_due()
+    assert task.utime_ns == 250_000_000
+    assert stage.exits == [(60.0, 9, 0)]
+
+
+def test_a_task_that_repeats_gets_a_new_life_each_time() -> None:
+    stage = Stage(
+        '[[task]]\ncomm = "cron"\npid = 50\nevery = 2\ntimes = 3\n'
+        "timeline = [{ at = 0.5, exit = 1 }]"
+    )
+    stage.play(100)
+    assert stage.exits == [(0.5, 50, 256), (2.5, 50, 256), (4.5, 50, 256)]
+    assert stage.timeline.next_ns is None
+
+
+def test_without_times_it_repeats_for_ever() -> None:
+    stage = Stage('[[task]]\ncomm = "cron"\nevery = 2\ntimeline = [{ at = 0.5, exit = 1 }]')
+    stage.play(1000.75)
+    assert len(stage.exits) == 501
+    assert stage.timeline.next_ns is not None
+
+
+THREADS = """
+[[task]]
+comm = "web"
+pid = 80
+timeline = [{{ at = 2, {end} }}]
+[[task.thread]]
+comm = "worker"
+pid = 81
+cpu = 2
+start = 0.5
+timeline = [{{ at = 0.5, exit_thread = 0 }}]
+[[task.thread]]
+comm = "io"
+pid = 82
+"""
+
+
+def test_a_thread_may_end_before_its_process() -> None:
+    stage = Stage(THREADS.format(end="exit = 1"))
+    stage.play(1)
+    assert stage.exits == [(1.0, 81, 0)]
+    assert stage.task(82).tgid == 80
+    stage.play(2)
+    assert [(at, pid) for at, pid, _code in stage.exits[1:]] == [(2.0, 80), (2.0, 82)]
+    assert stage.gone(80)
+
+
+def test_a_leader_that_ends_alone_stays_a_zombie() -> None:
+    stage = Stage(THREADS.format(end="exit_thread = 0"))
+    stage.play(3)
+    assert [pid for _at, pid, _code in stage.exits] == [81, 80]
+    assert stage.task(80).exit_state.name == "ZOMBIE"
+
+
+def test_a_signal_ends_all_threads() -> None:
+    stage = Stage(THREADS.format(end='signal = "SEGV", core = true'))
+    stage.play(3)
+    assert stage.exits[1] == (2.0, 80, 11 | 0x80)
+    assert stage.gone(82)
+
+
+def test_parents_cgroups_and_forked_workers() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "master"
+        pid = 10
+        cgroup = "/srv/web"
+        [[task]]
+        comm = "worker"
+        pid = 11
+        parent = "master"
+        forked = true
+        """
+    )
+    stage.play(0)
+    assert stage.task(11).real_parent is stage.task(10)
+    assert stage.machine.cgroups.children["srv"].children["web"].tasks == [stage.task(10)]
+    assert stage.task(10).flags & 0x40 == 0  # PF_FORKNOEXEC
+    assert stage.task(11).flags & 0x40
+
+
+def test_changes_on_the_way() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "sh"
+        pid = 10
+        rss_kib = 100
+        timeline = [
+            { at = 1, exec = "ls" },
+            { at = 1, cpu = 3 },
+            { at = 1, nice = 5 },
+            { at = 1, charge = { stime = 0.5, swapin_delay = 0.1 } },
+            { at = 1, charge = { min_flt = 7, read_bytes = 512 } },
+        ]
+        """
+    )
+    stage.play(1)
+    task = stage.task(10)
+    assert (task.comm, task.cpu, task.nice, task.stime_ns) == (b"ls", 3, 5, 500_000_000)
+    assert (task.delays["swapin"].total, task.min_flt, task.io.read_bytes) == (100_000_000, 7, 512)
+    assert task.mm is not None
+    assert task.mm.hiwater_rss_kb == 100
+
+
+def test_a_pid_that_is_taken_is_named_with_its_path() -> None:
+    stage = Stage('[[task]]\ncomm = "a"\npid = 9\n[[task]]\ncomm = "b"\npid = 9\nstart = 1')
+    stage.play(0.5)
+    with pytest.raises(ScenarioError, match=r"^task\[1\]: pid 9 is taken"):
+        stage.play(1)
+
+
+def test_a_cpu_that_the_machine_lacks_is_named_with_its_path() -> None:
+    stage = Stage('[[task]]\ncomm = "a"\ncpu = 4')
+    with pytest.raises(ScenarioError, match=r"^task\[0\]: CPU 4 is not possible"):
+        stage.play(0)
