@@ -50,8 +50,7 @@ def nla_walk(
     """The (nla_type, offset of the payload, its length) of each attribute in data[start:end].
 
     nla_type still has its flags. As nla_for_each_attr(): ends where a header does not fit, or
-    its nla_len is below 4 or beyond ``end``. The generator's return value is the number of
-    bytes left over (``yield from``), 0 when the walk came out even.
+    its nla_len is below 4 or beyond ``end``.
     """
     unpack = NLATTR[order].unpack_from
     while end - start >= NLA_HDRLEN:

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from errno import EINVAL, ERANGE
 from typing import Final
 
-from .attributes import NLA_F_NESTED, NLA_TYPE_MASK, AttrWriter, nla_walk
+from .attributes import (
+    NLA_F_NESTED,
+    NLA_HDRLEN,
+    NLA_TYPE_MASK,
+    AttrWriter,
+    nla_total_size,
+    nla_walk,
+)
 from .errors import NetlinkError, NetlinkExtAck
 from .format import LITTLE, ByteOrder
 
@@ -53,13 +60,19 @@ _INT_SIZE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class NlaPolicy:
-    """struct nla_policy: the type, and for strings and binaries the longest payload (0: any)."""
+    """struct nla_policy: the type, and for strings and binaries the longest payload (0: any).
+
+    A string's NUL does not count. NL_ATTR_TYPE_INVALID is NLA_UNSPEC.
+    """
 
     type: NlAttrType
     len: int = 0
 
 
 Policy = Mapping[int, NlaPolicy]
+
+# What the kernel's array has for a type without an entry; ``len`` would be the shortest payload.
+UNSPEC: Final = NlaPolicy(NlAttrType.NL_ATTR_TYPE_INVALID)
 
 
 class NlValidate(enum.Flag):
@@ -100,7 +113,7 @@ def policy_attributes(policy: NlaPolicy, order: ByteOrder = LITTLE) -> bytes:
     return bytes(attrs.data)
 
 
-def _violation(policy: NlaPolicy, payload: bytes, order: ByteOrder) -> int:
+def _violation(policy: NlaPolicy, payload: bytes) -> int:
     """The errno with which validate_nla() rejects ``payload``, or 0."""
     size = _INT_SIZE.get(policy.type)
     if size is not None:
@@ -109,31 +122,24 @@ def _violation(policy: NlaPolicy, payload: bytes, order: ByteOrder) -> int:
         case NlAttrType.NL_ATTR_TYPE_FLAG:
             return ERANGE if payload else 0
         case NlAttrType.NL_ATTR_TYPE_NUL_STRING:
-            return _string_violation(policy, payload, must_end=True)
+            # A NUL has to stand within the longest text and its NUL.
+            reach = policy.len + 1 if policy.len else len(payload)
+            return _string_violation(policy, payload) if b"\0" in payload[:reach] else EINVAL
         case NlAttrType.NL_ATTR_TYPE_STRING:
-            return _string_violation(policy, payload, must_end=False)
+            return _string_violation(policy, payload)
         case NlAttrType.NL_ATTR_TYPE_BINARY:
             return ERANGE if policy.len and len(payload) > policy.len else 0
         case NlAttrType.NL_ATTR_TYPE_NESTED:
-            return ERANGE if payload and len(payload) < 4 else 0
-    return 0
+            return ERANGE if payload and len(payload) < NLA_HDRLEN else 0
+        case _:
+            return ERANGE if len(payload) < policy.len else 0
 
 
-def _string_violation(policy: NlaPolicy, payload: bytes, *, must_end: bool) -> int:
-    if must_end:
-        # A NUL has to stand within the longest text and its NUL.
-        reach = min(policy.len + 1, len(payload)) if policy.len else len(payload)
-        if not reach or b"\0" not in payload[:reach]:
-            return EINVAL
+def _string_violation(policy: NlaPolicy, payload: bytes) -> int:
     if not payload:
         return ERANGE
-    length = len(payload)
-    if policy.len:
-        if payload.endswith(b"\0"):
-            length -= 1
-        if length > policy.len:
-            return ERANGE
-    return 0
+    length = len(payload) - payload.endswith(b"\0")
+    return ERANGE if policy.len and length > policy.len else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +177,8 @@ def nla_parse(
     attrs: dict[int, bytes] = {}
     position = start
     for nla_type, offset, length in nla_walk(data, start, end, order):
-        header = offset - 4
-        position = header + ((length + 7) & ~3)
+        header = offset - NLA_HDRLEN
+        position = header + nla_total_size(length)
         kind = nla_type & rules.attr_type_mask
         if kind == 0 or kind > maxtype:
             if NlValidate.NL_VALIDATE_MAXTYPE in validate:
@@ -180,15 +186,15 @@ def nla_parse(
                 raise NetlinkError(EINVAL)
             continue
         payload = data[offset : offset + length]
-        rule = policy.get(kind)
-        if rule is None:
-            if NlValidate.NL_VALIDATE_UNSPEC in validate:
-                extack.msg, extack.bad_attr = "Unsupported attribute", header - base
-                raise NetlinkError(EINVAL)
-        else:
-            if not rules.nul_string and rule.type is NlAttrType.NL_ATTR_TYPE_NUL_STRING:
-                rule = NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING, rule.len)
-            _validate(rule, nla_type, payload, header - base, validate, extack, order, rules)
+        rule = policy.get(kind, UNSPEC)
+        failure = _failure(rule, nla_type, payload, validate, rules)
+        if failure is not None:
+            errno, extack.msg = failure
+            extack.bad_attr = header - base
+            # An attribute without a type is not described.
+            if rules.extack_policy and rule.type is not NlAttrType.NL_ATTR_TYPE_INVALID:
+                extack.policy = policy_attributes(rule, order)
+            raise NetlinkError(errno)
         attrs[kind] = payload
     if position < end:
         if rules.extack_leftover_msg:
@@ -198,38 +204,37 @@ def nla_parse(
     return attrs
 
 
-def _validate(
-    rule: NlaPolicy,
-    nla_type: int,
-    payload: bytes,
-    offset: int,
-    validate: NlValidate,
-    extack: NetlinkExtAck,
-    order: ByteOrder,
-    rules: ParseRules,
-) -> None:
+def _failure(
+    rule: NlaPolicy, nla_type: int, payload: bytes, validate: NlValidate, rules: ParseRules
+) -> tuple[int, str | None] | None:
+    """validate_nla(): the errno and the message of what is wrong with an attribute."""
     size = _INT_SIZE.get(rule.type)
-    text = "Attribute failed policy validation"
-    failed = 0
+    is_nest = rule.type is NlAttrType.NL_ATTR_TYPE_NESTED
+    is_unspec = rule.type is NlAttrType.NL_ATTR_TYPE_INVALID
     if (
         NlValidate.NL_VALIDATE_STRICT_ATTRS in validate
         and size is not None
-        and (len(payload) != size)
+        and len(payload) != size
     ):
-        failed, text = EINVAL, "invalid attribute length"
-    elif (
-        NlValidate.NL_VALIDATE_NESTED in validate
-        and nla_type & NLA_F_NESTED
-        and rule.type is not NlAttrType.NL_ATTR_TYPE_NESTED
-    ):
-        failed, text = EINVAL, "NLA_F_NESTED not expected"
+        return EINVAL, "invalid attribute length"
+    if NlValidate.NL_VALIDATE_NESTED in validate:
+        if is_nest and not nla_type & NLA_F_NESTED:
+            return EINVAL, "NLA_F_NESTED is missing"
+        if not is_nest and not is_unspec and nla_type & NLA_F_NESTED:
+            return EINVAL, "NLA_F_NESTED not expected"
+    if is_unspec and NlValidate.NL_VALIDATE_UNSPEC in validate:
+        return EINVAL, "Unsupported attribute"
+    if not rules.nul_string and rule.type is NlAttrType.NL_ATTR_TYPE_NUL_STRING:
+        errno = _unterminated_violation(rule, payload)
     else:
-        failed = _violation(rule, payload, order)
-    if not failed:
-        return
-    extack.bad_attr = offset
-    if rules.extack_policy_msg:
-        extack.msg = text
-    if rules.extack_policy:
-        extack.policy = policy_attributes(rule, order)
-    raise NetlinkError(failed)
+        errno = _violation(rule, payload)
+    if not errno:
+        return None
+    return errno, "Attribute failed policy validation" if rules.extack_policy_msg else None
+
+
+def _unterminated_violation(rule: NlaPolicy, payload: bytes) -> int:
+    """2.6.18 had NLA_STRING without a length; its handler copied the text and checked that."""
+    if not payload:
+        return ERANGE
+    return EINVAL if len(payload) - payload.endswith(b"\0") > rule.len else 0
