@@ -1,0 +1,163 @@
+"""What a conformance case is: steps, what was recorded of them, and which bytes may vary.
+
+Plain records without knowledge of files, targets or reports. Bytes are in the order of the
+recorded machine; offsets and lengths are in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .ops import Op
+
+MAIN: Final = "main"  # the name of the task that carries out steps without one
+
+
+class CaseError(ValueError):
+    """A transcript does not say what a transcript must say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """What a masked range stands for: ``PID(c1)``, ``FAMILY_ID(TASKSTATS)``, ``STATS(nvcsw)``."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A range of bytes that stands for a symbol."""
+
+    offset: int
+    length: int
+    symbol: Symbol
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedBytes:
+    """Bytes as they were recorded, and the ranges of them that may vary, in ascending order."""
+
+    data: bytes
+    masks: tuple[Mask, ...] = ()
+
+    def value(self, mask: Mask) -> int:
+        """What was recorded under the mask, as a number of the recorded (little-endian) host."""
+        return int.from_bytes(self.data[mask.offset : mask.end], "little")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, part: slice) -> MaskedBytes:
+        """A part with the masks that begin in it, at their new offsets."""
+        start, end, _ = part.indices(len(self.data))
+        masks = tuple(
+            Mask(mask.offset - start, mask.length, mask.symbol)
+            for mask in self.masks
+            if start <= mask.offset < end
+        )
+        return MaskedBytes(self.data[start:end], masks)
+
+
+@dataclass(frozen=True, slots=True)
+class Cmsg:
+    """A control message."""
+
+    level: int
+    type: int
+    payload: MaskedBytes
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """One datagram that a recv returned.
+
+    ``sender`` is (portid, groups), None where the call does not tell (read). ``msg_flags`` is
+    "0" or names joined by ``|``. ``returned_length`` is recorded where the call returned
+    another length than that of the data (MSG_TRUNC).
+    """
+
+    payload: MaskedBytes
+    sender: tuple[int, int] | None = (0, 0)
+    sender_symbol: Symbol | None = None
+    msg_flags: str | None = "0"
+    cmsgs: tuple[Cmsg, ...] | None = ()
+    returned_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step brought: in a transcript what was recorded, from a target what it did.
+
+    ``symbols`` names the parts of ``result`` that may vary, by their key or index.
+    """
+
+    result: Any = None
+    error: str | None = None
+    datagrams: tuple[Datagram, ...] | None = None
+    optlen_out: int | None = None
+    value: bytes | None = None
+    symbols: Mapping[str | int, Symbol] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation, the task that carries it out, and its recorded outcome."""
+
+    op: Op
+    expect: Outcome = field(default_factory=Outcome)
+    task: str | None = None
+    label: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)  # keys that we do not know
+
+    @property
+    def actor(self) -> str:
+        return self.task or MAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A fact across datagrams, of one of the kinds in :mod:`.relations`."""
+
+    kind: str
+    text: str
+    args: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A transcript: what one kernel did, step by step.
+
+    ``title`` says what it establishes. ``unordered`` means that the order of the datagrams of
+    one recv is up to the scheduler. ``guard`` maps the label of a recv to the number of its
+    datagrams in a run that nothing disturbed.
+    """
+
+    name: str
+    title: str
+    group: str
+    steps: tuple[Step, ...]
+    kernel: str = ""
+    arch: str = ""
+    cpus_possible: str = ""
+    privileged: bool = True
+    needs_quiet: bool = False
+    unordered: bool = False
+    guard: Mapping[str, int] = field(default_factory=dict)
+    notes: str = ""
+    relations: tuple[Relation, ...] = ()
+
+    def labelled(self) -> Iterator[tuple[str, int]]:
+        """The (label, index) of every labelled step."""
+        for index, step in enumerate(self.steps):
+            if step.label is not None:
+                yield step.label, index

@@ -1,0 +1,143 @@
+"""Where things lie in a datagram: headers, attributes, STATS blocks. Only for reading them.
+
+Nothing here fails on bytes that are no netlink: what cannot be walked is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from netlink_emu.protocol.attributes import NLA_HDRLEN, NLA_TYPE_MASK, nla_walk
+from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR
+from netlink_emu.protocol.netlink import (
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGERR_SIZE,
+    NlMsgHdr,
+    nlmsg_align,
+    nlmsg_walk,
+)
+from netlink_emu.protocol.taskstats import (
+    TASKSTATS_CMD_NEW,
+    TASKSTATS_TYPE_AGGR_PID,
+    TASKSTATS_TYPE_AGGR_TGID,
+    TASKSTATS_TYPE_STATS,
+    TaskstatsLayout,
+)
+
+from .stats import layout_of
+
+_AGGR: Final = (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID)
+_GENL_START: Final = NLMSG_HDRLEN + GENL_HDRLEN
+
+
+@dataclass(frozen=True, slots=True)
+class StatsBlock:
+    """A STATS payload: where it lies, of whom it is, and whether it is a thread group's."""
+
+    offset: int
+    layout: TaskstatsLayout
+    group: bool
+    id: int  # the PID or TGID attribute in front of it
+    id_offset: int
+
+    @property
+    def size(self) -> int:
+        return self.layout.size
+
+    def covers(self, offset: int) -> bool:
+        return self.offset <= offset < self.offset + self.size
+
+
+def _u32(data: bytes, offset: int) -> int:
+    return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def _genl_cmd(data: bytes, offset: int, header: NlMsgHdr) -> int | None:
+    if header.nlmsg_type < GENL_ID_CTRL or header.nlmsg_len < _GENL_START:
+        return None
+    return GENLMSGHDR[LITTLE].decode(data, offset + NLMSG_HDRLEN).cmd
+
+
+def stats_blocks(data: bytes) -> Iterator[StatsBlock]:
+    """Every whole STATS payload of a datagram of TASKSTATS."""
+    for offset, header in nlmsg_walk(data):
+        if (
+            header.nlmsg_type == GENL_ID_CTRL
+            or _genl_cmd(data, offset, header) != TASKSTATS_CMD_NEW
+        ):
+            continue
+        end = offset + header.nlmsg_len
+        for nest, start, length in nla_walk(data, offset + _GENL_START, end):
+            if nest & NLA_TYPE_MASK not in _AGGR:
+                continue
+            ident, at = 0, 0
+            for kind, inner, size in nla_walk(data, start, start + length):
+                if kind != TASKSTATS_TYPE_STATS:
+                    ident, at = _u32(data, inner), inner
+                    continue
+                version = int.from_bytes(data[inner : inner + 2], "little")
+                layout = layout_of(version, size)
+                if layout is not None:
+                    group = nest & NLA_TYPE_MASK == TASKSTATS_TYPE_AGGR_TGID
+                    yield StatsBlock(inner, layout, group, ident, at)
+
+
+def event_of(data: bytes, family_id: int | None) -> StatsBlock | None:
+    """The first block of an exit event, None if the datagram is none: nlmsg_pid is 0 in them."""
+    for _, header in nlmsg_walk(data):
+        if header.nlmsg_pid or (family_id is not None and header.nlmsg_type != family_id):
+            return None
+        return next(stats_blocks(data), None)
+    return None
+
+
+def boundaries(data: bytes) -> frozenset[int]:
+    """The offsets at which headers, attributes and their payloads begin, for grouping."""
+    cuts: set[int] = set()
+    for offset, header in nlmsg_walk(data):
+        _message(data, offset, header, cuts)
+        cuts.add(offset + nlmsg_align(header.nlmsg_len))
+    if not cuts:
+        cuts.update(range(0, min(len(data), 20), 4))
+    return frozenset(cuts)
+
+
+def _header(offset: int, cuts: set[int]) -> None:
+    cuts.update(offset + part for part in (0, 4, 6, 8, 12, 16))
+
+
+def _message(data: bytes, offset: int, header: NlMsgHdr, cuts: set[int]) -> None:
+    end = offset + header.nlmsg_len
+    _header(offset, cuts)
+    if header.nlmsg_type == NLMSG_ERROR and header.nlmsg_len >= NLMSG_HDRLEN + NLMSGERR_SIZE:
+        _header(offset + NLMSG_HDRLEN + 4, cuts)
+        body = offset + NLMSG_HDRLEN + NLMSGERR_SIZE
+        cuts.add(body + 4)
+        _attributes(data, body + 4, end, cuts)
+    elif header.nlmsg_type == NLMSG_DONE:
+        cuts.add(offset + NLMSG_HDRLEN + 4)
+    elif header.nlmsg_len >= _GENL_START:
+        cuts.add(offset + _GENL_START)
+        _attributes(data, offset + _GENL_START, end, cuts)
+
+
+def _attributes(data: bytes, start: int, end: int, cuts: set[int]) -> None:
+    for _, payload, length in nla_walk(data, start, end):
+        cuts.update((payload - NLA_HDRLEN, payload, payload + length))
+        if length > NLA_HDRLEN and _looks_nested(data, payload, payload + length):
+            _attributes(data, payload, payload + length, cuts)
+
+
+def _looks_nested(data: bytes, start: int, end: int) -> bool:
+    """Whether a payload is made of attributes with small types, to the last byte."""
+    at = start
+    for kind, payload, length in nla_walk(data, start, end):
+        if kind & NLA_TYPE_MASK > 64:
+            return False
+        at = nlmsg_align(payload + length - start) + start
+    return at >= end and end - start >= 8

@@ -1,0 +1,278 @@
+"""Transcripts in the form of a recorder: one JSON file per case, hex and a list of symbols.
+
+Conversion to :class:`~.case.Case` and back loses nothing but ``decoded`` (which is derived from
+the bytes) and the recorder's own bookkeeping (``attempts``, ``observed``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from .case import (
+    Case,
+    CaseError,
+    Cmsg,
+    Datagram,
+    Mask,
+    MaskedBytes,
+    Outcome,
+    Relation,
+    Step,
+    Symbol,
+)
+from .ops import Op, Send, field_names, make_op, op_type
+
+_EXPECT: Final = frozenset({"result", "error", "datagrams", "optlen_out", "result_hex"})
+_STEP: Final = frozenset({"op", "action", "task", "label"})
+_TASK_OPS: Final = frozenset({"self", "task"})
+_RELATION: Final = frozenset({"kind", "text", "holds", "observed"})
+
+Json = Mapping[str, Any]
+
+
+def load_directory(directory: Path) -> Iterator[tuple[Path, Json]]:
+    """Every ``*.json`` below a directory, parsed, in the order of the names."""
+    for path in sorted(directory.glob("*.json")):
+        yield path, json.loads(path.read_text())
+
+
+def case_from_json(source: Json) -> Case:
+    """A case from a recorder's transcript; raises CaseError where it makes no sense."""
+    try:
+        symbols = _Symbols(source.get("symbols", ()))
+        return Case(
+            name=source["name"],
+            title=source.get("title", source["name"]),
+            group=source.get("group", "other"),
+            steps=tuple(
+                step_from_json(step, index, symbols) for index, step in enumerate(source["steps"])
+            ),
+            kernel=source.get("kernel", ""),
+            arch=source.get("arch", ""),
+            cpus_possible=source.get("cpus_possible", ""),
+            privileged=source.get("privileged", True),
+            needs_quiet=source.get("needs_quiet", False),
+            unordered=source.get("unordered", False),
+            guard=source.get("guard") or {},
+            notes=source.get("notes", ""),
+            relations=tuple(map(relation_from_json, source.get("relations", ()))),
+        )
+    except KeyError as exc:
+        raise CaseError(f"{source.get('name', 'case')}: no {exc} in it") from exc
+
+
+class _Symbols:
+    """The ``symbols`` of a transcript, found by where they are."""
+
+    def __init__(self, symbols: Iterable[Json]) -> None:
+        self._masks: dict[tuple[Any, ...], list[Mask]] = defaultdict(list)
+        self._fields: dict[int, dict[str | int, Symbol]] = defaultdict(dict)
+        self._from: dict[tuple[int, int], Symbol] = {}
+        for entry in symbols:
+            step, part = entry["step"], entry["part"]
+            symbol = Symbol(entry["kind"], entry.get("name", ""))
+            if part == "result":
+                self._fields[step][entry["field"]] = symbol
+            elif part == "from":
+                self._from[step, entry["datagram"]] = symbol
+            else:
+                key = (step, part, entry.get("datagram"), entry.get("cmsg"))
+                self._masks[key].append(Mask(entry["offset"], entry["length"], symbol))
+
+    def bytes(
+        self, text: str, step: int, part: str, datagram: int | None = None, cmsg: int | None = None
+    ) -> MaskedBytes:
+        masks = sorted(self._masks.get((step, part, datagram, cmsg), ()), key=lambda m: m.offset)
+        return MaskedBytes(bytes.fromhex(text), tuple(masks))
+
+    def result(self, step: int) -> dict[str | int, Symbol]:
+        return self._fields.get(step, {})
+
+    def sender(self, step: int, datagram: int) -> Symbol | None:
+        return self._from.get((step, datagram))
+
+
+def step_from_json(source: Json, index: int, symbols: _Symbols | None = None) -> Step:
+    """A step; ``symbols`` are those of its transcript."""
+    symbols = symbols or _Symbols(())
+    name, action = source["op"], source.get("action")
+    cls = op_type(name, action)
+    if cls is None:
+        raise CaseError(f"step {index}: unknown operation {name} {action or ''}".rstrip())
+    known = field_names(cls)
+    arguments: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in source.items():
+        if key == "hex" and cls is Send:
+            arguments["payload"] = symbols.bytes(value, index, "send")
+        elif key in _EXPECT or (key in _STEP and not (key == "action" and name not in _TASK_OPS)):
+            pass
+        elif key in known:
+            arguments[key] = value
+        else:
+            extra[key] = value
+    try:
+        op = make_op(cls, arguments)
+    except TypeError as exc:
+        raise CaseError(f"step {index}: {name}: {exc}") from exc
+    return Step(
+        op=op,
+        expect=_outcome_from_json(source, index, symbols),
+        task=source.get("task"),
+        label=source.get("label"),
+        extra=extra,
+    )
+
+
+def _outcome_from_json(source: Json, index: int, symbols: _Symbols) -> Outcome:
+    datagrams = source.get("datagrams")
+    value = source.get("result_hex")
+    return Outcome(
+        result=source.get("result"),
+        error=source.get("error"),
+        datagrams=None
+        if datagrams is None
+        else tuple(
+            _datagram_from_json(datagram, index, number, symbols)
+            for number, datagram in enumerate(datagrams)
+        ),
+        optlen_out=source.get("optlen_out"),
+        value=None if value is None else bytes.fromhex(value),
+        symbols=symbols.result(index),
+    )
+
+
+def _datagram_from_json(source: Json, step: int, number: int, symbols: _Symbols) -> Datagram:
+    sender = source.get("from")
+    cmsgs = source.get("cmsgs")
+    return Datagram(
+        payload=symbols.bytes(source["hex"], step, "recv", number),
+        sender=None if sender is None else (sender[0], sender[1]),
+        sender_symbol=symbols.sender(step, number),
+        msg_flags=None if source.get("msg_flags") is None else str(source["msg_flags"]),
+        cmsgs=None
+        if cmsgs is None
+        else tuple(
+            Cmsg(c["level"], c["type"], symbols.bytes(c["hex"], step, "cmsg", number, i))
+            for i, c in enumerate(cmsgs)
+        ),
+        returned_length=source.get("returned_length"),
+    )
+
+
+def relation_from_json(source: Json) -> Relation:
+    args = {key: value for key, value in source.items() if key not in _RELATION}
+    return Relation(source["kind"], source.get("text", ""), args)
+
+
+# --- and back
+
+
+def case_to_json(case: Case) -> dict[str, Any]:
+    """The transcript of a case, without ``decoded``."""
+    symbols: list[dict[str, Any]] = []
+    return {
+        "name": case.name,
+        "title": case.title,
+        "group": case.group,
+        "kernel": case.kernel,
+        "arch": case.arch,
+        "cpus_possible": case.cpus_possible,
+        "privileged": case.privileged,
+        "needs_quiet": case.needs_quiet,
+        "unordered": case.unordered,
+        "guard": dict(case.guard),
+        "notes": case.notes,
+        "steps": [_step_to_json(step, i, symbols) for i, step in enumerate(case.steps)],
+        "symbols": symbols,
+        "relations": [
+            {"kind": r.kind, "text": r.text, **r.args, "holds": True} for r in case.relations
+        ],
+    }
+
+
+def _masks_to_json(masked: MaskedBytes, where: Json, symbols: list[dict[str, Any]]) -> str:
+    for mask in masked.masks:
+        symbols.append(
+            {
+                **where,
+                "offset": mask.offset,
+                "length": mask.length,
+                "kind": mask.symbol.kind,
+                "name": mask.symbol.name,
+            }
+        )
+    return masked.data.hex()
+
+
+def arguments_to_json(op: Op) -> dict[str, Any]:
+    """The plain arguments of an operation: all but a request's bytes."""
+    return {key: value for key, value in op.arguments().items() if key != "payload"}
+
+
+def _step_to_json(step: Step, index: int, symbols: list[dict[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {"op": step.op.NAME}
+    if step.op.ACTION is not None:
+        out["action"] = step.op.ACTION
+    out |= arguments_to_json(step.op) | dict(step.extra)
+    if isinstance(step.op, Send):
+        out["hex"] = _masks_to_json(step.op.payload, {"step": index, "part": "send"}, symbols)
+    if step.task is not None:
+        out["task"] = step.task
+    if step.label is not None:
+        out["label"] = step.label
+    expect = step.expect
+    if expect.datagrams is not None:
+        out["datagrams"] = [
+            _datagram_to_json(datagram, index, number, symbols)
+            for number, datagram in enumerate(expect.datagrams)
+        ]
+    if expect.optlen_out is not None:
+        out["optlen_out"] = expect.optlen_out
+    if expect.value is not None:
+        out["result_hex"] = expect.value.hex()
+    if expect.result is not None:
+        out["result"] = expect.result
+    if expect.error is not None:
+        out["error"] = expect.error
+    for field, symbol in expect.symbols.items():
+        symbols.append(
+            {
+                "step": index,
+                "part": "result",
+                "field": field,
+                "kind": symbol.kind,
+                "name": symbol.name,
+            }
+        )
+    return out
+
+
+def _datagram_to_json(
+    datagram: Datagram, step: int, number: int, symbols: list[dict[str, Any]]
+) -> dict[str, Any]:
+    where = {"step": step, "part": "recv", "datagram": number}
+    out: dict[str, Any] = {"hex": _masks_to_json(datagram.payload, where, symbols)}
+    if datagram.sender is not None:
+        out["from"] = list(datagram.sender)
+    if datagram.sender_symbol is not None:
+        symbol = datagram.sender_symbol
+        symbols.append({**where, "part": "from", "kind": symbol.kind, "name": symbol.name})
+    if datagram.msg_flags is not None:
+        out["msg_flags"] = datagram.msg_flags
+    if datagram.cmsgs is not None:
+        out["cmsgs"] = [
+            {
+                "level": cmsg.level,
+                "type": cmsg.type,
+                "hex": _masks_to_json(cmsg.payload, {**where, "part": "cmsg", "cmsg": i}, symbols),
+            }
+            for i, cmsg in enumerate(datagram.cmsgs)
+        ]
+    if datagram.returned_length is not None:
+        out["returned_length"] = datagram.returned_length
+    return out
