@@ -251,7 +251,9 @@ class TaskTable:
                     raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
                 numbers[ns] = pid
             else:
-                numbers[ns] = ns.next_nr(set(taken) if len(taken) < 64 else taken.keys(), self.pid_max)  # type: ignore[arg-type]
+                numbers[ns] = ns.next_nr(
+                    set(taken) if len(taken) < 64 else taken.keys(), self.pid_max
+                )  # type: ignore[arg-type]
             ns = ns.parent
         return numbers
 

@@ -1,0 +1,84 @@
+"""CGROUPSTATS, TASKSTATS' second operation: kernel/taskstats.c, kernel/cgroup/cgroup-v1.c."""
+
+from __future__ import annotations
+
+from errno import EBADF, EINVAL, ENOENT
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.kernel.genetlink import GenlInfo, GenlOp
+from netlink_emu.machine.cgroups import Cgroup, CgroupCounts, File
+from netlink_emu.machine.tasks import TaskState
+from netlink_emu.protocol import cgroupstats
+from netlink_emu.protocol.attributes import AttrWriter, nla_total_size
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.policy import NlaPolicy, NlAttrType, Policy
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.kernel import Kernel
+
+CGROUPSTATS_CMD_NEW: Final = cgroupstats.CGROUPSTATS_CMD_NEW
+_ATTR_FD: Final = cgroupstats.CGROUPSTATS_CMD_ATTR_FD
+_POLICY: Final[Policy] = {_ATTR_FD: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32)}
+
+
+def operation(kernel: Kernel) -> GenlOp:
+    """The operation as TASKSTATS declares it. Anyone may ask."""
+    return GenlOp(
+        cgroupstats.CGROUPSTATS_CMD_GET,
+        policy=_POLICY,
+        maxattr=_ATTR_FD,
+        doit=lambda info: cgroupstats_user_cmd(kernel, info),
+    )
+
+
+def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
+    """cgroupstats_user_cmd(): a descriptor that is not open is a success without an answer."""
+    if _ATTR_FD not in info.attrs:
+        raise NetlinkError(EINVAL)
+    file = info.current.fget(info.get_u32(_ATTR_FD))
+    if file is None or file.o_path:
+        if kernel.profile.cgroup_bad_fd_ebadf:
+            raise NetlinkError(EBADF)
+        return
+    counts = cgroupstats_build(file)
+    order = kernel.profile.arch.order
+    record = cgroupstats.CGROUPSTATS[order].pack(
+        counts.nr_sleeping,
+        counts.nr_running,
+        counts.nr_stopped,
+        counts.nr_uninterruptible,
+        counts.nr_io_wait,
+    )
+    attrs = AttrWriter(order)
+    attrs.put(cgroupstats.CGROUPSTATS_TYPE_CGROUP_STATS, record)
+    info.reply(CGROUPSTATS_CMD_NEW, attrs.data, nla_total_size(len(record)))
+
+
+def cgroupstats_build(file: File) -> CgroupCounts:
+    """cgroupstats_build(): EINVAL for anything but a cgroup v1 directory, ENOENT if removed."""
+    counts = file.counts
+    if counts is None:
+        if file.cgroup is None:
+            raise NetlinkError(EINVAL)
+        counts = count_tasks(file.cgroup)
+    if counts.removed:
+        raise NetlinkError(ENOENT)
+    return counts
+
+
+def count_tasks(cgroup: Cgroup) -> CgroupCounts:
+    """The tasks of a cgroup by state."""
+    counts = CgroupCounts(removed=cgroup.removed)
+    for task in cgroup.tasks:
+        match task.state:
+            case TaskState.RUNNING:
+                counts.nr_running += 1
+            case TaskState.INTERRUPTIBLE:
+                counts.nr_sleeping += 1
+            case TaskState.UNINTERRUPTIBLE:
+                counts.nr_uninterruptible += 1
+            case TaskState.STOPPED:
+                counts.nr_stopped += 1
+            case TaskState.OTHER:
+                counts.nr_io_wait += task.in_iowait
+    return counts

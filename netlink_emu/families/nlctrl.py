@@ -1,0 +1,308 @@
+"""nlctrl, the controller: what families there are, what they take: net/netlink/genetlink.c.
+
+Answers from the families' own declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from errno import EINVAL, ENODATA, ENOENT
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy
+from netlink_emu.kernel.skbuff import nlmsg_goodsize
+from netlink_emu.protocol.attributes import NLA_F_NESTED, AttrWriter, nla_walk
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import (
+    GENL_HDRLEN,
+    GENL_ID_CTRL,
+    GENL_NAMSIZ,
+    GENLMSGHDR,
+    CtrlAttr,
+    CtrlAttrMcastGrp,
+    CtrlAttrOp,
+    CtrlAttrPolicy,
+    CtrlCmd,
+    GenlOpFlags,
+)
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
+from netlink_emu.protocol.policy import (
+    STRICT,
+    NlaPolicy,
+    NlAttrType,
+    Policy,
+    policy_attributes,
+)
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.machine.namespaces import NetNamespace
+
+CTRL_NAME: Final = "nlctrl"
+NOTIFY_GROUP: Final = "notify"
+
+_FAMILY_POLICY: Final[Policy] = {
+    CtrlAttr.CTRL_ATTR_FAMILY_ID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U16),
+    CtrlAttr.CTRL_ATTR_FAMILY_NAME: NlaPolicy(NlAttrType.NL_ATTR_TYPE_NUL_STRING, GENL_NAMSIZ - 1),
+}
+_POLICY_POLICY: Final[Policy] = {
+    **_FAMILY_POLICY,
+    CtrlAttr.CTRL_ATTR_OP: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
+}
+
+
+class Nlctrl:
+    """The controller of one kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        profile = kernel.profile
+        validated = profile.getfamily_dump_validated
+        ops = [
+            GenlOp(
+                CtrlCmd.CTRL_CMD_GETFAMILY,
+                policy=_FAMILY_POLICY,
+                maxattr=CtrlAttr.CTRL_ATTR_FAMILY_NAME,
+                doit=self.getfamily,
+                dumpit=self.dumpfamily,
+                dump_policy=_FAMILY_POLICY if validated else None,
+                dump_maxattr=CtrlAttr.CTRL_ATTR_FAMILY_NAME,
+                dump_validate=STRICT,
+                dump_ends_with_zero=True,
+            )
+        ]
+        if profile.getpolicy is not Getpolicy.ABSENT:
+            ops.append(
+                GenlOp(
+                    CtrlCmd.CTRL_CMD_GETPOLICY,
+                    dumpit=self.dumppolicy,
+                    dump_policy=_POLICY_POLICY,
+                    dump_maxattr=CtrlAttr.CTRL_ATTR_OP,
+                )
+            )
+        self.family: Final = GenlFamily(
+            CTRL_NAME,
+            profile.nlctrl_version,
+            tuple(ops),
+            id=GENL_ID_CTRL,
+            maxattr=0 if profile.per_op_policy else profile.ctrl_attr_max,
+            mcgrps=(NOTIFY_GROUP,) if profile.notify_group else (),
+            resv_start_op=CtrlCmd.CTRL_CMD_GETPOLICY + 1,
+        )
+        kernel.genl.register_family(self.family)
+        kernel.genl.notify = self._notify
+
+    # --- CTRL_CMD_GETFAMILY
+
+    def getfamily(self, info: GenlInfo) -> None:
+        """ctrl_getfamily(): by id or by name, the name winning."""
+        family = self._asked_for(info, prefer_name=True)
+        room = nlmsg_goodsize(self._kernel.profile.arch.page_size)
+        allocated = room - NLMSG_HDRLEN - GENL_HDRLEN
+        info.reply(CtrlCmd.CTRL_CMD_NEWFAMILY, self.fill_info(family), allocated)
+
+    def _asked_for(self, info: GenlInfo, *, prefer_name: bool) -> GenlFamily:
+        genl = self._kernel.genl
+        family = None
+        if not info.attrs.keys() & _FAMILY_POLICY.keys():
+            raise NetlinkError(EINVAL)
+        kinds = [CtrlAttr.CTRL_ATTR_FAMILY_ID, CtrlAttr.CTRL_ATTR_FAMILY_NAME]
+        for kind in kinds if prefer_name else reversed(kinds):
+            if kind not in info.attrs:
+                continue
+            if kind is CtrlAttr.CTRL_ATTR_FAMILY_ID:
+                family = genl.families.get(info.get_u16(kind))
+            else:
+                name = info.attrs[kind].partition(b"\0")[0]
+                family = genl.by_name(name.decode("latin-1"))
+        if family is None or not genl.visible(family, info.net):
+            raise NetlinkError(ENOENT)
+        return family
+
+    def fill_info(self, family: GenlFamily) -> bytes:
+        """ctrl_fill_info(): the attributes of NEWFAMILY and DELFAMILY."""
+        profile = self._kernel.profile
+        attrs = AttrWriter(profile.arch.order)
+        attrs.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, family.name)
+        attrs.put_u16(CtrlAttr.CTRL_ATTR_FAMILY_ID, family.id)
+        if profile.getfamily_attrs is GetfamilyAttrs.NAME_ID:
+            return bytes(attrs.data)
+        attrs.put_u32(CtrlAttr.CTRL_ATTR_VERSION, family.version)
+        attrs.put_u32(CtrlAttr.CTRL_ATTR_HDRSIZE, family.hdrsize)
+        attrs.put_u32(CtrlAttr.CTRL_ATTR_MAXATTR, family.maxattr)
+        if family.ops:
+            with attrs.nest(CtrlAttr.CTRL_ATTR_OPS):
+                for index, op in enumerate(family.ops, 1):
+                    with attrs.nest(index):
+                        self._fill_op(attrs, op)
+        if family.mcgrps:
+            with attrs.nest(CtrlAttr.CTRL_ATTR_MCAST_GROUPS):
+                for index, name in enumerate(family.mcgrps, 1):
+                    with attrs.nest(index):
+                        self._fill_group(attrs, family.mcgrp_offset + index - 1, name)
+        return bytes(attrs.data)
+
+    def _fill_op(self, attrs: AttrWriter, op: GenlOp) -> None:
+        attrs.put_u32(CtrlAttrOp.CTRL_ATTR_OP_ID, op.cmd)
+        if self._kernel.profile.getfamily_attrs is not GetfamilyAttrs.FLAG_OPS:
+            attrs.put_u32(CtrlAttrOp.CTRL_ATTR_OP_FLAGS, op.reported_flags)
+            return
+        flags = GenlOpFlags(op.reported_flags)
+        attrs.put_u32(CtrlAttrOp.CTRL_ATTR_OP_FLAGS, op.flags)
+        if GenlOpFlags.GENL_CMD_CAP_HASPOL in flags:
+            attrs.put(CtrlAttrOp.CTRL_ATTR_OP_POLICY)
+        if GenlOpFlags.GENL_CMD_CAP_DO in flags:
+            attrs.put(CtrlAttrOp.CTRL_ATTR_OP_DOIT)
+        if GenlOpFlags.GENL_CMD_CAP_DUMP in flags:
+            attrs.put(CtrlAttrOp.CTRL_ATTR_OP_DUMPIT)
+
+    @staticmethod
+    def _fill_group(attrs: AttrWriter, number: int, name: str) -> None:
+        attrs.put_u32(CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_ID, number)
+        attrs.put_string(CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_NAME, name)
+
+    def dumpfamily(self, info: GenlInfo) -> Iterator[bytes]:
+        """ctrl_dumpfamily(): all that are visible."""
+        return self._dump_families(info.net)
+
+    def _dump_families(self, net: NetNamespace) -> Iterator[bytes]:
+        for family in self._kernel.genl.in_dump_order():
+            if self._kernel.genl.visible(family, net):
+                yield self._header(CtrlCmd.CTRL_CMD_NEWFAMILY) + self.fill_info(family)
+
+    def _header(self, cmd: int) -> bytes:
+        return GENLMSGHDR[self._kernel.profile.arch.order].pack(cmd, self.family.version, 0)
+
+    # --- notifications
+
+    def _notify(self, family: GenlFamily, came: bool) -> None:
+        """genl_ctrl_event(): to the members of "notify", of the initial namespace."""
+        if not self._kernel.profile.notify_group:
+            return
+        cmd = CtrlCmd.CTRL_CMD_NEWFAMILY if came else CtrlCmd.CTRL_CMD_DELFAMILY
+        self._multicast(cmd, self.fill_info(family))
+        cmd = CtrlCmd.CTRL_CMD_NEWMCAST_GRP if came else CtrlCmd.CTRL_CMD_DELMCAST_GRP
+        for index, name in enumerate(family.mcgrps):
+            attrs = AttrWriter(self._kernel.profile.arch.order)
+            attrs.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, family.name)
+            attrs.put_u16(CtrlAttr.CTRL_ATTR_FAMILY_ID, family.id)
+            with attrs.nest(CtrlAttr.CTRL_ATTR_MCAST_GROUPS), attrs.nest(1):
+                self._fill_group(attrs, family.mcgrp_offset + index, name)
+            self._multicast(cmd, bytes(attrs.data))
+
+    def _multicast(self, cmd: int, attrs: bytes) -> None:
+        kernel = self._kernel
+        message = self.family.message(kernel, cmd, attrs, 0, 0)
+        net, group = kernel.machine.init_net, self.family.mcgrp_offset
+        kernel.netlink.broadcast_from_kernel(net, NETLINK_GENERIC, message, group)
+
+    # --- CTRL_CMD_GETPOLICY
+
+    def dumppolicy(self, info: GenlInfo) -> Iterator[bytes]:
+        """ctrl_dumppolicy_start() and ctrl_dumppolicy()."""
+        if self._kernel.profile.getpolicy is Getpolicy.FAMILY:
+            return self._dump_family_policy(info)
+        family = self._asked_for(info, prefer_name=False)
+        ops = family.ops
+        single = CtrlAttr.CTRL_ATTR_OP in info.attrs
+        if single:
+            op = family.op(info.get_u32(CtrlAttr.CTRL_ATTR_OP))
+            if op is None:
+                info.request.extack.bad_attr = _attr_offset(info, CtrlAttr.CTRL_ATTR_OP)
+                raise NetlinkError(ENOENT)
+            ops = (op,)
+        policies = _Policies()
+        for op in ops:
+            policies.add(op)
+        if not policies.known:
+            raise NetlinkError(ENODATA)
+        return self._dump_op_policies(family, ops, policies)
+
+    def _dump_op_policies(
+        self, family: GenlFamily, ops: tuple[GenlOp, ...], policies: _Policies
+    ) -> Iterator[bytes]:
+        for op in ops:
+            indices = policies.of(op)
+            if not indices:
+                continue
+            attrs = self._policy_part(family)
+            # ctrl_dumppolicy_put_op() takes the command from the doit: 0 where there is none.
+            cmd = op.cmd if op.doit is not None else 0
+            with (
+                attrs.nest(CtrlAttr.CTRL_ATTR_OP_POLICY | NLA_F_NESTED),
+                attrs.nest(cmd | NLA_F_NESTED),
+            ):
+                for kind, index in indices.items():
+                    attrs.put_u32(kind, index)
+            yield bytes(attrs.data)
+        for index, policy in enumerate(policies.known):
+            for nla_type in sorted(policy):
+                attrs = self._policy_part(family)
+                with (
+                    attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED),
+                    attrs.nest(index | NLA_F_NESTED),
+                ):
+                    described = policy_attributes(
+                        policy[nla_type], self._kernel.profile.arch.order
+                    )
+                    attrs.put(nla_type | NLA_F_NESTED, described)
+                yield bytes(attrs.data)
+
+    def _policy_part(self, family: GenlFamily) -> AttrWriter:
+        attrs = AttrWriter(
+            self._kernel.profile.arch.order, bytearray(self._header(CtrlCmd.CTRL_CMD_GETPOLICY))
+        )
+        attrs.put_u16(CtrlAttr.CTRL_ATTR_FAMILY_ID, family.id)
+        return attrs
+
+    def _dump_family_policy(self, info: GenlInfo) -> Iterator[bytes]:
+        """5.8 and 5.9 knew a family's own policy only; errors came in NLMSG_DONE."""
+        family = self._asked_for(info, prefer_name=False)
+        if family is not self.family:
+            raise NetlinkError(ENODATA)
+        for nla_type, rule in sorted(_POLICY_POLICY.items()):
+            attrs = self._policy_part(family)
+            with attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED), attrs.nest(0):
+                attrs.put(nla_type, policy_attributes(rule, self._kernel.profile.arch.order))
+            yield bytes(attrs.data)
+
+
+def _attr_offset(info: GenlInfo, kind: int) -> int:
+    """Where in the request the last attribute of a kind has its header."""
+    request, order = info.request, info.kernel.profile.arch.order
+    offset = 0
+    start = request.start + NLMSG_HDRLEN + GENL_HDRLEN + info.family.hdrsize
+    for nla_type, payload, _length in nla_walk(request.skb.data, start, request.end, order):
+        if nla_type & info.kernel.profile.attr_type_mask == kind:
+            offset = payload - 4 - request.start
+    return offset
+
+
+@dataclass(slots=True)
+class _Policies:
+    """The distinct policies of a dump, numbered as they were met: net/netlink/policy.c."""
+
+    known: list[Policy] = field(default_factory=list)
+
+    def add(self, op: GenlOp) -> None:
+        for policy in _policies_of(op).values():
+            if not any(policy is other for other in self.known):
+                self.known.append(policy)
+
+    def of(self, op: GenlOp) -> dict[int, int]:
+        """CTRL_ATTR_POLICY_DO and _DUMP of an operation: the numbers of its policies."""
+        return {
+            kind: next(n for n, other in enumerate(self.known) if other is policy)
+            for kind, policy in _policies_of(op).items()
+        }
+
+
+def _policies_of(op: GenlOp) -> dict[int, Policy]:
+    policies = {}
+    if op.doit is not None and op.policy:
+        policies[int(CtrlAttrPolicy.CTRL_ATTR_POLICY_DO)] = op.policy
+    if op.dumpit is not None and op.dump_policy:
+        policies[int(CtrlAttrPolicy.CTRL_ATTR_POLICY_DUMP)] = op.dump_policy
+    return policies

@@ -1,0 +1,276 @@
+"""The TASKSTATS family: kernel/taskstats.c.
+
+Statistics of a task or a thread group on request, and exit events to whoever registered for the
+CPU that the task ended on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from errno import E2BIG, ECONNREFUSED, EINVAL, ESRCH
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.families import cgroupstats
+from netlink_emu.families.tsacct import (
+    Sums,
+    add_ctxsw,
+    add_times,
+    delayacct_add_tsk,
+    fill_stats,
+    thread_group_times,
+)
+from netlink_emu.kernel.genetlink import GENL_ADMIN_PERM, GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.profile import TaskstatsPad
+from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.machine.tasks import ExitState, Task
+from netlink_emu.protocol.attributes import NLA_HDRLEN, AttrWriter, nla_total_size
+from netlink_emu.protocol.cpulist import parse_cpulist
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GenlOpFlags
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
+from netlink_emu.protocol.policy import NlaPolicy, NlAttrType, Policy
+from netlink_emu.protocol.taskstats import (
+    AGROUP,
+    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
+    TASKSTATS_CMD_ATTR_PID,
+    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
+    TASKSTATS_CMD_ATTR_TGID,
+    TASKSTATS_CMD_GET,
+    TASKSTATS_CMD_NEW,
+    TASKSTATS_GENL_NAME,
+    TASKSTATS_GENL_VERSION,
+    TASKSTATS_TYPE_AGGR_PID,
+    TASKSTATS_TYPE_AGGR_TGID,
+    TASKSTATS_TYPE_NULL,
+    TASKSTATS_TYPE_PID,
+    TASKSTATS_TYPE_STATS,
+    TASKSTATS_TYPE_TGID,
+    taskstats_layout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from netlink_emu.kernel.current import Current
+    from netlink_emu.kernel.kernel import Kernel
+
+_CMD_POLICY: Final[Policy] = {
+    TASKSTATS_CMD_ATTR_PID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
+    TASKSTATS_CMD_ATTR_TGID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
+    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK: NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING),
+    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK: NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING),
+}
+_CMD_ATTR_MAX: Final = int(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK)
+
+
+class Taskstats:
+    """TASKSTATS in one kernel: its listeners and sequence numbers by CPU, and its operations."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        profile = kernel.profile
+        self._kernel = kernel
+        self._layout: Final = taskstats_layout(profile.taskstats_version, profile.arch.u64_align)
+        self._codec: Final = self._layout.codec(profile.arch.order)
+        # Portids per CPU; the one registered last stands last, and is served first.
+        self.listeners: Final[dict[int, list[int]]] = defaultdict(list)
+        self.seqnum: Final[dict[int, int]] = defaultdict(int)
+        flags = GENL_ADMIN_PERM if profile.get_needs_admin else GenlOpFlags(0)
+        ops = [
+            GenlOp(
+                TASKSTATS_CMD_GET,
+                flags=flags,
+                policy=_CMD_POLICY,
+                maxattr=_CMD_ATTR_MAX,
+                doit=self.taskstats_user_cmd,
+            )
+        ]
+        if profile.cgroupstats:
+            ops.append(cgroupstats.operation(kernel))
+        self.family: Final = GenlFamily(
+            TASKSTATS_GENL_NAME,
+            TASKSTATS_GENL_VERSION,
+            tuple(ops),
+            id=profile.config.taskstats_family_id,
+            maxattr=0 if profile.per_op_policy else _CMD_ATTR_MAX,
+            resv_start_op=cgroupstats.CGROUPSTATS_CMD_NEW,
+            netnsok=profile.genl_all_netns,
+        )
+        kernel.genl.register_family(self.family)
+        kernel.machine.tasks.exit_hooks.append(self.taskstats_exit)
+
+    # --- TASKSTATS_CMD_GET
+
+    def taskstats_user_cmd(self, info: GenlInfo) -> None:
+        """taskstats_user_cmd(): the first of REGISTER, DEREGISTER, PID, TGID that is there."""
+        if TASKSTATS_CMD_ATTR_REGISTER_CPUMASK in info.attrs:
+            self._cmd_attr_cpumask(info, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK)
+        elif TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK in info.attrs:
+            self._cmd_attr_cpumask(info, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK)
+        elif TASKSTATS_CMD_ATTR_PID in info.attrs:
+            pid = info.get_u32(TASKSTATS_CMD_ATTR_PID)
+            stats = self._stats_for_pid(info.current, pid)
+            self._reply(info, TASKSTATS_TYPE_PID, pid, stats)
+        elif TASKSTATS_CMD_ATTR_TGID in info.attrs:
+            tgid = info.get_u32(TASKSTATS_CMD_ATTR_TGID)
+            stats = self._stats_for_tgid(info.current, tgid)
+            self._reply(info, TASKSTATS_TYPE_TGID, tgid, stats)
+        else:
+            raise NetlinkError(EINVAL)
+
+    def _reply(self, info: GenlInfo, kind: int, nr: int, stats: bytes) -> None:
+        attrs = AttrWriter(self._kernel.profile.arch.order)
+        self._mk_reply(attrs, kind, nr, stats)
+        info.reply(TASKSTATS_CMD_NEW, attrs.data, self._packet_size())
+
+    def _find_task(self, current: Current, nr: int) -> Task:
+        machine, profile = self._kernel.machine, self._kernel.profile
+        ns = current.pid_ns if profile.vpid_lookup else machine.init_pid_ns
+        task = machine.tasks.find_task_by_pid_ns(nr, ns)
+        if task is None:
+            raise NetlinkError(ESRCH)
+        return task
+
+    def _stats_for_pid(self, current: Current, pid: int) -> bytes:
+        """fill_stats_for_pid()."""
+        task = self._find_task(current, pid)
+        kernel = self._kernel
+        user_ns, pid_ns = kernel.machine.init_user_ns, kernel.machine.init_pid_ns
+        if kernel.profile.kernel_uses_namespaces:
+            user_ns, pid_ns = current.cred.user_ns, current.pid_ns
+        return self._encode(
+            fill_stats(kernel.profile, kernel.machine.clock, user_ns, pid_ns, task)
+        )
+
+    def _stats_for_tgid(self, current: Current, tgid: int) -> bytes:
+        """fill_stats_for_tgid(): sums over the living threads, and those kept of the dead."""
+        first = self._find_task(current, tgid)
+        profile, now = self._kernel.profile, self._kernel.machine.clock.monotonic_ns()
+        sums: Sums = dict(first.group.stats or {})
+        for task in first.group.threads:
+            if task.exit_state is ExitState.ALIVE:
+                delayacct_add_tsk(profile, sums, task)
+                thread_group_times(profile, sums, task, now)
+        sums["version"] = profile.taskstats_version
+        return self._encode(sums)
+
+    def _encode(self, stats: Mapping[str, int | bytes]) -> bytes:
+        return self._codec.encode(stats)
+
+    # --- messages
+
+    def _mk_reply(self, attrs: AttrWriter, kind: int, nr: int, stats: bytes) -> None:
+        """mk_reply(): AGGR_PID{PID, STATS} or AGGR_TGID{TGID, STATS}, padded where it must be."""
+        pad = self._kernel.profile.taskstats_pad
+        aggr = TASKSTATS_TYPE_AGGR_PID if kind == TASKSTATS_TYPE_PID else TASKSTATS_TYPE_AGGR_TGID
+        if pad is TaskstatsPad.BEFORE_AGGR:
+            attrs.put(TASKSTATS_TYPE_NULL)
+        with attrs.nest(aggr):
+            attrs.put_u32(kind, nr)
+            position = NLMSG_HDRLEN + GENL_HDRLEN + len(attrs.data)
+            if pad is TaskstatsPad.BEFORE_STATS and position % 8 == 0:
+                attrs.put(TASKSTATS_TYPE_NULL)
+            attrs.put(TASKSTATS_TYPE_STATS, stats)
+
+    def _packet_size(self) -> int:
+        """taskstats_packet_size(): room for one aggregate."""
+        size = nla_total_size(4) + nla_total_size(self._layout.size) + NLA_HDRLEN
+        return size if self._kernel.profile.taskstats_pad is TaskstatsPad.NEVER else size + 4
+
+    # --- listeners
+
+    def _cmd_attr_cpumask(self, info: GenlInfo, kind: int) -> None:
+        """cmd_attr_register_cpumask() and its opposite: parse() and add_del_listener()."""
+        mask = self._parse(info.attrs[kind])
+        machine, profile, current = self._kernel.machine, self._kernel.profile, info.current
+        if mask & ~machine.cpus.possible_mask:
+            raise NetlinkError(EINVAL)
+        if profile.register_needs_init_ns and not (
+            current.cred.user_ns.is_init and current.pid_ns.is_init
+        ):
+            raise NetlinkError(EINVAL)
+        portid, register = info.request.skb.portid, kind == TASKSTATS_CMD_ATTR_REGISTER_CPUMASK
+        for cpu in machine.cpus.possible:
+            if mask >> cpu & 1:
+                (self._register if register else self._deregister)(cpu, portid)
+
+    def _parse(self, payload: bytes) -> int:
+        """parse(): a cpulist, NUL-terminated or (until 7.2) losing its last character."""
+        profile, cpus = self._kernel.profile, self._kernel.machine.cpus
+        nr_cpus = profile.config.nr_cpus
+        if len(payload) > 100 + 6 * nr_cpus:  # TASKSTATS_CPUMASK_MAXLEN
+            raise NetlinkError(E2BIG)
+        text = payload
+        if not (payload.endswith(b"\0") or profile.cpulist_whole_string):
+            text = payload[:-1]
+        text = text.partition(b"\0")[0]
+        wide = profile.cpulist_nr_cpu_ids_wide or profile.config.cpumask_offstack
+        nbits = cpus.nr_cpu_ids if wide else nr_cpus
+        return parse_cpulist(text, nbits, profile.cpulist_dialect)
+
+    def _register(self, cpu: int, portid: int) -> None:
+        listeners = self.listeners[cpu]
+        if not (self._kernel.profile.duplicate_register_ignored and portid in listeners):
+            listeners.append(portid)
+
+    def _deregister(self, cpu: int, portid: int) -> None:
+        listeners = self.listeners[cpu]
+        for index in range(len(listeners) - 1, -1, -1):
+            if listeners[index] == portid:
+                del listeners[index]
+                return
+
+    # --- exits
+
+    def taskstats_exit(self, task: Task, group_dead: bool) -> None:
+        """taskstats_exit(): account to the thread group, and tell this CPU's listeners."""
+        group = task.group
+        if group.stats is None and not group.thread_group_empty:
+            group.stats = {}
+        is_thread_group = group.stats is not None
+        if is_thread_group:
+            self._fill_tgid_exit(task)
+        if self.listeners.get(task.cpu):
+            self._send_cpu_listeners(task, is_thread_group, group_dead)
+
+    def _fill_tgid_exit(self, task: Task) -> None:
+        profile, sums = self._kernel.profile, task.group.stats
+        delayacct_add_tsk(profile, sums, task)
+        if profile.dead_threads_keep_times:
+            add_times(sums, task, self._kernel.machine.clock.monotonic_ns())
+            add_ctxsw(sums, task)
+
+    def _send_cpu_listeners(self, task: Task, is_thread_group: bool, group_dead: bool) -> None:
+        kernel, cpu = self._kernel, task.cpu
+        machine, profile = kernel.machine, kernel.profile
+        seq = self.seqnum[cpu]
+        self.seqnum[cpu] = (seq + 1) & 0xFFFFFFFF
+
+        attrs = AttrWriter(profile.arch.order)
+        stats = fill_stats(profile, machine.clock, machine.init_user_ns, machine.init_pid_ns, task)
+        if group_dead and profile.agroup:
+            stats["ac_flag"] = int(stats["ac_flag"]) | AGROUP
+        self._mk_reply(attrs, TASKSTATS_TYPE_PID, task.pid, self._encode(stats))
+        if is_thread_group and group_dead:
+            sums: Sums = dict(task.group.stats)
+            if profile.tgid_exit_version:
+                sums["version"] = profile.taskstats_version
+            self._mk_reply(attrs, TASKSTATS_TYPE_TGID, task.tgid, self._encode(sums))
+
+        message = self.family.message(kernel, TASKSTATS_CMD_NEW, attrs.data, seq, 0)
+        room = self._packet_size() * (2 if is_thread_group else 1)
+        skb = SkBuff(message, alloc_truesize(NLMSG_HDRLEN + GENL_HDRLEN + room))
+        self._deliver(skb, cpu)
+
+    def _deliver(self, skb: SkBuff, cpu: int) -> None:
+        """send_cpu_listeners(): who is gone is forgotten, who has no room loses this one."""
+        listeners, gone = self.listeners[cpu], []
+        unicast, net = self._kernel.netlink.unicast_from_kernel, self._kernel.machine.init_net
+        for portid in reversed(listeners):
+            try:
+                unicast(net, NETLINK_GENERIC, skb, portid)
+            except NetlinkError as error:
+                if error.errno == ECONNREFUSED:
+                    gone.append(portid)
+        if gone:
+            dead = set(gone)
+            listeners[:] = [portid for portid in listeners if portid not in dead]

@@ -1,0 +1,349 @@
+"""Netlink sockets: net/netlink/af_netlink.c.
+
+A :class:`NetlinkSock` is what a client's descriptor refers to. Its methods are the system calls,
+and raise :class:`NetlinkError` with their errno; nothing blocks, EAGAIN says that a blocking
+call would wait. When ``sendmsg`` returns, the kernel's answers are queued.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from errno import EAGAIN, EINVAL, EMSGSIZE, ENOBUFS, ENODATA, ENOENT, ENOTTY, EOPNOTSUPP, EPERM
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
+from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
+from netlink_emu.kernel.skbuff import MAX_DUMP_ALLOC, SkBuff, alloc_truesize
+from netlink_emu.kernel.sockopt import SockOptions
+from netlink_emu.machine.credentials import CAP_NET_ADMIN
+from netlink_emu.protocol.bpf import Filter, Instruction
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import AF_NETLINK, SOCKADDR_NL
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.current import Current
+    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.machine.namespaces import NetNamespace
+
+MSG_OOB: Final = 0x1
+MSG_PEEK: Final = 0x2
+MSG_TRUNC: Final = 0x20
+
+POLLIN: Final = 0x001
+POLLOUT: Final = 0x004
+POLLERR: Final = 0x008
+POLLRDNORM: Final = 0x040
+POLLWRNORM: Final = 0x100
+POLLWRBAND: Final = 0x200
+
+
+@dataclass(slots=True)
+class RecvMsg:
+    """What recvmsg(2) gives: ``result`` is its return value, ``length`` the whole datagram's."""
+
+    data: bytes
+    length: int
+    result: int
+    name: bytes
+    control: list[Cmsg]
+    flags: int
+
+
+Callback = Callable[["NetlinkSock"], None]
+
+
+class NetlinkSock(SockOptions):
+    """struct netlink_sock.
+
+    ``data_ready`` is called after each datagram that was queued (sk_data_ready), ``error_report``
+    after an error was set (sk_error_report); an edge puts itself there. ``queued`` and ``drops``
+    count datagrams since the socket was made.
+    """
+
+    def __init__(self, kernel: Kernel, current: Current, type: int, protocol: int) -> None:
+        super().__init__(kernel, current.net, type, protocol)
+        self.opener: Final = current.cred
+        self.portid = 0
+        self.bound = False
+        self.closed = False
+        self.connected = False
+        self.dst_portid = 0
+        self.dst_group = 0
+        self.receive_queue: deque[SkBuff] = deque()
+        self.rmem_alloc = 0
+        self.congested = False
+        self.drops = 0
+        self.queued = 0
+        self.max_recvmsg_len = 0
+        self.dump: NetlinkDump | None = None
+        self.filter: Filter | None = None
+        self.data_ready: Callback | None = None
+        self.error_report: Callback | None = None
+
+    # --- addresses
+
+    def bind(self, current: Current, addr: bytes) -> None:
+        """bind(2): a portid (0: autobind) and the mask of groups 1 to 32."""
+        pid, groups = self._sockaddr(addr, checked=self.kernel.profile.bind_checks_length)
+        if groups:
+            self.need_nonroot_recv(current)
+            self.groups_allocated = True
+        groups &= (1 << self.ngroups) - 1 if self.groups_allocated else 0xFFFFFFFF
+        if self.bound:
+            if pid != self.portid:
+                raise NetlinkError(EINVAL)
+        else:
+            self._insert(current, pid)
+        self.groups = self.groups & ~0xFFFFFFFF | groups
+        self.kernel.netlink.update_subscriptions(self)
+
+    def _insert(self, current: Current, pid: int) -> None:
+        if pid:
+            self.kernel.netlink.insert(self, pid)
+        else:
+            self.kernel.netlink.autobind(self, current)
+
+    def connect(self, current: Current, addr: bytes) -> None:
+        """connect(2): where send() goes, and from whom alone to receive; AF_UNSPEC undoes it."""
+        profile = self.kernel.profile
+        if len(addr) < 2:
+            raise NetlinkError(EINVAL)
+        family = int.from_bytes(addr[:2], profile.arch.order.name)  # type: ignore[arg-type]
+        if family == 0:
+            self.connected, self.dst_portid, self.dst_group = False, 0, 0
+            return
+        pid, groups = self._sockaddr(addr, checked=profile.send_checks_length)
+        if groups or (pid and profile.connect_needs_admin):
+            self._need_nonroot_send(current)
+        if not self.bound:
+            self.kernel.netlink.autobind(self, current)
+        self.connected, self.dst_portid, self.dst_group = True, pid, ffs(groups)
+
+    def getsockname(self) -> bytes:
+        """getsockname(2): 12 bytes; zeros before bind."""
+        return self._name(self.portid, self.groups & 0xFFFFFFFF)
+
+    def getpeername(self) -> bytes:
+        """getpeername(2): 12 bytes; zeros (the kernel) unless connected elsewhere."""
+        return self._name(self.dst_portid, group_mask(self.dst_group))
+
+    def _name(self, pid: int, groups: int) -> bytes:
+        return SOCKADDR_NL[self.kernel.profile.arch.order].pack(AF_NETLINK, 0, pid, groups)
+
+    def _sockaddr(self, addr: bytes, *, checked: bool) -> tuple[int, int]:
+        """(nl_pid, nl_groups); EINVAL for a short address or one of another family.
+
+        An unchecked short address is read with zeros behind it: older kernels read what the
+        stack held.
+        """
+        if len(addr) < SOCKADDR_NL.size:
+            if checked or len(addr) < 2:
+                raise NetlinkError(EINVAL)
+            addr += bytes(SOCKADDR_NL.size - len(addr))
+        codec = SOCKADDR_NL[self.kernel.profile.arch.order]
+        family, _pad, pid, groups = codec.unpack_from(addr)
+        if family != AF_NETLINK:
+            raise NetlinkError(EINVAL)
+        return pid, groups
+
+    def _need_nonroot_send(self, current: Current) -> None:
+        if not self.table.nonroot_send and not current.ns_capable(self.net.user_ns, CAP_NET_ADMIN):
+            raise NetlinkError(EPERM)
+
+    # --- sending
+
+    def sendmsg(
+        self,
+        current: Current,
+        data: bytes,
+        *,
+        addr: bytes = b"",
+        control: Sequence[Cmsg] = (),
+        flags: int = 0,
+    ) -> int:
+        """sendmsg(2), sendto(2), send(2), write(2); returns the number of bytes taken."""
+        profile = self.kernel.profile
+        if flags & MSG_OOB:
+            raise NetlinkError(EOPNOTSUPP)
+        if not data:
+            if profile.zero_send_enodata:
+                raise NetlinkError(ENODATA)
+            return 0
+        creds = scm_send(self.kernel, current, control)
+        portid, group = self.dst_portid, self.dst_group
+        if addr:
+            portid, groups = self._sockaddr(addr, checked=profile.send_checks_length)
+            group = ffs(groups)
+            if group or (portid and profile.unicast_needs_admin):
+                self._need_nonroot_send(current)
+        if not self.bound:
+            self.kernel.netlink.autobind(self, current)
+        if len(data) > self.sndbuf - 32:
+            raise NetlinkError(EMSGSIZE)
+        skb = SkBuff(
+            data, alloc_truesize(len(data)), self.portid, group, creds, self, current, bool(addr)
+        )
+        if group:
+            self.kernel.netlink.broadcast(self, skb, portid, group)
+        return self.kernel.netlink.unicast(self, skb, portid)
+
+    # --- receiving
+
+    def recvmsg(self, size: int, flags: int = 0, current: Current | None = None) -> RecvMsg:
+        """recvmsg(2) and its kin, into ``size`` bytes: one datagram.
+
+        Raises a pending error first (ENOBUFS, once), then EAGAIN when nothing is queued.
+        """
+        if flags & MSG_OOB:
+            raise NetlinkError(EOPNOTSUPP)
+        try:
+            return self._recvmsg(size, flags, current)
+        finally:
+            if not self.receive_queue:
+                self.congested = False
+
+    def _recvmsg(self, size: int, flags: int, current: Current | None) -> RecvMsg:
+        if self.sk_err:
+            raise NetlinkError(self.take_error())
+        if not self.receive_queue:
+            raise NetlinkError(EAGAIN)
+        skb = self.receive_queue[0]
+        if size > self.max_recvmsg_len:
+            self.max_recvmsg_len = min(size, MAX_DUMP_ALLOC)
+        length = len(skb.data)
+        data = skb.data[:size] if size < length else skb.data
+        whole = flags & MSG_TRUNC and self.kernel.profile.msg_trunc_returns_length
+        received = RecvMsg(
+            data,
+            length,
+            length if whole else len(data),
+            self._name(skb.portid, group_mask(skb.dst_group)),
+            scm_recv(self, skb, current),
+            MSG_TRUNC if size < length else 0,
+        )
+        if not flags & MSG_PEEK:
+            self.receive_queue.popleft()
+            self.rmem_alloc -= skb.truesize
+        if self.dump is not None and self.rmem_alloc <= self.rcvbuf // 2:
+            try:
+                netlink_dump(self)
+            except NetlinkError as error:
+                self.set_error(error.errno)
+        return received
+
+    def take_datagram(self) -> bytes | None:
+        """Take what is first in the queue, for an edge whose client has its own: else None.
+
+        As a read by a client with a large buffer, without its system call: no pending error is
+        reported. Dumps go on, a drained queue ends congestion.
+        """
+        if not self.receive_queue:
+            return None
+        error, self.sk_err = self.sk_err, 0
+        try:
+            return self.recvmsg(MAX_DUMP_ALLOC * 8).data
+        finally:
+            self.sk_err = self.sk_err or error
+
+    def deliver(self, skb: SkBuff) -> bool:
+        """netlink_attachskb() and netlink_sendskb(): queue ``skb``; False when there is no room.
+
+        A socket filter may cut the datagram or swallow it, which the sender does not notice.
+        """
+        if self.filter is not None:
+            keep = self.filter.run(skb.data)
+            if not keep:
+                return True
+            if keep < len(skb.data):
+                skb = SkBuff(skb.data[:keep], skb.truesize, skb.portid, skb.dst_group, skb.creds)
+        if not self._admits(skb.truesize):
+            return False
+        self._enqueue(skb)
+        return True
+
+    def _admits(self, truesize: int) -> bool:
+        if self.congested:
+            return False
+        if self.kernel.profile.rmem_sum_rule:
+            return not self.rmem_alloc or self.rmem_alloc + truesize <= self.rcvbuf
+        return self.rmem_alloc <= self.rcvbuf
+
+    def _enqueue(self, skb: SkBuff) -> None:
+        self.rmem_alloc += skb.truesize
+        self.receive_queue.append(skb)
+        self.queued += 1
+        if self.data_ready is not None:
+            self.data_ready(self)
+
+    def queue_dump(self, skb: SkBuff) -> None:
+        """A dump's datagram: past the admission rule, which netlink_dump() checked itself."""
+        if self.filter is not None:
+            keep = self.filter.run(skb.data)
+            if not keep:
+                return
+            skb.data = skb.data[:keep]
+        self._enqueue(skb)
+
+    def overrun(self) -> None:
+        """netlink_overrun(): a datagram from the kernel was lost."""
+        if not self.no_enobufs and not self.congested:
+            self.congested = True
+            self.set_error(ENOBUFS)
+        self.drops += 1
+
+    def set_error(self, errno: int) -> None:
+        """sk->sk_err and sk_error_report()."""
+        self.sk_err = errno
+        if self.error_report is not None:
+            self.error_report(self)
+
+    def poll(self) -> int:
+        """The events of poll(2) that hold now."""
+        events = POLLOUT | POLLWRNORM | POLLWRBAND
+        if self.sk_err:
+            events |= POLLERR
+        if self.receive_queue:
+            events |= POLLIN | POLLRDNORM
+        return events
+
+    # --- the rest of the system calls
+
+    def attach_filter(self, program: Sequence[Instruction]) -> None:
+        """SO_ATTACH_FILTER with a classic BPF program; EINVAL if it is not sound."""
+        self.filter = Filter(program)
+
+    def detach_filter(self) -> None:
+        """SO_DETACH_FILTER; ENOENT if there is none."""
+        if self.filter is None:
+            raise NetlinkError(ENOENT)
+        self.filter = None
+
+    def not_supported(self) -> None:
+        """listen(2), accept(2), shutdown(2), socketpair(2)."""
+        raise NetlinkError(EOPNOTSUPP)
+
+    def ioctl(self, request: int) -> None:
+        """ioctl(2) of any request that reaches the socket (FIONREAD, SIOCOUTQ...)."""
+        raise NetlinkError(ENOTTY if self.kernel.profile.ioctl_enotty else EOPNOTSUPP)
+
+    def release(self) -> None:
+        """The last descriptor is closed. What was REGISTERed stays with the portid."""
+        if self.closed:
+            return
+        self.closed = True
+        self.dump = None
+        self.receive_queue.clear()
+        self.rmem_alloc = 0
+        self.kernel.netlink.remove(self)
+
+
+def ffs(mask: int) -> int:
+    """The number of the lowest bit that is set, from 1; 0 for none."""
+    return (mask & -mask).bit_length()
+
+
+def group_mask(group: int) -> int:
+    """netlink_group_mask(): the bit of a group in nl_groups."""
+    return 1 << (group - 1) if 0 < group <= 32 else 0

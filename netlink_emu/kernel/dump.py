@@ -1,0 +1,102 @@
+"""Dumps: answers in parts, driven by the reader: netlink_dump() and __netlink_dump_start()."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from errno import EMSGSIZE, ENOBUFS
+from typing import TYPE_CHECKING
+
+from netlink_emu.kernel.netlink_rcv import extack_tlvs
+from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize
+from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
+from netlink_emu.protocol.netlink import (
+    NLM_F_ACK_TLVS,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_HDRLEN,
+    NLMSGERR,
+    NLMSGHDR,
+    nlmsg_align,
+)
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.af_netlink import NetlinkSock
+
+DONE_SIZE = NLMSG_HDRLEN + NLMSGERR.size
+
+
+@dataclass(slots=True)
+class NetlinkDump:
+    """struct netlink_callback: a dump under way.
+
+    ``parts`` yields each message's payload behind the nlmsghdr, and may raise NetlinkError (its
+    errno then travels in NLMSG_DONE). ``ends_with_zero``: the family's dumpit returns 0 when it
+    is through, not skb->len, so that NLMSG_DONE may share the last datagram.
+    """
+
+    parts: Iterator[bytes]
+    nlmsg_type: int
+    nlmsg_seq: int
+    portid: int
+    ends_with_zero: bool
+    extack: NetlinkExtAck
+    pending: bytes | None = None
+    done_errno: int | None = None  # None: more to come
+
+
+def netlink_dump(sk: NetlinkSock) -> None:
+    """Queue the next datagram of the dump of ``sk``; raises ENOBUFS when none may be queued."""
+    dump = sk.dump
+    assert dump is not None
+    kernel = sk.kernel
+    room = nlmsg_goodsize(kernel.profile.arch.page_size)
+    if kernel.profile.dump_grows_with_reads:
+        room = max(room, sk.max_recvmsg_len)
+    truesize = alloc_truesize(room)
+    if sk.rmem_alloc and sk.rmem_alloc + truesize >= sk.rcvbuf:
+        raise NetlinkError(ENOBUFS)
+
+    datagram = bytearray()
+    if dump.done_errno is None:
+        dump.done_errno = _fill(sk, dump, datagram, room)
+    if dump.done_errno is None or room - len(datagram) < DONE_SIZE:
+        sk.queue_dump(SkBuff(bytes(datagram), truesize))
+        return
+    datagram += _done(sk, dump, room - len(datagram))
+    sk.dump = None
+    sk.queue_dump(SkBuff(bytes(datagram), truesize))
+
+
+def _fill(sk: NetlinkSock, dump: NetlinkDump, datagram: bytearray, room: int) -> int | None:
+    """Append messages while they fit; None while there are more, else the errno for DONE."""
+    header = NLMSGHDR[sk.kernel.profile.arch.order]
+    while True:
+        if dump.pending is None:
+            try:
+                dump.pending = next(dump.parts, None)
+            except NetlinkError as error:
+                return error.errno
+        if dump.pending is None:
+            # A dumpit that returns skb->len is asked again, and finds nothing left.
+            return 0 if dump.ends_with_zero or not datagram else None
+        length = NLMSG_HDRLEN + len(dump.pending)
+        if len(datagram) + length > room:
+            return None if datagram else EMSGSIZE
+        datagram += header.pack(length, dump.nlmsg_type, NLM_F_MULTI, dump.nlmsg_seq, dump.portid)
+        datagram += dump.pending
+        datagram += bytes(nlmsg_align(length) - length)
+        dump.pending = None
+
+
+def _done(sk: NetlinkSock, dump: NetlinkDump, room: int) -> bytes:
+    order = sk.kernel.profile.arch.order
+    errno = dump.done_errno or 0
+    tlvs = extack_tlvs(sk, errno, dump.extack)
+    flags = NLM_F_MULTI | (NLM_F_ACK_TLVS if tlvs else 0)
+    if len(tlvs) > room - DONE_SIZE:
+        tlvs = b""
+    header = NLMSGHDR[order].pack(
+        DONE_SIZE + len(tlvs), NLMSG_DONE, flags, dump.nlmsg_seq, dump.portid
+    )
+    return header + NLMSGERR[order].pack(-errno) + tlvs

@@ -1,0 +1,381 @@
+"""Generic netlink: families, and the way of a request to its operation: net/netlink/genetlink.c."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
+from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
+from netlink_emu.kernel.profile import FamilyIds
+from netlink_emu.kernel.skbuff import SkBuff, trimmed_truesize
+from netlink_emu.machine.credentials import CAP_NET_ADMIN
+from netlink_emu.machine.namespaces import UserNamespace
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import (
+    GENL_HDRLEN,
+    GENL_ID_CTRL,
+    GENL_ID_PMCRAID,
+    GENL_ID_VFS_DQUOT,
+    GENL_MAX_ID,
+    GENL_MIN_ID,
+    GENL_START_ALLOC,
+    GENLMSGHDR,
+    GenlOpFlags,
+)
+from netlink_emu.protocol.netlink import (
+    NETLINK_GENERIC,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_ECHO,
+    NLM_F_REQUEST,
+    NLMSG_HDRLEN,
+    NLMSGHDR,
+    nlmsg_align,
+)
+from netlink_emu.protocol.policy import LIBERAL, STRICT, NlValidate, ParseRules, Policy, nla_parse
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.af_netlink import NetlinkSock
+    from netlink_emu.kernel.current import Current
+    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.machine.namespaces import NetNamespace
+
+GENL_ADMIN_PERM: Final = GenlOpFlags.GENL_ADMIN_PERM
+GENL_UNS_ADMIN_PERM: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM
+
+
+@dataclass(slots=True)
+class GenlInfo:
+    """struct genl_info: a request on its way to an operation. ``attrs`` hold payloads by type."""
+
+    kernel: Kernel
+    family: GenlFamily
+    request: Request
+    cmd: int
+    attrs: dict[int, bytes]
+
+    @property
+    def sk(self) -> NetlinkSock:
+        assert self.request.skb.sk is not None
+        return self.request.skb.sk
+
+    @property
+    def current(self) -> Current:
+        assert self.request.skb.current is not None
+        return self.request.skb.current
+
+    @property
+    def net(self) -> NetNamespace:
+        return self.sk.net
+
+    def get_u16(self, kind: int) -> int:
+        """nla_get_u16() of an attribute that was validated."""
+        return self._get(kind, 2)
+
+    def get_u32(self, kind: int) -> int:
+        """nla_get_u32() of an attribute that was validated."""
+        return self._get(kind, 4)
+
+    def _get(self, kind: int, size: int) -> int:
+        order = self.kernel.profile.arch.order
+        return int.from_bytes(self.attrs[kind][:size], order.name)  # type: ignore[arg-type]
+
+    def reply(self, cmd: int, attrs: bytes | bytearray, allocated: int) -> None:
+        """genlmsg_reply(): unicast to who asked; ``allocated`` as genlmsg_new() was told.
+
+        Raises ECONNREFUSED or EAGAIN when the requester cannot take it.
+        """
+        message = self.family.message(
+            self.kernel, cmd, attrs, self.request.nlmsg_seq, self.request.skb.portid
+        )
+        room = NLMSG_HDRLEN + GENL_HDRLEN + self.family.hdrsize + allocated
+        skb = SkBuff(message, trimmed_truesize(nlmsg_align(room), len(message)))
+        self.kernel.netlink.unicast_from_kernel(
+            self.net, NETLINK_GENERIC, skb, self.request.skb.portid
+        )
+
+
+Doit = Callable[[GenlInfo], None]
+# Checks a dump's request and gives the payload of each part; NetlinkError while it is called
+# is an immediate error, while it is iterated one in NLMSG_DONE.
+Dumpit = Callable[[GenlInfo], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class GenlOp:
+    """struct genl_split_ops, the doit and the dumpit of a command in one.
+
+    ``dump_ends_with_zero``: see :class:`netlink_emu.kernel.dump.NetlinkDump`.
+    """
+
+    cmd: int
+    flags: GenlOpFlags = GenlOpFlags(0)
+    policy: Policy = field(default_factory=dict)
+    maxattr: int = 0
+    doit: Doit | None = None
+    doit_validate: NlValidate = LIBERAL
+    dumpit: Dumpit | None = None
+    dump_policy: Policy | None = None
+    dump_maxattr: int = 0
+    dump_validate: NlValidate = STRICT
+    dump_ends_with_zero: bool = False
+
+    @property
+    def reported_flags(self) -> int:
+        """CTRL_ATTR_OP_FLAGS."""
+        flags = self.flags
+        if self.doit is not None:
+            flags |= GenlOpFlags.GENL_CMD_CAP_DO
+        if self.dumpit is not None:
+            flags |= GenlOpFlags.GENL_CMD_CAP_DUMP
+        if self.policy or self.dump_policy:
+            flags |= GenlOpFlags.GENL_CMD_CAP_HASPOL
+        return int(flags)
+
+
+@dataclass(slots=True)
+class GenlFamily:
+    """struct genl_family. ``id`` 0: given at registration; ``maxattr`` as GETFAMILY reports it.
+
+    ``resv_start_op``: commands from here on have their headers checked strictly (6.1).
+    """
+
+    name: str
+    version: int
+    ops: tuple[GenlOp, ...]
+    id: int = 0
+    hdrsize: int = 0
+    maxattr: int = 0
+    mcgrps: tuple[str, ...] = ()
+    resv_start_op: int = 0
+    netnsok: bool = True
+    mcgrp_offset: int = 0
+
+    def op(self, cmd: int) -> GenlOp | None:
+        """The operation for a command."""
+        return next((op for op in self.ops if op.cmd == cmd), None)
+
+    def message(
+        self, kernel: Kernel, cmd: int, attrs: bytes | bytearray, seq: int, portid: int
+    ) -> bytes:
+        """genlmsg_put() and its attributes: one whole message with flags 0."""
+        order = kernel.profile.arch.order
+        length = NLMSG_HDRLEN + GENL_HDRLEN + len(attrs)
+        return (
+            NLMSGHDR[order].pack(length, self.id, 0, seq, portid)
+            + GENLMSGHDR[order].pack(cmd, self.version, 0)
+            + attrs
+        )
+
+
+class Genetlink:
+    """The families of one kernel, and what arrives for them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        profile = kernel.profile
+        self.families: dict[int, GenlFamily] = {}
+        self._by_name: dict[str, GenlFamily] = {}
+        self._next_id = 0
+        # Called with the family and whether it came or went: nlctrl's notifications.
+        self.notify: Callable[[GenlFamily, bool], None] | None = None
+        self._rules = ParseRules(
+            attr_type_mask=profile.attr_type_mask,
+            extack_policy_msg=profile.extack_policy_msg,
+            extack_policy=profile.extack_policy,
+            extack_leftover_msg=profile.extack_leftover_msg,
+            nul_string=profile.nul_string,
+        )
+
+    # --- registration
+
+    def register_family(self, family: GenlFamily) -> None:
+        """genl_register_family(): gives it an id and tells nlctrl's group.
+
+        Raises EEXIST for a name that is taken, EBUSY for an id that is.
+        """
+        if family.name in self._by_name:
+            raise NetlinkError(EEXIST)
+        if not family.id:
+            family.id = self._generate_id()
+        elif family.id in self.families:
+            raise NetlinkError(EBUSY)
+        self._allocate_groups(family)
+        self.families[family.id] = family
+        self._by_name[family.name] = family
+        if self.notify is not None:
+            self.notify(family, True)
+
+    def unregister_family(self, family: GenlFamily) -> None:
+        """genl_unregister_family(); ENOENT if it is not registered."""
+        if self._by_name.get(family.name) is not family:
+            raise NetlinkError(ENOENT)
+        del self._by_name[family.name], self.families[family.id]
+        if self.notify is not None:
+            self.notify(family, False)
+
+    def _generate_id(self) -> int:
+        profile = self._kernel.profile
+        reserved = {GENL_ID_CTRL}
+        first = GENL_MIN_ID
+        if profile.reserved_family_ids:
+            reserved |= {GENL_ID_VFS_DQUOT, GENL_ID_PMCRAID}
+        if profile.family_ids is not FamilyIds.SEQUENTIAL:
+            first = GENL_START_ALLOC
+        start = first
+        if profile.family_ids is not FamilyIds.LOWEST_FREE:
+            start = max(first, self._next_id)
+        candidates = [*range(start, GENL_MAX_ID + 1), *range(first, start)]
+        for number in candidates:
+            if number not in self.families and number not in reserved:
+                self._next_id = number + 1
+                return number
+        raise NetlinkError(EBUSY)
+
+    def _allocate_groups(self, family: GenlFamily) -> None:
+        """genl_allocate_reserve_groups(): nlctrl's "notify" is group 16, others are from 2 on."""
+        if not family.mcgrps:
+            return
+        if family.id == GENL_ID_CTRL:
+            family.mcgrp_offset = GENL_ID_CTRL
+            return
+        taken = {1, GENL_ID_CTRL, GENL_ID_VFS_DQUOT, GENL_ID_PMCRAID}
+        for other in self.families.values():
+            taken |= set(range(other.mcgrp_offset, other.mcgrp_offset + len(other.mcgrps)))
+        offset = 2
+        while taken & set(range(offset, offset + len(family.mcgrps))):
+            offset += 1
+        family.mcgrp_offset = offset
+
+    def by_name(self, name: str) -> GenlFamily | None:
+        """genl_family_find_byname()."""
+        return self._by_name.get(name)
+
+    def visible(self, family: GenlFamily | None, net: NetNamespace) -> bool:
+        """Whether there is such a family, and it exists in ``net``."""
+        return family is not None and (family.netnsok or net.is_init)
+
+    def in_dump_order(self) -> list[GenlFamily]:
+        """The families as a dump lists them."""
+        families = self.families.values()
+        if self._kernel.profile.families_dumped_by_id:
+            return sorted(families, key=lambda family: family.id)
+        return sorted(families, key=lambda family: family.id & 15)
+
+    # --- requests
+
+    def rcv(self, skb: SkBuff) -> None:
+        """genl_rcv(): what a user's socket sent to the kernel."""
+        netlink_rcv_skb(skb, self._kernel.profile.arch.order, self._rcv_msg)
+
+    def _rcv_msg(self, request: Request) -> None:
+        profile = self._kernel.profile
+        sk = request.skb.sk
+        assert sk is not None
+        family = self.families.get(request.nlmsg_type)
+        if family is None or not (family.netnsok or sk.net.is_init):
+            raise NetlinkError(ENOENT)
+        if request.nlmsg_len < NLMSG_HDRLEN + GENL_HDRLEN + family.hdrsize:
+            raise NetlinkError(EINVAL)
+        cmd, _version, reserved = GENLMSGHDR[profile.arch.order].unpack_from(
+            request.skb.data, request.start + NLMSG_HDRLEN
+        )
+        if profile.strict_headers and cmd >= family.resv_start_op:
+            _check_header(request, reserved)
+        both = request.nlmsg_flags & NLM_F_DUMP
+        is_dump = both == NLM_F_DUMP if profile.dump_needs_both_bits else bool(both)
+        op = family.op(cmd)
+        if op is None:
+            raise NetlinkError(EOPNOTSUPP)
+        missing = (op.dumpit if is_dump else op.doit) is None
+        if missing and profile.lookup_before_permission:
+            raise NetlinkError(EOPNOTSUPP)
+        self._check_permission(request, op)
+        if missing:
+            raise NetlinkError(EOPNOTSUPP)
+        info = GenlInfo(self._kernel, family, request, cmd, {})
+        if is_dump:
+            self._dumpit(info, op)
+        else:
+            assert op.doit is not None
+            if op.maxattr:
+                info.attrs = self._parse(info, op.policy, op.maxattr, op.doit_validate)
+            op.doit(info)
+
+    def _check_permission(self, request: Request, op: GenlOp) -> None:
+        machine = self._kernel.machine
+        if op.flags & GENL_ADMIN_PERM and not self.netlink_capable(
+            request.skb, machine.init_user_ns, CAP_NET_ADMIN
+        ):
+            raise NetlinkError(EPERM)
+        sk = request.skb.sk
+        assert sk is not None
+        if op.flags & GENL_UNS_ADMIN_PERM and not self.netlink_capable(
+            request.skb, sk.net.user_ns, CAP_NET_ADMIN
+        ):
+            raise NetlinkError(EPERM)
+
+    def netlink_capable(self, skb: SkBuff, user_ns: UserNamespace, cap: int) -> bool:
+        """netlink_ns_capable(): the sender's capability and, since 3.15, the opener's.
+
+        The opener does not matter where the sender named the destination (CVE-2014-0181's fix).
+        """
+        assert skb.sk is not None and skb.current is not None
+        if self._kernel.profile.opener_capability and not (
+            skb.dst_set or skb.sk.opener.ns_capable(user_ns, cap)
+        ):
+            return False
+        return skb.current.ns_capable(user_ns, cap)
+
+    def _parse(
+        self, info: GenlInfo, policy: Policy, maxattr: int, validate: NlValidate
+    ) -> dict[int, bytes]:
+        request = info.request
+        return nla_parse(
+            request.skb.data,
+            request.start + NLMSG_HDRLEN + GENL_HDRLEN + info.family.hdrsize,
+            request.end,
+            policy,
+            maxtype=maxattr,
+            extack=request.extack,
+            base=request.start,
+            validate=validate,
+            order=self._kernel.profile.arch.order,
+            rules=self._rules,
+        )
+
+    def _dumpit(self, info: GenlInfo, op: GenlOp) -> None:
+        """genl_family_rcv_msg_dumpit() and __netlink_dump_start()."""
+        sk, request = info.sk, info.request
+        if sk.dump is not None:
+            raise NetlinkError(EBUSY)
+        if op.dump_policy is not None:
+            info.attrs = self._parse(info, op.dump_policy, op.dump_maxattr, op.dump_validate)
+        assert op.dumpit is not None
+        profile = self._kernel.profile
+        sk.dump = NetlinkDump(
+            op.dumpit(info),
+            request.nlmsg_type,
+            request.nlmsg_seq,
+            request.skb.portid,
+            op.dump_ends_with_zero and profile.done_shares_datagram,
+            request.extack,
+        )
+        netlink_dump(sk)
+        raise NetlinkError(DUMP_STARTED)
+
+
+def _check_header(request: Request, reserved: int) -> None:
+    """genl_header_check()."""
+    if reserved:
+        request.extack.msg = "genlmsghdr.reserved field is not 0"
+        raise NetlinkError(EINVAL)
+    flags = request.nlmsg_flags
+    if flags & NLM_F_DUMP == NLM_F_DUMP:
+        flags &= ~NLM_F_DUMP
+    if flags & ~(NLM_F_REQUEST | NLM_F_ACK | NLM_F_ECHO):
+        request.extack.msg = "ambiguous or reserved bits set in nlmsg_flags"
+        raise NetlinkError(EINVAL)

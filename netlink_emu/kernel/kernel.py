@@ -1,0 +1,68 @@
+"""The emulated kernel: the socket layer's entry, and what hangs on it."""
+
+from __future__ import annotations
+
+from errno import EINVAL, EPROTONOSUPPORT, ESOCKTNOSUPPORT
+from typing import Final
+
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.genetlink import Genetlink
+from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.machine.machine import Machine
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
+SOCK_DGRAM: Final = 2
+SOCK_RAW: Final = 3
+SOCK_MAX: Final = 11
+MAX_LINKS: Final = 32
+
+# Other netlink protocols that the kernel of the transcripts has. Sockets of them exist, portids
+# are theirs; what they send to the kernel is taken and not answered.
+_OTHERS: Final = {
+    0: NetlinkTable("NETLINK_ROUTE", 64, nonroot_recv=True),
+    2: NetlinkTable("NETLINK_USERSOCK", 32, nonroot_send=True, kernel_socket=False),
+    4: NetlinkTable("NETLINK_SOCK_DIAG", 32, nonroot_recv=True),
+    6: NetlinkTable("NETLINK_XFRM", 32),
+    7: NetlinkTable("NETLINK_SELINUX", 32, nonroot_recv=True),
+    9: NetlinkTable("NETLINK_AUDIT", 32, nonroot_recv=True),
+    10: NetlinkTable("NETLINK_FIB_LOOKUP", 32),
+    11: NetlinkTable("NETLINK_CONNECTOR", 32, nonroot_recv=True),
+    12: NetlinkTable("NETLINK_NETFILTER", 32),
+    15: NetlinkTable("NETLINK_KOBJECT_UEVENT", 32, nonroot_recv=True),
+}
+
+
+class Kernel:
+    """One emulated kernel. ``netlink_emu.families.boot()`` makes one with its families."""
+
+    def __init__(self, machine: Machine, profile: Profile | None = None) -> None:
+        self.machine: Final = machine
+        self.profile: Final = profile if profile is not None else Profile()
+        self.netlink: Final = Netlink(self)
+        self.genl: Final = Genetlink(self)
+        self.tables: Final = _OTHERS | {
+            NETLINK_GENERIC: NetlinkTable(
+                "NETLINK_GENERIC", 64, nonroot_recv=True, input=self.genl.rcv
+            )
+        }
+        on = self.profile.config.task_delayacct
+        self.task_delayacct = self.profile.delayacct_default_on if on is None else on
+        machine.tasks.delayacct_on = self.task_delayacct
+
+    def socket(self, current: Current, type: int, protocol: int) -> NetlinkSock:
+        """socket(AF_NETLINK, type, protocol); ``type`` without SOCK_CLOEXEC and SOCK_NONBLOCK."""
+        if not 0 <= type < SOCK_MAX:
+            raise NetlinkError(EINVAL)
+        if type not in (SOCK_RAW, SOCK_DGRAM):
+            raise NetlinkError(ESOCKTNOSUPPORT)
+        if not 0 <= protocol < MAX_LINKS or protocol not in self.tables:
+            raise NetlinkError(EPROTONOSUPPORT)
+        return NetlinkSock(self, current, type, protocol)
+
+    def sysctl_task_delayacct(self, *, on: bool) -> None:
+        """kernel.task_delayacct: what is forked from now on is accounted, or not."""
+        self.task_delayacct = on
+        self.machine.tasks.delayacct_on = on
