@@ -177,7 +177,7 @@ class Nlctrl:
 
     # --- notifications
 
-    def _notify(self, family: GenlFamily, came: bool) -> None:
+    def _notify(self, family: GenlFamily, *, came: bool) -> None:
         """genl_ctrl_event(): to the members of "notify", of the initial namespace."""
         if not self._kernel.profile.notify_group:
             return

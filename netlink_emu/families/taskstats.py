@@ -221,7 +221,7 @@ class Taskstats:
 
     # --- exits
 
-    def taskstats_exit(self, task: Task, group_dead: bool) -> None:
+    def taskstats_exit(self, task: Task, *, group_dead: bool) -> None:
         """taskstats_exit(): account to the thread group, and tell this CPU's listeners."""
         group = task.group
         if group.stats is None and not group.thread_group_empty:
@@ -230,7 +230,7 @@ class Taskstats:
         if is_thread_group:
             self._fill_tgid_exit(task)
         if self.listeners.get(task.cpu):
-            self._send_cpu_listeners(task, is_thread_group, group_dead)
+            self._send_cpu_listeners(task, is_thread_group=is_thread_group, group_dead=group_dead)
 
     def _fill_tgid_exit(self, task: Task) -> None:
         profile, sums = self._kernel.profile, task.group.stats
@@ -239,7 +239,7 @@ class Taskstats:
             add_times(sums, task, self._kernel.machine.clock.monotonic_ns())
             add_ctxsw(sums, task)
 
-    def _send_cpu_listeners(self, task: Task, is_thread_group: bool, group_dead: bool) -> None:
+    def _send_cpu_listeners(self, task: Task, *, is_thread_group: bool, group_dead: bool) -> None:
         kernel, cpu = self._kernel, task.cpu
         machine, profile = kernel.machine, kernel.profile
         seq = self.seqnum[cpu]

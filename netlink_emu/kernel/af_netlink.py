@@ -25,7 +25,6 @@ from netlink_emu.protocol.netlink import AF_NETLINK, SOCKADDR_NL
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
-    from netlink_emu.machine.namespaces import NetNamespace
 
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2

@@ -1,11 +1,11 @@
-"""Generic netlink: families, and the way of a request to its operation: net/netlink/genetlink.c."""
+"""Generic netlink: families, and a request's way to its operation: net/netlink/genetlink.c."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
 from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.namespaces import NetNamespace
 
+NO_FLAGS: Final = GenlOpFlags(0)
 GENL_ADMIN_PERM: Final = GenlOpFlags.GENL_ADMIN_PERM
 GENL_UNS_ADMIN_PERM: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM
 
@@ -98,6 +99,12 @@ class GenlInfo:
         )
 
 
+class NotifyHook(Protocol):
+    """Told of a family that came or went."""
+
+    def __call__(self, family: GenlFamily, *, came: bool) -> None: ...
+
+
 Doit = Callable[[GenlInfo], None]
 # Checks a dump's request and gives the payload of each part; NetlinkError while it is called
 # is an immediate error, while it is iterated one in NLMSG_DONE.
@@ -112,7 +119,7 @@ class GenlOp:
     """
 
     cmd: int
-    flags: GenlOpFlags = GenlOpFlags(0)
+    flags: GenlOpFlags = NO_FLAGS
     policy: Policy = field(default_factory=dict)
     maxattr: int = 0
     doit: Doit | None = None
@@ -180,8 +187,8 @@ class Genetlink:
         self.families: dict[int, GenlFamily] = {}
         self._by_name: dict[str, GenlFamily] = {}
         self._next_id = 0
-        # Called with the family and whether it came or went: nlctrl's notifications.
-        self.notify: Callable[[GenlFamily, bool], None] | None = None
+        # nlctrl's notifications.
+        self.notify: NotifyHook | None = None
         self._rules = ParseRules(
             attr_type_mask=profile.attr_type_mask,
             extack_policy_msg=profile.extack_policy_msg,
@@ -207,7 +214,7 @@ class Genetlink:
         self.families[family.id] = family
         self._by_name[family.name] = family
         if self.notify is not None:
-            self.notify(family, True)
+            self.notify(family, came=True)
 
     def unregister_family(self, family: GenlFamily) -> None:
         """genl_unregister_family(); ENOENT if it is not registered."""
@@ -215,7 +222,7 @@ class Genetlink:
             raise NetlinkError(ENOENT)
         del self._by_name[family.name], self.families[family.id]
         if self.notify is not None:
-            self.notify(family, False)
+            self.notify(family, came=False)
 
     def _generate_id(self) -> int:
         profile = self._kernel.profile
@@ -228,7 +235,7 @@ class Genetlink:
         start = first
         if profile.family_ids is not FamilyIds.LOWEST_FREE:
             start = max(first, self._next_id)
-        candidates = [*range(start, GENL_MAX_ID + 1), *range(first, start)]
+        candidates: list[int] = [*range(start, GENL_MAX_ID + 1), *range(first, start)]
         for number in candidates:
             if number not in self.families and number not in reserved:
                 self._next_id = number + 1
@@ -323,7 +330,8 @@ class Genetlink:
 
         The opener does not matter where the sender named the destination (CVE-2014-0181's fix).
         """
-        assert skb.sk is not None and skb.current is not None
+        assert skb.sk is not None
+        assert skb.current is not None
         if self._kernel.profile.opener_capability and not (
             skb.dst_set or skb.sk.opener.ns_capable(user_ns, cap)
         ):

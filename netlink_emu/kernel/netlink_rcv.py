@@ -60,11 +60,12 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
     data, start, end = skb.data, 0, len(skb.data)
     unpack = NLMSGHDR[order].unpack_from
     while end - start >= NLMSG_HDRLEN:
-        header = unpack(data, start)
-        nlmsg_len, nlmsg_type, nlmsg_flags = header[:3]
+        nlmsg_len, nlmsg_type, nlmsg_flags, seq, pid = unpack(data, start)
         if nlmsg_len < NLMSG_HDRLEN or nlmsg_len > end - start:
             return
-        request = Request(skb, start, *header, NetlinkExtAck())
+        request = Request(
+            skb, start, nlmsg_len, nlmsg_type, nlmsg_flags, seq, pid, NetlinkExtAck()
+        )
         err = 0
         if nlmsg_flags & NLM_F_REQUEST and nlmsg_type >= NLMSG_MIN_TYPE:
             try:

@@ -9,7 +9,9 @@ from typing import Final
 class Cpus:
     """cpu_possible_mask and cpu_online_mask as ints, bit n for CPU n."""
 
-    def __init__(self, possible: int | Iterable[int] = 1, online: Iterable[int] | None = None):
+    def __init__(
+        self, possible: int | Iterable[int] = 1, online: Iterable[int] | None = None
+    ) -> None:
         numbers = range(possible) if isinstance(possible, int) else tuple(possible)
         self.possible_mask: Final = sum(1 << cpu for cpu in set(numbers))
         if not self.possible_mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 
@@ -59,14 +60,14 @@ class PidNamespace:
 
     def __init__(self, parent: PidNamespace | None = None) -> None:
         self.parent: Final = parent
-        self.level: Final = 0 if parent is None else parent.level + 1
+        self.level: Final[int] = 0 if parent is None else parent.level + 1
         self._last = 0
 
     @property
     def is_init(self) -> bool:
         return self.parent is None
 
-    def next_nr(self, taken: set[int], pid_max: int) -> int:
+    def next_nr(self, taken: Container[int], pid_max: int) -> int:
         """The next free number, counting up and round again from 300 as alloc_pid() does."""
         nr = self._last + 1
         while nr in taken or nr >= pid_max:

@@ -192,7 +192,10 @@ class TaskSource(Protocol):
         ...
 
 
-ExitHook = Callable[[Task, bool], None]
+class ExitHook(Protocol):
+    """Told of a task that ends, before anybody can reap it."""
+
+    def __call__(self, task: Task, *, group_dead: bool) -> None: ...
 
 
 class TaskTable:
@@ -251,9 +254,7 @@ class TaskTable:
                     raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
                 numbers[ns] = pid
             else:
-                numbers[ns] = ns.next_nr(
-                    set(taken) if len(taken) < 64 else taken.keys(), self.pid_max
-                )  # type: ignore[arg-type]
+                numbers[ns] = ns.next_nr(taken, self.pid_max)
             ns = ns.parent
         return numbers
 
@@ -390,7 +391,7 @@ class TaskTable:
         group_dead = task.group.live == 0
         task.exit_code = code
         for hook in self.exit_hooks:
-            hook(task, group_dead)
+            hook(task, group_dead=group_dead)
         task.mm = None
         task.files = {}
         task.state = TaskState.OTHER
