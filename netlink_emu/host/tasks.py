@@ -1,0 +1,252 @@
+"""The host's own tasks, read from /proc when a client asks for one: ``--tasks host``.
+
+A client that walks /proc and asks for each thread's statistics (iotop does) finds every one of
+them. What /proc does not tell stays 0: the memory integrals (coremem, virtmem), swapin,
+freepages, thrashing, compact, wpcopy and irq delays, and the times of dead threads of a group.
+I/O counters need the right to read /proc/PID/io; without it they are 0, too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from netlink_emu.machine.accounting import Delay, IoAccounting, Mm
+from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.tasks import (
+    PF_DUMPCORE,
+    PF_EXITING,
+    PF_FORKNOEXEC,
+    PF_SIGNALED,
+    PF_SUPERPRIV,
+    ExitState,
+    Task,
+    TaskState,
+    ThreadGroup,
+)
+
+_FLAGS: Final = PF_EXITING | PF_FORKNOEXEC | PF_SUPERPRIV | PF_DUMPCORE | PF_SIGNALED
+_STATES: Final = {
+    b"R": TaskState.RUNNING,
+    b"S": TaskState.INTERRUPTIBLE,
+    b"I": TaskState.OTHER,  # TASK_IDLE: uninterruptible, but without load
+    b"D": TaskState.UNINTERRUPTIBLE,
+    b"T": TaskState.STOPPED,
+    b"t": TaskState.STOPPED,  # traced
+}
+_MINORBITS: Final = 20  # dev_t inside the kernel: include/linux/kdev_t.h
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The fields of /proc/PID/stat that are used here, by their names in proc(5)."""
+
+    comm: bytes
+    state: bytes
+    ppid: int
+    flags: int
+    minflt: int
+    majflt: int
+    utime: int
+    stime: int
+    nice: int
+    starttime: int
+    processor: int
+    policy: int
+    delayacct_blkio_ticks: int
+
+
+def parse_stat(data: bytes) -> Stat:
+    """Read one line of /proc/PID/stat; the name may hold blanks and parentheses."""
+    end = data.rindex(b")")
+    comm = data[data.index(b"(") + 1 : end]
+    f = data[end + 2 :].split()  # f[0] is field 3 of proc(5)
+    return Stat(
+        comm=comm,
+        state=f[0],
+        ppid=int(f[1]),
+        flags=int(f[6]),
+        minflt=int(f[7]),
+        majflt=int(f[9]),
+        utime=int(f[11]),
+        stime=int(f[12]),
+        nice=int(f[16]),
+        starttime=int(f[19]),
+        processor=int(f[36]),
+        policy=int(f[38]),
+        delayacct_blkio_ticks=int(f[39]),
+    )
+
+
+def parse_fields(data: bytes) -> dict[bytes, bytes]:
+    """Read "name: value" lines, as in /proc/PID/status and /proc/PID/io."""
+    lines = (line.partition(b":") for line in data.splitlines())
+    return {name: value.strip() for name, colon, value in lines if colon}
+
+
+class HostTasks:
+    """A TaskSource that reads ``proc`` anew at each question: figures live."""
+
+    def __init__(self, machine: Machine, proc: Path = Path("/proc")) -> None:
+        self._machine: Final = machine
+        self._proc: Final = proc
+        self._tick_ns: Final = NSEC_PER_SEC // os.sysconf("SC_CLK_TCK")
+
+    def find(self, nr: int) -> Task | None:
+        """The thread numbered ``nr``, None if there is none or it ended meanwhile."""
+        # /proc/TID exists for every thread, though only leaders are listed.
+        where = self._proc / str(nr)
+        try:
+            status = parse_fields((where / "status").read_bytes())
+            tgid = int(status[b"Tgid"])
+            task = self._read(nr, self._proc / str(tgid) / "task" / str(nr), status)
+            group = HostThreadGroup(task, self, tgid)
+        except (OSError, KeyError, ValueError, IndexError):
+            return None  # ended between two reads, or not a task's directory
+        task.group = group
+        return task
+
+    def read_thread(self, nr: int, tgid: int) -> Task | None:
+        """One thread without its group, None if it has ended."""
+        where = self._proc / str(tgid) / "task" / str(nr)
+        try:
+            return self._read(nr, where, parse_fields((where / "status").read_bytes()))
+        except (OSError, KeyError, ValueError, IndexError):
+            return None
+
+    def thread_numbers(self, tgid: int) -> list[int]:
+        try:
+            return sorted(int(p.name) for p in (self._proc / str(tgid) / "task").iterdir())
+        except OSError:
+            return []
+
+    def _read(self, nr: int, where: Path, status: dict[bytes, bytes]) -> Task:
+        stat = parse_stat((where / "stat").read_bytes())
+        machine = self._machine
+        uid, gid = int(status[b"Uid"].split()[0]), int(status[b"Gid"].split()[0])
+        task = Task(
+            pid=nr,
+            comm=stat.comm,
+            cpu=stat.processor,
+            cred=Cred.for_ids(machine.init_user_ns, uid, gid),
+            net=machine.init_net,
+            numbers={machine.init_pid_ns: nr},
+            pid_ns=machine.init_pid_ns,
+            start_time_ns=self._monotonic_of(stat.starttime),
+            real_parent=self._parent(stat.ppid),
+            realtime_ns=machine.clock.realtime_ns,
+        )
+        task.flags = stat.flags & _FLAGS
+        task.state = _STATES.get(stat.state, TaskState.OTHER)
+        if stat.state in (b"Z", b"X"):
+            task.exit_state = ExitState.ZOMBIE
+        task.nice, task.policy = stat.nice, stat.policy
+        task.min_flt, task.maj_flt = stat.minflt, stat.majflt
+        task.utime_ns, task.stime_ns = stat.utime * self._tick_ns, stat.stime * self._tick_ns
+        task.nvcsw = int(status.get(b"voluntary_ctxt_switches", 0))
+        task.nivcsw = int(status.get(b"nonvoluntary_ctxt_switches", 0))
+        self._read_schedstat(task, where)
+        if stat.delayacct_blkio_ticks:
+            # /proc has the sum alone; how often is not told, so it counts as one wait.
+            total = stat.delayacct_blkio_ticks * self._tick_ns
+            task.delays["blkio"] = Delay(1, total, total, total)
+        task.io = self._read_io(where)
+        task.mm = self._read_mm(where, status)
+        return task
+
+    def _monotonic_of(self, starttime: int) -> int:
+        """A start time in ticks since boot, on CLOCK_MONOTONIC, which misses suspended time."""
+        suspended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+        return max(0, starttime * self._tick_ns - suspended_ns)
+
+    def _parent(self, ppid: int) -> Task | None:
+        """A parent of which only the number shows, as ac_ppid."""
+        if ppid == 0:
+            return None
+        machine = self._machine
+        return Task(
+            pid=ppid,
+            comm=b"",
+            cpu=0,
+            cred=machine.tasks.init_task.cred,
+            net=machine.init_net,
+            numbers={machine.init_pid_ns: ppid},
+            pid_ns=machine.init_pid_ns,
+            start_time_ns=0,
+            real_parent=None,
+            realtime_ns=machine.clock.realtime_ns,
+        )
+
+    def _read_schedstat(self, task: Task, where: Path) -> None:
+        try:
+            run_ns, delay_ns, count = map(int, (where / "schedstat").read_bytes().split())
+        except (OSError, ValueError):  # a kernel without CONFIG_SCHED_INFO
+            task.sum_exec_runtime_ns = task.utime_ns + task.stime_ns
+            return
+        task.sum_exec_runtime_ns = run_ns
+        task.run_count, task.run_delay = count, Delay(count, delay_ns)
+
+    def _read_io(self, where: Path) -> IoAccounting:
+        try:
+            fields = parse_fields((where / "io").read_bytes())
+        except OSError:  # not ours to read
+            return IoAccounting()
+        return IoAccounting(**{name.decode(): int(value) for name, value in fields.items()})
+
+    def _read_mm(self, where: Path, status: dict[bytes, bytes]) -> Mm | None:
+        if b"VmHWM" not in status:  # a kernel thread, or a zombie
+            return None
+        mm = Mm(int(status[b"VmHWM"].split()[0]), int(status[b"VmPeak"].split()[0]))
+        try:
+            exe = (where / "exe").stat()
+        except OSError:
+            return mm
+        mm.exe_dev = os.major(exe.st_dev) << _MINORBITS | os.minor(exe.st_dev)
+        mm.exe_inode = exe.st_ino
+        return mm
+
+
+class HostThreadGroup(ThreadGroup):
+    """A group whose other threads are read when somebody looks at them: most never are."""
+
+    def __init__(self, task: Task, source: HostTasks, tgid: int) -> None:
+        self._read: dict[int, Task] = {task.pid: task}
+        self._complete = False
+        self._source = source
+        self._tgid = tgid
+        super().__init__(task)
+
+    def _thread(self, nr: int) -> Task | None:
+        if nr not in self._read:
+            thread = self._source.read_thread(nr, self._tgid)
+            if thread is None:
+                return None
+            thread.group = self
+            self._read[nr] = thread
+        return self._read[nr]
+
+    @property
+    def leader(self) -> Task:
+        """The leader; when it has just ended, a thread that was found."""
+        return self._thread(self._tgid) or next(iter(self._read.values()))
+
+    @leader.setter
+    def leader(self, leader: Task) -> None:
+        """Only the constructor sets it; /proc knows better."""
+
+    @property
+    def threads(self) -> list[Task]:
+        if not self._complete:
+            for nr in self._source.thread_numbers(self._tgid):
+                self._thread(nr)
+            self._complete = True
+        return [self._read[nr] for nr in sorted(self._read)]
+
+    @threads.setter
+    def threads(self, threads: list[Task]) -> None:
+        """Only the constructor sets it; /proc knows better."""
