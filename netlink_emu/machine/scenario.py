@@ -147,10 +147,14 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A parsed scenario. ``cpus`` None leaves the number of CPUs to others."""
+    """A parsed scenario. What is None is left to others.
+
+    ``task_delayacct`` is the sysctl of that name: whether delays are accounted.
+    """
 
     tasks: tuple[TaskPlan, ...] = ()
     cpus: int | None = None
+    task_delayacct: bool | None = None
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -166,9 +170,10 @@ def parse_scenario(text: str) -> Scenario:
     root = Table(document, "")
     cpus = root.integer("cpus", None, least=1, most=4096)
     tasks = tuple(_task(table, cpus) for table in root.tables("task"))
+    delayacct = root.boolean("task_delayacct", default=None)
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus)
+    return Scenario(tasks, cpus, delayacct)
 
 
 def _check_parents(tasks: tuple[TaskPlan, ...]) -> None:

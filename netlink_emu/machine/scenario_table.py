@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar, overload
 from netlink_emu.machine.clock import NSEC_PER_SEC
 
 T = TypeVar("T")
+B = TypeVar("B", bool, None)
 
 # Linux's numbers on all architectures but alpha, mips, parisc and sparc: signal(7).
 SIGNALS: Final = {
@@ -133,8 +134,8 @@ class Table:
             self.refuse(key, "must not be empty")
         return value
 
-    def boolean(self, key: str, *, default: bool) -> bool:
-        value: bool = self._get(key, bool, default)
+    def boolean(self, key: str, *, default: B) -> bool | B:
+        value: bool | B = self._get(key, bool, default)
         return value
 
     def table(self, key: str) -> Table:

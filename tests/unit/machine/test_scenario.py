@@ -22,13 +22,14 @@ SECOND = 1_000_000_000
 
 
 def test_an_empty_file_is_a_scenario_without_tasks() -> None:
-    assert parse_scenario("") == Scenario((), None)
+    assert parse_scenario("") == Scenario((), None, None)
 
 
 def test_every_key_of_a_task_arrives() -> None:
     scenario = parse_scenario(
         """
         cpus = 4
+        task_delayacct = true
         [[task]]
         comm = "postmaster"
         name = "db"
@@ -59,6 +60,7 @@ def test_every_key_of_a_task_arrives() -> None:
         """
     )
     assert scenario.cpus == 4
+    assert scenario.task_delayacct is True
     assert [task.name for task in scenario.tasks] == ["db", "writer"]
     writer = scenario.tasks[1]
     assert (writer.uid, writer.gid, writer.parent, writer.forked) == (26, 27, "db", True)
@@ -110,7 +112,7 @@ TASK = '[[task]]\ncomm = "t"\n'
         pytest.param('[[task]]\ncomm = ""', "task[0].comm: must not be empty", id="comm-empty"),
         pytest.param(TASK + "pid = 1", "task[0].pid: must be between 2 and 4194303", id="init"),
         pytest.param(TASK + "colour = 1", "task[0].colour: unknown key", id="unknown-key"),
-        pytest.param("colour = 1", "colour: unknown key; known are cpus, task", id="unknown-root"),
+        pytest.param("colour = 1", "colour: unknown key; known are cpus, task, task_del", id="root"),
         pytest.param("cpus = 2\n" + TASK + "cpu = 2", "must be between 0 and 1", id="cpu-range"),
         pytest.param(TASK + "nice = 20", "must be between -20 and 19, found 20", id="nice"),
         pytest.param(TASK + 'policy = "x"', "is 'x', not one of other, fifo", id="policy"),

@@ -24,7 +24,7 @@ class Stage:
         self.machine.tasks.exit_hooks.append(self._note)
         self.timeline = Timeline(parse_scenario(text), self.machine)
 
-    def _note(self, task: Task, group_dead: bool) -> None:
+    def _note(self, task: Task, *, group_dead: bool) -> None:
         now = (self.clock.monotonic_ns() - self.zero) / 1e9
         self.exits.append((now, task.pid, task.exit_code))
 
