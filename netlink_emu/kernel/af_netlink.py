@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DUMP_ALLOC, SkBuff, alloc_truesize
-from netlink_emu.kernel.sockopt import SockOptions
+from netlink_emu.kernel.sockopt import NetlinkOptions
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.protocol.bpf import Filter, Instruction
 from netlink_emu.protocol.errors import NetlinkError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
 
+SOCKADDR_STORAGE: Final = 128  # sizeof(struct sockaddr_storage)
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
 MSG_TRUNC: Final = 0x20
@@ -53,7 +54,7 @@ class RecvMsg:
 Callback = Callable[["NetlinkSock"], None]
 
 
-class NetlinkSock(SockOptions):
+class NetlinkSock(NetlinkOptions):
     """struct netlink_sock.
 
     ``data_ready`` is called after each datagram that was queued (sk_data_ready), ``error_report``
@@ -85,15 +86,19 @@ class NetlinkSock(SockOptions):
 
     def bind(self, current: Current, addr: bytes) -> None:
         """bind(2): a portid (0: autobind) and the mask of groups 1 to 32."""
+        check_addrlen(addr)
         pid, groups = self._sockaddr(addr, checked=self.kernel.profile.bind_checks_length)
         if groups:
             self.need_nonroot_recv(current)
             self.groups_allocated = True
         groups &= (1 << self.ngroups) - 1 if self.groups_allocated else 0xFFFFFFFF
-        if self.bound:
-            if pid != self.portid:
-                raise NetlinkError(EINVAL)
-        else:
+        if self.bound and pid != self.portid:
+            raise NetlinkError(EINVAL)
+        if self.table.bind is not None:
+            for group in range(1, groups.bit_length() + 1):
+                if groups >> (group - 1) & 1:
+                    self.table.bind(current, self.net, group)
+        if not self.bound:
             self._insert(current, pid)
         self.groups = self.groups & ~0xFFFFFFFF | groups
         self.kernel.netlink.update_subscriptions(self)
@@ -107,6 +112,7 @@ class NetlinkSock(SockOptions):
     def connect(self, current: Current, addr: bytes) -> None:
         """connect(2): where send() goes, and from whom alone to receive; AF_UNSPEC undoes it."""
         profile = self.kernel.profile
+        check_addrlen(addr)
         if len(addr) < 2:
             raise NetlinkError(EINVAL)
         family = int.from_bytes(addr[:2], profile.arch.order.name)  # type: ignore[arg-type]
@@ -310,11 +316,20 @@ class NetlinkSock(SockOptions):
     # --- the rest of the system calls
 
     def attach_filter(self, program: Sequence[Instruction]) -> None:
-        """SO_ATTACH_FILTER with a classic BPF program; EINVAL if it is not sound."""
+        """SO_ATTACH_FILTER with a classic BPF program; EINVAL if it is not sound.
+
+        EPERM, as for SO_DETACH_FILTER, once SO_LOCK_FILTER is on.
+        """
+        self._check_filter_lock()
         self.filter = Filter(program)
+
+    def _check_filter_lock(self) -> None:
+        if self.filter_locked:
+            raise NetlinkError(EPERM)
 
     def detach_filter(self) -> None:
         """SO_DETACH_FILTER; ENOENT if there is none."""
+        self._check_filter_lock()
         if self.filter is None:
             raise NetlinkError(ENOENT)
         self.filter = None
@@ -336,6 +351,12 @@ class NetlinkSock(SockOptions):
         self.receive_queue.clear()
         self.rmem_alloc = 0
         self.kernel.netlink.remove(self)
+
+
+def check_addrlen(addr: bytes) -> None:
+    """move_addr_to_kernel(): no address of bind, connect or sendto is longer than 128 bytes."""
+    if len(addr) > SOCKADDR_STORAGE:
+        raise NetlinkError(EINVAL)
 
 
 def ffs(mask: int) -> int:

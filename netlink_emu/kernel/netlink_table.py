@@ -24,7 +24,7 @@ _LAST_ROVER: Final = -4097
 class NetlinkTable:
     """struct netlink_table: one netlink protocol. ``input`` takes what is sent to the kernel.
 
-    ``nonroot_recv`` and ``nonroot_send`` are NL_CFG_F_NONROOT_RECV and _SEND.
+    ``bind`` may refuse who joins a group. ``nonroot_recv`` and ``nonroot_send`` are NL_CFG_F_NONROOT_RECV and _SEND.
     """
 
     name: str
@@ -33,6 +33,7 @@ class NetlinkTable:
     nonroot_send: bool = False
     kernel_socket: bool = True
     input: Callable[[SkBuff], None] | None = None
+    bind: Callable[[Current, NetNamespace, int], None] | None = None
 
 
 class Netlink:
@@ -54,12 +55,16 @@ class Netlink:
         return table.get(portid) if table else None
 
     def insert(self, sk: NetlinkSock, portid: int) -> None:
-        """netlink_insert(): EADDRINUSE if somebody has the portid."""
+        """netlink_insert(): EADDRINUSE if somebody has the portid.
+
+        getsockname() then shows that portid all the same, though the socket is not bound.
+        """
         table = self.sockets(sk.net, sk.protocol)
+        sk.portid = portid
         if portid in table:
             raise NetlinkError(EADDRINUSE)
         table[portid] = sk
-        sk.portid, sk.bound = portid, True
+        sk.bound = True
 
     def autobind(self, sk: NetlinkSock, current: Current) -> None:
         """netlink_autobind(): the caller's tgid, or a negative number if that is taken."""

@@ -1,58 +1,20 @@
-"""Socket options: netlink_setsockopt(), netlink_getsockopt(), and those of SOL_SOCKET that show.
-
-From net/netlink/af_netlink.c and net/core/sock.c.
-"""
+"""Options of SOL_NETLINK: netlink_setsockopt() and netlink_getsockopt()."""
 
 from __future__ import annotations
 
-from errno import EDOM, EINVAL, ENOPROTOOPT, EPERM
+from errno import EINVAL, ENOMEM, ENOPROTOOPT, EPERM
 from typing import TYPE_CHECKING, Final
 
+from netlink_emu.kernel.sock import Sock
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_BROADCAST
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import AF_NETLINK, SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
+from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.kernel.netlink_table import NetlinkTable
     from netlink_emu.machine.namespaces import NetNamespace
-
-SO_TYPE: Final = 3
-SO_ERROR: Final = 4
-SO_SNDBUF: Final = 7
-SO_RCVBUF: Final = 8
-SO_PASSCRED: Final = 16
-SO_RCVTIMEO: Final = 20
-SO_SNDTIMEO: Final = 21
-SO_SNDBUFFORCE: Final = 32
-SO_RCVBUFFORCE: Final = 33
-SO_PROTOCOL: Final = 38
-SO_DOMAIN: Final = 39
-
-SOCK_MIN_SNDBUF: Final = 4608  # 2 * SKB_TRUESIZE(2048)
-SOCK_MIN_RCVBUF: Final = 2304  # SKB_TRUESIZE(2048)
-INT_MAX: Final = 0x7FFFFFFF
-# SOL_SOCKET options that are a switch and have no effect on netlink: value 0 or 1.
-_SWITCHES: Final = frozenset({
-    2,  # SO_REUSEADDR
-    5,  # SO_DONTROUTE
-    6,  # SO_BROADCAST
-    9,  # SO_KEEPALIVE
-    10,  # SO_OOBINLINE
-    11,  # SO_NO_CHECK
-    29,  # SO_TIMESTAMP
-    35,  # SO_TIMESTAMPNS
-    34,  # SO_PASSSEC
-    40,  # SO_RXQ_OVFL
-    41,  # SO_WIFI_STATUS
-    43,  # SO_NOFCS
-    44,  # SO_LOCK_FILTER
-    45,  # SO_SELECT_ERR_QUEUE
-})  # fmt: skip
-# Readable, and constant on a netlink socket: SO_ACCEPTCONN.
-_ZEROS: Final = frozenset({30})
-SO_PEERCRED: Final = 17
 
 # SOL_NETLINK options that are a flag of the socket, and the attribute that holds it.
 _FLAGS: Final = {
@@ -68,6 +30,8 @@ _FLAGS: Final = {
 _SINCE: Final = {
     NetlinkSockOpt.NETLINK_BROADCAST_ERROR: "no_enobufs",
     NetlinkSockOpt.NETLINK_NO_ENOBUFS: "no_enobufs",
+    NetlinkSockOpt.NETLINK_RX_RING: "mmap_rings",
+    NetlinkSockOpt.NETLINK_TX_RING: "mmap_rings",
     NetlinkSockOpt.NETLINK_LISTEN_ALL_NSID: "list_memberships",
     NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS: "list_memberships",
     NetlinkSockOpt.NETLINK_CAP_ACK: "cap_ack",
@@ -76,22 +40,14 @@ _SINCE: Final = {
 }
 
 
-class SockOptions:
+class NetlinkOptions(Sock):
     """The options of a netlink socket, and the state that they set."""
 
     def __init__(self, kernel: Kernel, net: NetNamespace, type: int, protocol: int) -> None:
-        config = kernel.profile.config
-        self.kernel: Final = kernel
-        self.net: Final = net
-        self.type: Final = type
-        self.protocol: Final = protocol
+        super().__init__(kernel, net, type, protocol)
         self.table: Final[NetlinkTable] = kernel.tables[protocol]
         self.groups = 0
         self.groups_allocated = False
-        self.rcvbuf = config.rmem_default
-        self.sndbuf = config.wmem_default
-        self.sk_err = 0
-        self.passcred = False
         self.pktinfo = False
         self.broadcast_error = False
         self.no_enobufs = False
@@ -100,18 +56,11 @@ class SockOptions:
         self.ext_ack = False
         self.strict_chk = False
         self.congested = False
-        self._switches: dict[int, int] = {}
-        self._timeouts = {SO_RCVTIMEO: bytes(16), SO_SNDTIMEO: bytes(16)}
 
     @property
     def ngroups(self) -> int:
         """How many multicast groups there can be: a multiple of 32 or 64."""
         return self.table.groups
-
-    def take_error(self) -> int:
-        """sock_error(): the pending error, which is then no more."""
-        error, self.sk_err = self.sk_err, 0
-        return error
 
     def need_nonroot_recv(self, current: Current) -> None:
         """Joining groups needs CAP_NET_ADMIN unless the protocol has NL_CFG_F_NONROOT_RECV."""
@@ -133,7 +82,7 @@ class SockOptions:
     def setsockopt(self, current: Current, level: int, optname: int, value: bytes) -> None:
         """Set an option; ``value`` is what optval points to."""
         if level == SOL_SOCKET:
-            self._set_socket(current, optname, value)
+            self.sock_setsockopt(current, optname, value)
         elif level == SOL_NETLINK:
             self._set_netlink(current, optname, value)
         else:
@@ -155,60 +104,40 @@ class SockOptions:
             setattr(self, _FLAGS[option], bool(number))
             if option is NetlinkSockOpt.NETLINK_NO_ENOBUFS and number:
                 self.congested = False
+        elif option in (NetlinkSockOpt.NETLINK_RX_RING, NetlinkSockOpt.NETLINK_TX_RING):
+            self._set_ring(current, value)
         else:
             raise NetlinkError(ENOPROTOOPT)
+
+    def _set_ring(self, current: Current, value: bytes) -> None:
+        """netlink_set_ring() with a struct nl_mmap_req: no memory is ever found for a ring.
+
+        Its members are nm_block_size, nm_block_nr, nm_frame_size and nm_frame_nr.
+        """
+        arch = self.kernel.profile.arch
+        if not current.ns_capable(self.kernel.machine.init_user_ns, CAP_NET_ADMIN):
+            raise NetlinkError(EPERM)
+        if len(value) < 16:
+            raise NetlinkError(EINVAL)
+        words = (int.from_bytes(value[at : at + 4], arch.order.name) for at in range(0, 16, 4))  # type: ignore[arg-type]
+        block_size, blocks, frame_size, frames = words
+        if not blocks and not frames:
+            return  # there is none to take down
+        whole = block_size and frame_size and not block_size % arch.page_size
+        if not blocks or not whole or block_size // frame_size * blocks != frames:
+            raise NetlinkError(EINVAL)
+        raise NetlinkError(ENOMEM)
 
     def _membership(self, current: Current, group: int, *, join: bool) -> None:
         self.need_nonroot_recv(current)
         self.groups_allocated = True
         if not 0 < group <= self.ngroups:
             raise NetlinkError(EINVAL)
+        if join and self.table.bind is not None:
+            self.table.bind(current, self.net, group)
         bit = 1 << (group - 1)
         self.groups = self.groups | bit if join else self.groups & ~bit
         self.kernel.netlink.update_subscriptions(self)  # type: ignore[arg-type]
-
-    def _set_socket(self, current: Current, optname: int, value: bytes) -> None:
-        if optname in self._timeouts:
-            self._set_timeout(optname, value)
-            return
-        if len(value) < 4:
-            raise NetlinkError(EINVAL)
-        config = self.kernel.profile.config
-        number = int.from_bytes(value[:4], self.kernel.profile.arch.order.name, signed=True)  # type: ignore[arg-type]
-        if optname in (SO_SNDBUFFORCE, SO_RCVBUFFORCE) and not current.ns_capable(
-            self.net.user_ns, CAP_NET_ADMIN
-        ):
-            raise NetlinkError(EPERM)
-        if optname == SO_SNDBUF:
-            # As u32, so that a negative size is a large one.
-            self._set_sndbuf(min(number & 0xFFFFFFFF, config.wmem_max))
-        elif optname == SO_RCVBUF:
-            self._set_rcvbuf(min(number & 0xFFFFFFFF, config.rmem_max))
-        elif optname == SO_SNDBUFFORCE:
-            self._set_sndbuf(max(number, 0))
-        elif optname == SO_RCVBUFFORCE:
-            self._set_rcvbuf(max(number, 0))
-        elif optname == SO_PASSCRED:
-            self.passcred = bool(number)
-        elif optname in _SWITCHES:
-            self._switches[optname] = int(bool(number))
-        else:
-            raise NetlinkError(ENOPROTOOPT)
-
-    def _set_sndbuf(self, size: int) -> None:
-        self.sndbuf = max(min(size, INT_MAX // 2) * 2, SOCK_MIN_SNDBUF)
-
-    def _set_rcvbuf(self, size: int) -> None:
-        self.rcvbuf = max(min(size, INT_MAX // 2) * 2, SOCK_MIN_RCVBUF)
-
-    def _set_timeout(self, optname: int, value: bytes) -> None:
-        if len(value) < 16:
-            raise NetlinkError(EINVAL)
-        order = self.kernel.profile.arch.order
-        usec = int.from_bytes(value[8:16], order.name, signed=True)  # type: ignore[arg-type]
-        if not 0 <= usec < 1_000_000:
-            raise NetlinkError(EDOM)
-        self._timeouts[optname] = value[:16]
 
     # --- getsockopt(2)
 
@@ -218,10 +147,7 @@ class SockOptions:
             return self._get_netlink(optname, optlen)
         if level != SOL_SOCKET:
             raise NetlinkError(ENOPROTOOPT)
-        if optlen < 0:
-            raise NetlinkError(EINVAL)
-        data = self._get_socket(optname)[:optlen]
-        return data, len(data)
+        return self.sock_getsockopt(optname, optlen)
 
     def _get_netlink(self, optname: int, optlen: int) -> tuple[bytes, int]:
         order = self.kernel.profile.arch.order
@@ -239,29 +165,3 @@ class SockOptions:
             raise NetlinkError(EINVAL)
         value = int(getattr(self, _FLAGS[option]))
         return value.to_bytes(4, order.name), 4  # type: ignore[arg-type]
-
-    def _get_socket(self, optname: int) -> bytes:
-        if optname in self._timeouts:
-            return self._timeouts[optname]
-        if optname == SO_PEERCRED:
-            # Nobody is connected: pid 0, uid and gid -1.
-            return bytes(4) + b"\xff" * 8
-        values = {
-            SO_TYPE: self.type,
-            SO_SNDBUF: self.sndbuf,
-            SO_RCVBUF: self.rcvbuf,
-            SO_PASSCRED: int(self.passcred),
-            SO_PROTOCOL: self.protocol,
-            SO_DOMAIN: AF_NETLINK,
-        }
-        if optname == SO_ERROR:
-            value = self.take_error()
-        elif optname in values:
-            value = values[optname]
-        elif optname in _SWITCHES:
-            value = self._switches.get(optname, 0)
-        elif optname in _ZEROS:
-            value = 0
-        else:
-            raise NetlinkError(ENOPROTOOPT)
-        return value.to_bytes(4, self.kernel.profile.arch.order.name)  # type: ignore[arg-type]

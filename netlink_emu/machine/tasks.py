@@ -389,6 +389,9 @@ class TaskTable:
             raise ValueError(f"{task} has ended already")
         task.flags |= PF_EXITING
         group_dead = task.group.live == 0
+        if group_dead and task.group.group_exit_code is None:
+            # synchronize_group_exit(): the status of the process is its last thread's.
+            task.group.group_exit_code = code
         task.exit_code = code
         for hook in self.exit_hooks:
             hook(task, group_dead=group_dead)

@@ -1,0 +1,269 @@
+"""Options of SOL_SOCKET on a netlink socket: sk_setsockopt() and sk_getsockopt().
+
+From net/core/sock.c of 6.18; what an option does elsewhere (priorities, busy polling) has no
+meaning here, but it is kept and read back as the kernel does.
+"""
+
+from __future__ import annotations
+
+from errno import EACCES, EDOM, EINVAL, ENODATA, ENOPROTOOPT, EOPNOTSUPP, EPERM
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_RAW
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import AF_NETLINK
+
+if TYPE_CHECKING:
+    from netlink_emu.kernel.current import Current
+    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.machine.namespaces import NetNamespace
+
+SO_DEBUG: Final = 1
+SO_TYPE: Final = 3
+SO_ERROR: Final = 4
+SO_SNDBUF: Final = 7
+SO_RCVBUF: Final = 8
+SO_PRIORITY: Final = 12
+SO_LINGER: Final = 13
+SO_BSDCOMPAT: Final = 14
+SO_REUSEPORT: Final = 15
+SO_PASSCRED: Final = 16
+SO_PEERCRED: Final = 17
+SO_RCVLOWAT: Final = 18
+SO_SNDLOWAT: Final = 19
+SO_RCVTIMEO: Final = 20
+SO_SNDTIMEO: Final = 21
+SO_ACCEPTCONN: Final = 30
+SO_SNDBUFFORCE: Final = 32
+SO_RCVBUFFORCE: Final = 33
+SO_MARK: Final = 36
+SO_PROTOCOL: Final = 38
+SO_DOMAIN: Final = 39
+SO_PEEK_OFF: Final = 42
+SO_LOCK_FILTER: Final = 44
+SO_BUSY_POLL: Final = 46
+SO_BPF_EXTENSIONS: Final = 48
+SO_INCOMING_CPU: Final = 49
+SO_MEMINFO: Final = 55
+SO_INCOMING_NAPI_ID: Final = 56
+SO_PEERGROUPS: Final = 59
+SO_RCVTIMEO_NEW: Final = 66
+SO_SNDTIMEO_NEW: Final = 67
+
+SOCK_MIN_SNDBUF: Final = 4608  # 2 * SKB_TRUESIZE(2048)
+SOCK_MIN_RCVBUF: Final = 2304  # SKB_TRUESIZE(2048)
+INT_MAX: Final = 0x7FFFFFFF
+UINT_MAX: Final = 0xFFFFFFFF
+
+# Switches, read back as 0 or 1: SO_REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
+# NO_CHECK, PASSSEC, RXQ_OVFL, WIFI_STATUS, NOFCS, SELECT_ERR_QUEUE, PREFER_BUSY_POLL.
+_SWITCHES: Final = frozenset(
+    {SO_DEBUG, 2, 5, 6, 9, 10, 11, 34, 40, 41, 43, SO_LOCK_FILTER, 45, 69}
+)
+# SO_TIMESTAMP and SO_TIMESTAMPNS, old and new: one of them is on, or none.
+_TIMESTAMPS: Final = frozenset({29, 35, 63, 64})
+# Integers, kept as they are set.
+_INTEGERS: Final = {SO_PRIORITY: 0, SO_MARK: 0, SO_BUSY_POLL: 0, SO_INCOMING_CPU: -1}
+_CONSTANTS: Final = {
+    SO_BSDCOMPAT: 0,
+    SO_REUSEPORT: 0,
+    SO_SNDLOWAT: 1,
+    SO_ACCEPTCONN: 0,
+    SO_BPF_EXTENSIONS: 64,
+    SO_INCOMING_NAPI_ID: 0,
+}
+_TIMEOUTS: Final = {
+    SO_RCVTIMEO: SO_RCVTIMEO,
+    SO_SNDTIMEO: SO_SNDTIMEO,
+    SO_RCVTIMEO_NEW: SO_RCVTIMEO,
+    SO_SNDTIMEO_NEW: SO_SNDTIMEO,
+}
+# What these sockets have none of: SO_PEERPIDFD is 77, SO_PASSPIDFD 76, SO_PASSRIGHTS 83.
+_GET_ERRORS: Final = {
+    SO_PEEK_OFF: EOPNOTSUPP,
+    74: EOPNOTSUPP,
+    76: EOPNOTSUPP,
+    83: EOPNOTSUPP,
+    SO_PEERGROUPS: ENODATA,
+    77: ENODATA,
+}
+_SET_ERRORS: Final = {SO_PEEK_OFF: EOPNOTSUPP, 74: EOPNOTSUPP, 76: EOPNOTSUPP, 83: EOPNOTSUPP}
+
+
+class Sock:
+    """struct sock: the part of a socket that is not netlink's."""
+
+    def __init__(self, kernel: Kernel, net: NetNamespace, type: int, protocol: int) -> None:
+        config = kernel.profile.config
+        self.kernel: Final = kernel
+        self.net: Final = net
+        self.type: Final = type
+        self.protocol: Final = protocol
+        self.rcvbuf = config.rmem_default
+        self.sndbuf = config.wmem_default
+        self.sk_err = 0
+        self.rmem_alloc = 0
+        self.passcred = False
+        self._switches: set[int] = set()
+        self._timestamp = 0
+        self._integers: dict[int, int] = {}
+        self._rcvlowat = 1
+        self._linger = (0, 0)
+        self._timeouts: dict[int, tuple[int, int]] = {}
+
+    def take_error(self) -> int:
+        """sock_error(): the pending error, which is then no more."""
+        error, self.sk_err = self.sk_err, 0
+        return error
+
+    @property
+    def filter_locked(self) -> bool:
+        """SO_LOCK_FILTER."""
+        return SO_LOCK_FILTER in self._switches
+
+    @property
+    def rcvtimeo(self) -> float | None:
+        """SO_RCVTIMEO in seconds; None waits for ever."""
+        seconds, micro = self._timeouts.get(SO_RCVTIMEO, (0, 0))
+        return seconds + micro / 1_000_000 if seconds or micro else None
+
+    def _int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
+        order = self.kernel.profile.arch.order
+        return int.from_bytes(value[offset : offset + size], order.name, signed=True)  # type: ignore[arg-type]
+
+    def _bytes(self, number: int, size: int = 4) -> bytes:
+        order = self.kernel.profile.arch.order
+        return (number & (1 << 8 * size) - 1).to_bytes(size, order.name)  # type: ignore[arg-type]
+
+    # --- setsockopt(2)
+
+    def sock_setsockopt(self, current: Current, optname: int, value: bytes) -> None:
+        """Set an option of SOL_SOCKET."""
+        if len(value) < 4:
+            raise NetlinkError(EINVAL)
+        number = self._int(value)
+        if optname in (SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE):
+            self._set_buffer(current, optname, number)
+        elif optname in _TIMEOUTS:
+            self._set_timeout(_TIMEOUTS[optname], value)
+        elif optname == SO_LINGER:
+            if len(value) < 8:
+                raise NetlinkError(EINVAL)
+            self._linger = (int(bool(number)), self._int(value, 4) if number else 0)
+        elif optname == SO_PASSCRED:
+            self.passcred = bool(number)
+        elif optname in _TIMESTAMPS:
+            self._timestamp = optname if number else 0
+        elif optname == SO_RCVLOWAT:
+            self._rcvlowat = INT_MAX if number < 0 else number or 1
+        elif optname == SO_REUSEPORT:
+            if number:
+                raise NetlinkError(EOPNOTSUPP)
+        elif optname in _SWITCHES:
+            self._set_switch(current, optname, on=bool(number))
+        elif optname in _INTEGERS:
+            self._set_integer(current, optname, number)
+        elif optname != SO_BSDCOMPAT:
+            raise NetlinkError(_SET_ERRORS.get(optname, ENOPROTOOPT))
+
+    def _set_buffer(self, current: Current, optname: int, size: int) -> None:
+        """The size doubled, for the kernel's own needs; without FORCE up to [rw]mem_max."""
+        config = self.kernel.profile.config
+        if optname in (SO_SNDBUFFORCE, SO_RCVBUFFORCE):
+            if not current.ns_capable(self.net.user_ns, CAP_NET_ADMIN):
+                raise NetlinkError(EPERM)
+            size = max(size, 0)
+        elif optname == SO_SNDBUF:
+            # Compared as u32, so that a negative size is a large one.
+            size = min(size & UINT_MAX, config.wmem_max)
+        else:
+            size = min(size & UINT_MAX, config.rmem_max)
+        size = min(size, INT_MAX // 2) * 2
+        if optname in (SO_SNDBUF, SO_SNDBUFFORCE):
+            self.sndbuf = max(size, SOCK_MIN_SNDBUF)
+        else:
+            self.rcvbuf = max(size, SOCK_MIN_RCVBUF)
+
+    def _set_timeout(self, which: int, value: bytes) -> None:
+        if len(value) < 16:
+            raise NetlinkError(EINVAL)
+        seconds, micro = self._int(value, 0, 8), self._int(value, 8, 8)
+        if not 0 <= micro < 1_000_000:
+            raise NetlinkError(EDOM)
+        self._timeouts[which] = (seconds, micro) if seconds >= 0 else (0, 0)
+
+    def _set_switch(self, current: Current, optname: int, *, on: bool) -> None:
+        user_ns = self.net.user_ns
+        if optname == SO_DEBUG and on and not current.ns_capable(user_ns, CAP_NET_ADMIN):
+            raise NetlinkError(EACCES)
+        if optname == SO_LOCK_FILTER and optname in self._switches and not on:
+            raise NetlinkError(EPERM)
+        (self._switches.add if on else self._switches.discard)(optname)
+
+    def _set_integer(self, current: Current, optname: int, number: int) -> None:
+        privileged = {
+            SO_PRIORITY: not 0 <= number <= 6,
+            SO_MARK: True,
+            SO_BUSY_POLL: number > self._integers.get(SO_BUSY_POLL, 0),
+        }
+        caps = (CAP_NET_ADMIN,) if optname == SO_BUSY_POLL else (CAP_NET_RAW, CAP_NET_ADMIN)
+        if privileged.get(optname) and not any(
+            current.ns_capable(self.net.user_ns, cap) for cap in caps
+        ):
+            raise NetlinkError(EPERM)
+        if optname == SO_BUSY_POLL and number < 0:
+            raise NetlinkError(EINVAL)
+        self._integers[optname] = number
+
+    # --- getsockopt(2)
+
+    def sock_getsockopt(self, optname: int, optlen: int) -> tuple[bytes, int]:
+        """The bytes to write (``optlen`` at most), and the length to report."""
+        if optlen < 0:
+            raise NetlinkError(EINVAL)
+        data = self._get(optname)[:optlen]
+        return data, len(data)
+
+    def _get(self, optname: int) -> bytes:
+        if optname in _TIMEOUTS:
+            return self._get_timeout(_TIMEOUTS[optname])
+        if optname == SO_PEERCRED:
+            # Nobody is at the other end: pid 0, uid and gid -1.
+            return self._bytes(0) + self._bytes(-1, 8)
+        if optname == SO_LINGER:
+            return self._bytes(self._linger[0]) + self._bytes(self._linger[1])
+        if optname == SO_MEMINFO:
+            # SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, and five more.
+            sizes = (self.rmem_alloc, self.rcvbuf, 0, self.sndbuf, 0, 0, 0, 0, 0)
+            return b"".join(map(self._bytes, sizes))
+        return self._bytes(self._get_int(optname))
+
+    def _get_int(self, optname: int) -> int:
+        values = {
+            SO_TYPE: self.type,
+            SO_SNDBUF: self.sndbuf,
+            SO_RCVBUF: self.rcvbuf,
+            SO_PASSCRED: int(self.passcred),
+            SO_RCVLOWAT: self._rcvlowat,
+            SO_PROTOCOL: self.protocol,
+            SO_DOMAIN: AF_NETLINK,
+            **_CONSTANTS,
+        }
+        if optname == SO_ERROR:
+            return self.take_error()
+        if optname in values:
+            return values[optname]
+        if optname in _SWITCHES:
+            return int(optname in self._switches)
+        if optname in _TIMESTAMPS:
+            return int(optname == self._timestamp)
+        if optname in _INTEGERS:
+            return self._integers.get(optname, _INTEGERS[optname])
+        raise NetlinkError(_GET_ERRORS.get(optname, ENOPROTOOPT))
+
+    def _get_timeout(self, which: int) -> bytes:
+        """In the jiffies that it is kept in, HZ being 250: whole milliseconds by four."""
+        seconds, micro = self._timeouts.get(which, (0, 0))
+        ticks = -(-micro * 250 // 1_000_000)
+        seconds, ticks = seconds + ticks // 250, ticks % 250
+        return self._bytes(seconds, 8) + self._bytes(ticks * 4000, 8)
