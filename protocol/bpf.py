@@ -165,7 +165,7 @@ _JUMPS: Final = frozenset(BPF_JMP | test | source for test in _TESTS for source 
 _MEMORY_STORES: Final = frozenset({BPF_ST, BPF_STX})
 _MEMORY_LOADS: Final = frozenset({BPF_LD | BPF_MEM, BPF_LDX | BPF_MEM})
 _ABSOLUTE: Final = frozenset(BPF_LD | BPF_ABS | size for size in _SIZES)
-_SECCOMP_CODES: Final = frozenset(
+SECCOMP_CODES: Final = frozenset(
     {
         *(
             BPF_ALU | operation | source
@@ -188,7 +188,7 @@ _SECCOMP_CODES: Final = frozenset(
         BPF_MISC | BPF_TXA,
     }
 )
-_SOCKET_CODES: Final = _SECCOMP_CODES | {
+SOCKET_CODES: Final = SECCOMP_CODES | {
     *(BPF_LD | mode | size for mode in (BPF_ABS, BPF_IND) for size in _SIZES),
     BPF_LDX | BPF_B | BPF_MSH,
     BPF_ALU | BPF_MOD | BPF_K,
@@ -203,7 +203,7 @@ def _signed(value: int) -> int:
 def _is_sound(pc: int, instruction: Instruction, count: int, *, seccomp: bool) -> bool:
     """Whether one instruction may stand at ``pc`` of ``count``."""
     code, jt, jf, k = instruction
-    if code not in (_SECCOMP_CODES if seccomp else _SOCKET_CODES):
+    if code not in (SECCOMP_CODES if seccomp else SOCKET_CODES):
         return False
     if code in (BPF_ALU | BPF_DIV | BPF_K, BPF_ALU | BPF_MOD | BPF_K):
         return k != 0
