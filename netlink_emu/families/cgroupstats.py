@@ -40,7 +40,7 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
         if kernel.profile.cgroup_bad_fd_ebadf:
             raise NetlinkError(EBADF)
         return
-    counts = cgroupstats_build(file)
+    counts = cgroupstats_build(file, removed_is_enoent=kernel.profile.cgroup_removed_enoent)
     order = kernel.profile.arch.order
     record = cgroupstats.CGROUPSTATS[order].pack(
         counts.nr_sleeping,
@@ -54,14 +54,14 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
     info.reply(CGROUPSTATS_CMD_NEW, attrs.data, nla_total_size(len(record)))
 
 
-def cgroupstats_build(file: File) -> CgroupCounts:
+def cgroupstats_build(file: File, *, removed_is_enoent: bool) -> CgroupCounts:
     """cgroupstats_build(): EINVAL for anything but a cgroup v1 directory, ENOENT if removed."""
     counts = file.counts
     if counts is None:
         if file.cgroup is None:
             raise NetlinkError(EINVAL)
         counts = count_tasks(file.cgroup)
-    if counts.removed:
+    if counts.removed and removed_is_enoent:
         raise NetlinkError(ENOENT)
     return counts
 

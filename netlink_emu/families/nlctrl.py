@@ -71,6 +71,7 @@ class Nlctrl:
                 dump_maxattr=CtrlAttr.CTRL_ATTR_FAMILY_NAME,
                 dump_validate=STRICT,
                 dump_ends_with_zero=True,
+                dump_loses_unfit=profile.dump_resume_loses_family,
             )
         ]
         if profile.getpolicy is not Getpolicy.ABSENT:
@@ -78,8 +79,8 @@ class Nlctrl:
                 GenlOp(
                     CtrlCmd.CTRL_CMD_GETPOLICY,
                     dumpit=self.dumppolicy,
-                    dump_policy=_POLICY_POLICY,
-                    dump_maxattr=CtrlAttr.CTRL_ATTR_OP,
+                    dump_policy=_POLICY_POLICY if profile.per_op_policy else _FAMILY_POLICY,
+                    dump_maxattr=profile.ctrl_attr_max,
                 )
             )
         self.family: Final = GenlFamily(
@@ -121,8 +122,11 @@ class Nlctrl:
             raise NetlinkError(ENOENT)
         return family
 
-    def fill_info(self, family: GenlFamily) -> bytes:
-        """ctrl_fill_info(): the attributes of NEWFAMILY and DELFAMILY."""
+    def fill_info(self, family: GenlFamily, *, whole: bool = True) -> bytes:
+        """ctrl_fill_info(): the attributes of NEWFAMILY and DELFAMILY.
+
+        Unless ``whole``, a family that has no operations and groups yet, or no more.
+        """
         profile = self._kernel.profile
         attrs = AttrWriter(profile.arch.order)
         attrs.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, family.name)
@@ -132,6 +136,8 @@ class Nlctrl:
         attrs.put_u32(CtrlAttr.CTRL_ATTR_VERSION, family.version)
         attrs.put_u32(CtrlAttr.CTRL_ATTR_HDRSIZE, family.hdrsize)
         attrs.put_u32(CtrlAttr.CTRL_ATTR_MAXATTR, family.maxattr)
+        if not whole:
+            return bytes(attrs.data)
         if family.ops:
             with attrs.nest(CtrlAttr.CTRL_ATTR_OPS):
                 for index, op in enumerate(family.ops, 1):
@@ -179,11 +185,18 @@ class Nlctrl:
 
     def _notify(self, family: GenlFamily, *, came: bool) -> None:
         """genl_ctrl_event(): to the members of "notify", of the initial namespace."""
-        if not self._kernel.profile.notify_group:
+        profile = self._kernel.profile
+        if not profile.notify_group:
             return
-        cmd = CtrlCmd.CTRL_CMD_NEWFAMILY if came else CtrlCmd.CTRL_CMD_DELFAMILY
-        self._multicast(cmd, self.fill_info(family))
-        cmd = CtrlCmd.CTRL_CMD_NEWMCAST_GRP if came else CtrlCmd.CTRL_CMD_DELMCAST_GRP
+        whole = self.fill_info(family, whole=profile.families_announced_whole)
+        if came:
+            self._multicast(CtrlCmd.CTRL_CMD_NEWFAMILY, whole)
+            self._notify_groups(CtrlCmd.CTRL_CMD_NEWMCAST_GRP, family)
+        else:
+            self._notify_groups(CtrlCmd.CTRL_CMD_DELMCAST_GRP, family)
+            self._multicast(CtrlCmd.CTRL_CMD_DELFAMILY, whole)
+
+    def _notify_groups(self, cmd: int, family: GenlFamily) -> None:
         for index, name in enumerate(family.mcgrps):
             attrs = AttrWriter(self._kernel.profile.arch.order)
             attrs.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, family.name)
@@ -262,7 +275,7 @@ class Nlctrl:
         family = self._asked_for(info, prefer_name=False)
         if family is not self.family:
             raise NetlinkError(ENODATA)
-        for nla_type, rule in sorted(_POLICY_POLICY.items()):
+        for nla_type, rule in sorted(_FAMILY_POLICY.items()):
             attrs = self._policy_part(family)
             with attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED), attrs.nest(0):
                 attrs.put(nla_type, policy_attributes(rule, self._kernel.profile.arch.order))

@@ -7,7 +7,7 @@ CPU that the task ended on.
 from __future__ import annotations
 
 from collections import defaultdict
-from errno import E2BIG, ECONNREFUSED, EINVAL, ESRCH
+from errno import E2BIG, ECONNREFUSED, EINVAL, ENOMEM, ESRCH
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families import cgroupstats
@@ -49,7 +49,7 @@ from netlink_emu.protocol.taskstats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
@@ -74,6 +74,8 @@ class Taskstats:
         # Portids per CPU; the one registered last stands last, and is served first.
         self.listeners: Final[dict[int, list[int]]] = defaultdict(list)
         self.seqnum: Final[dict[int, int]] = defaultdict(int)
+        # kmalloc_node() of a listener; a test of a kernel out of memory says False.
+        self.allocate: Callable[[], bool] = lambda: True
         flags = GENL_ADMIN_PERM if profile.get_needs_admin else GenlOpFlags(0)
         ops = [
             GenlOp(
@@ -189,9 +191,14 @@ class Taskstats:
         ):
             raise NetlinkError(EINVAL)
         portid, register = info.request.skb.portid, kind == TASKSTATS_CMD_ATTR_REGISTER_CPUMASK
-        for cpu in machine.cpus.possible:
-            if mask >> cpu & 1:
-                (self._register if register else self._deregister)(cpu, portid)
+        cpus = [cpu for cpu in machine.cpus.possible if mask >> cpu & 1]
+        if register and all(self._register(cpu, portid) for cpu in cpus):
+            return
+        # Also the way back when memory ran out: from every CPU asked for.
+        for cpu in cpus:
+            self._deregister(cpu, portid)
+        if register and profile.register_enomem:
+            raise NetlinkError(ENOMEM)
 
     def _parse(self, payload: bytes) -> int:
         """parse(): a cpulist, NUL-terminated or (until 7.2) losing its last character."""
@@ -207,10 +214,14 @@ class Taskstats:
         nbits = cpus.nr_cpu_ids if wide else nr_cpus
         return parse_cpulist(text, nbits, profile.cpulist_dialect)
 
-    def _register(self, cpu: int, portid: int) -> None:
+    def _register(self, cpu: int, portid: int) -> bool:
+        """False when there is no memory for one more listener."""
+        if not self.allocate():
+            return False
         listeners = self.listeners[cpu]
         if not (self._kernel.profile.duplicate_register_ignored and portid in listeners):
             listeners.append(portid)
+        return True
 
     def _deregister(self, cpu: int, portid: int) -> None:
         listeners = self.listeners[cpu]
@@ -223,13 +234,15 @@ class Taskstats:
 
     def taskstats_exit(self, task: Task, *, group_dead: bool) -> None:
         """taskstats_exit(): account to the thread group, and tell this CPU's listeners."""
-        group = task.group
+        group, listened = task.group, bool(self.listeners.get(task.cpu))
+        if not listened and not self._kernel.profile.dead_threads_always_kept:
+            return
         if group.stats is None and not group.thread_group_empty:
             group.stats = {}
         is_thread_group = group.stats is not None
         if is_thread_group:
             self._fill_tgid_exit(task)
-        if self.listeners.get(task.cpu):
+        if listened:
             self._send_cpu_listeners(task, is_thread_group=is_thread_group, group_dead=group_dead)
 
     def _fill_tgid_exit(self, task: Task) -> None:

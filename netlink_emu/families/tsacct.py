@@ -5,7 +5,7 @@ Values are computed for every member that any version has; a layout takes those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from netlink_emu.machine.accounting import DELAYS, Delay
 from netlink_emu.machine.clock import NSEC_PER_SEC, NSEC_PER_USEC
@@ -35,21 +35,49 @@ Stats = dict[str, int | bytes]
 Sums = dict[str, int]
 
 
+class DelayMembers(NamedTuple):
+    """The names of one kind of delay's members of struct taskstats."""
+
+    count: str
+    total: str
+    max: str
+    min: str
+    max_ts_sec: str
+    max_ts_nsec: str
+
+    @classmethod
+    def of(cls, name: str) -> DelayMembers:
+        stem = f"{name}_delay"
+        return cls(
+            f"{name}_count",
+            f"{stem}_total",
+            f"{stem}_max",
+            f"{stem}_min",
+            f"{stem}_max_ts_sec",
+            f"{stem}_max_ts_nsec",
+        )
+
+
+_CPU: Final = DelayMembers.of("cpu")
+_MEMBERS: Final = {name: DelayMembers.of(name) for name in DELAYS}
+_NEVER: Final = Delay()
+
+
 def _add(sums: Sums, name: str, value: int) -> None:
     """A total that would overflow s64 starts again from 0; its count goes on."""
     total = sums.get(name, 0) + value
     sums[name] = total if total <= S64_MAX else 0
 
 
-def _add_delay(sums: Sums, name: str, delay: Delay, count: int) -> None:
-    sums[f"{name}_count"] = (sums.get(f"{name}_count", 0) + count) & U64
-    _add(sums, f"{name}_delay_total", delay.total)
+def _add_delay(sums: Sums, members: DelayMembers, delay: Delay, count: int) -> None:
+    sums[members.count] = (sums.get(members.count, 0) + count) & U64
+    _add(sums, members.total, delay.total)
     # Of several tasks the last one's stand, even if it never waited.
-    sums[f"{name}_delay_max"] = delay.max
-    sums[f"{name}_delay_min"] = delay.min
+    sums[members.max] = delay.max
+    sums[members.min] = delay.min
     seconds, nanoseconds = divmod(delay.max_at_ns, NSEC_PER_SEC)
-    sums[f"{name}_delay_max_ts_sec"] = seconds
-    sums[f"{name}_delay_max_ts_nsec"] = nanoseconds
+    sums[members.max_ts_sec] = seconds
+    sums[members.max_ts_nsec] = nanoseconds
 
 
 def delayacct_add_tsk(profile: Profile, sums: Sums, task: Task) -> None:
@@ -61,10 +89,14 @@ def delayacct_add_tsk(profile: Profile, sums: Sums, task: Task) -> None:
     _add(sums, "cpu_run_real_total", run_real)
     _add(sums, "cpu_scaled_run_real_total", run_real)
     _add(sums, "cpu_run_virtual_total", task.sum_exec_runtime_ns)
-    _add_delay(sums, "cpu", task.run_delay, task.run_count)
-    if accounted:
-        for name in DELAYS:
-            _add_delay(sums, name, task.delays[name], task.delays[name].count)
+    _add_delay(sums, _CPU, task.run_delay, task.run_count)
+    if not accounted:
+        return
+    for name, members in _MEMBERS.items():
+        # A kind of delay that neither this task nor one before it had stays absent: zero.
+        if name in task.delays or members.count in sums:
+            delay = task.delays.get(name, _NEVER)
+            _add_delay(sums, members, delay, delay.count)
 
 
 def thread_group_times(profile: Profile, sums: Sums, task: Task, now_ns: int) -> None:
@@ -97,48 +129,53 @@ def fill_stats(
     """fill_stats(): all of one task, ids as seen in the given namespaces."""
     sums: Sums = {}
     delayacct_add_tsk(profile, sums, task)
-    stats: Stats = {**sums, "version": profile.taskstats_version}
-    stats["nvcsw"], stats["nivcsw"] = task.nvcsw & U64, task.nivcsw & U64
-    _bacct_add_tsk(profile, clock, user_ns, pid_ns, task, stats)
+    stats: Stats = sums  # type: ignore[assignment]  # from here on with ac_comm, too
+    _bacct_add_tsk(profile, clock, pid_ns, task, stats)
+    stats["ac_uid"] = user_ns.from_kuid(task.cred.uid)
+    stats["ac_gid"] = user_ns.from_kgid(task.cred.gid)
     _xacct_add_tsk(profile, task, stats)
     return stats
 
 
 def _bacct_add_tsk(
-    profile: Profile,
-    clock: Clock,
-    user_ns: UserNamespace,
-    pid_ns: PidNamespace,
-    task: Task,
-    stats: Stats,
+    profile: Profile, clock: Clock, pid_ns: PidNamespace, task: Task, stats: Stats
 ) -> None:
     """bacct_add_tsk(): basic accounting."""
     now = clock.monotonic_ns()
+    leader = task.group.leader
     etime = max(0, now - task.start_time_ns) // NSEC_PER_USEC
+    tgetime = max(0, now - leader.start_time_ns) // NSEC_PER_USEC
     btime = clock.realtime_ns() // NSEC_PER_SEC - etime // 1_000_000
-    stats["ac_etime"] = etime
-    stats["ac_tgetime"] = max(0, now - task.group.leader.start_time_ns) // NSEC_PER_USEC
-    stats["ac_btime"] = min(max(btime, 0), U32)
-    stats["ac_btime64"] = btime & U64
-    if task.flags & PF_EXITING and (profile.exitcode_every_thread or task.is_leader):
+    utime, stime = task.utime_ns // NSEC_PER_USEC, task.stime_ns // NSEC_PER_USEC
+    if not profile.times_in_usec:
+        utime -= utime % USEC_PER_MSEC
+        stime -= stime % USEC_PER_MSEC
+    if task.flags & PF_EXITING and (profile.exitcode_every_thread or task is leader):
         stats["ac_exitcode"] = task.exit_code & U32
-    stats["ac_flag"] = _ac_flag(task)
-    stats["ac_nice"] = task.nice & 0xFF
-    stats["ac_sched"] = task.policy & 0xFF
-    stats["ac_uid"] = user_ns.from_kuid(task.cred.uid)
-    stats["ac_gid"] = user_ns.from_kgid(task.cred.gid)
-    stats["ac_pid"] = task.pid_nr_ns(pid_ns)
-    stats["ac_tgid"] = task.tgid_nr_ns(pid_ns)
     parent = task.real_parent
     alive = task.exit_state is not ExitState.DEAD
-    stats["ac_ppid"] = parent.tgid_nr_ns(pid_ns) if parent is not None and alive else 0
-    unit = NSEC_PER_USEC if profile.times_in_usec else NSEC_PER_USEC * USEC_PER_MSEC
-    factor = 1 if profile.times_in_usec else USEC_PER_MSEC
-    utime, stime = (ns // unit * factor & U64 for ns in (task.utime_ns, task.stime_ns))
-    stats["ac_utime"] = stats["ac_utimescaled"] = utime
-    stats["ac_stime"] = stats["ac_stimescaled"] = stime
-    stats["ac_minflt"], stats["ac_majflt"] = task.min_flt & U64, task.maj_flt & U64
-    stats["ac_comm"] = task.comm
+    stats |= {
+        "version": profile.taskstats_version,
+        "ac_flag": _ac_flag(task),
+        "ac_nice": task.nice & 0xFF,
+        "ac_sched": task.policy & 0xFF,
+        "ac_comm": task.comm,
+        "ac_pid": task.pid_nr_ns(pid_ns),
+        "ac_tgid": leader.pid_nr_ns(pid_ns),
+        "ac_ppid": parent.tgid_nr_ns(pid_ns) if parent is not None and alive else 0,
+        "ac_btime": min(max(btime, 0), U32),
+        "ac_btime64": btime & U64,
+        "ac_etime": etime,
+        "ac_tgetime": tgetime,
+        "ac_utime": utime & U64,
+        "ac_utimescaled": utime & U64,
+        "ac_stime": stime & U64,
+        "ac_stimescaled": stime & U64,
+        "ac_minflt": task.min_flt & U64,
+        "ac_majflt": task.maj_flt & U64,
+        "nvcsw": task.nvcsw & U64,
+        "nivcsw": task.nivcsw & U64,
+    }
 
 
 def _ac_flag(task: Task) -> int:
@@ -160,15 +197,16 @@ def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
     if task.mm is not None:
         stats["hiwater_rss"], stats["hiwater_vm"] = task.mm.hiwater_rss_kb, task.mm.hiwater_vm_kb
         stats["ac_exe_dev"], stats["ac_exe_inode"] = task.mm.exe_dev, task.mm.exe_inode
-    mask = KB_MASK if profile.io_rounding else -1
+    if not task.has_io:
+        return
+    mask = (KB_MASK if profile.io_rounding else -1) & U64
     io = task.io
-    for name, value in (
-        ("read_char", io.rchar),
-        ("write_char", io.wchar),
-        ("read_syscalls", io.syscr),
-        ("write_syscalls", io.syscw),
-        ("read_bytes", io.read_bytes),
-        ("write_bytes", io.write_bytes),
-        ("cancelled_write_bytes", io.cancelled_write_bytes),
-    ):
-        stats[name] = value & mask & U64
+    stats |= {
+        "read_char": io.rchar & mask,
+        "write_char": io.wchar & mask,
+        "read_syscalls": io.syscr & mask,
+        "write_syscalls": io.syscw & mask,
+        "read_bytes": io.read_bytes & mask,
+        "write_bytes": io.write_bytes & mask,
+        "cancelled_write_bytes": io.cancelled_write_bytes & mask,
+    }

@@ -41,6 +41,7 @@ class NetlinkDump:
     portid: int
     ends_with_zero: bool
     extack: NetlinkExtAck
+    loses_unfit: bool = False  # what does not fit a datagram is not in the next one either
     pending: bytes | None = None
     done_errno: int | None = None  # None: more to come
 
@@ -82,6 +83,8 @@ def _fill(sk: NetlinkSock, dump: NetlinkDump, datagram: bytearray, room: int) ->
             return 0 if dump.ends_with_zero or not datagram else None
         length = NLMSG_HDRLEN + len(dump.pending)
         if len(datagram) + length > room:
+            if dump.loses_unfit:
+                dump.pending = None
             return None if datagram else EMSGSIZE
         datagram += header.pack(length, dump.nlmsg_type, NLM_F_MULTI, dump.nlmsg_seq, dump.portid)
         datagram += dump.pending

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final, Protocol
@@ -115,7 +115,8 @@ Dumpit = Callable[[GenlInfo], Iterator[bytes]]
 class GenlOp:
     """struct genl_split_ops, the doit and the dumpit of a command in one.
 
-    ``dump_ends_with_zero``: see :class:`netlink_emu.kernel.dump.NetlinkDump`.
+    ``dump_ends_with_zero``, ``dump_loses_unfit``: see
+    :class:`netlink_emu.kernel.dump.NetlinkDump`.
     """
 
     cmd: int
@@ -129,6 +130,7 @@ class GenlOp:
     dump_maxattr: int = 0
     dump_validate: NlValidate = STRICT
     dump_ends_with_zero: bool = False
+    dump_loses_unfit: bool = False
 
     @property
     def reported_flags(self) -> int:
@@ -148,6 +150,7 @@ class GenlFamily:
     """struct genl_family. ``id`` 0: given at registration; ``maxattr`` as GETFAMILY reports it.
 
     ``resv_start_op``: commands from here on have their headers checked strictly (6.1).
+    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8).
     """
 
     name: str
@@ -157,6 +160,7 @@ class GenlFamily:
     hdrsize: int = 0
     maxattr: int = 0
     mcgrps: tuple[str, ...] = ()
+    mcgrp_caps: Mapping[str, int] = field(default_factory=dict)
     resv_start_op: int = 0
     netnsok: bool = True
     mcgrp_offset: int = 0
@@ -272,6 +276,18 @@ class Genetlink:
             return sorted(families, key=lambda family: family.id)
         return sorted(families, key=lambda family: family.id & 15)
 
+    def may_join(self, current: Current, net: NetNamespace, group: int) -> None:
+        """genl_bind(): EPERM where the group's family wants a capability of who joins."""
+        if not self._kernel.profile.group_capabilities:
+            return
+        for family in self.families.values():
+            index = group - family.mcgrp_offset
+            if not 0 <= index < len(family.mcgrps):
+                continue
+            cap = family.mcgrp_caps.get(family.mcgrps[index])
+            if cap is not None and not current.ns_capable(net.user_ns, cap):
+                raise NetlinkError(EPERM)
+
     # --- requests
 
     def rcv(self, skb: SkBuff) -> None:
@@ -371,6 +387,7 @@ class Genetlink:
             request.skb.portid,
             op.dump_ends_with_zero and profile.done_shares_datagram,
             request.extack,
+            op.dump_loses_unfit,
         )
         netlink_dump(sk)
         raise NetlinkError(DUMP_STARTED)

@@ -45,7 +45,11 @@ class Kernel:
         self.genl: Final = Genetlink(self)
         self.tables: Final = _OTHERS | {
             NETLINK_GENERIC: NetlinkTable(
-                "NETLINK_GENERIC", 64, nonroot_recv=True, input=self.genl.rcv
+                "NETLINK_GENERIC",
+                64,
+                nonroot_recv=True,
+                input=self.genl.rcv,
+                bind=self.genl.may_join,
             )
         }
         on = self.profile.config.task_delayacct
@@ -58,8 +62,12 @@ class Kernel:
             raise NetlinkError(EINVAL)
         if type not in (SOCK_RAW, SOCK_DGRAM):
             raise NetlinkError(ESOCKTNOSUPPORT)
-        if not 0 <= protocol < MAX_LINKS or protocol not in self.tables:
+        if not 0 <= protocol < MAX_LINKS:
             raise NetlinkError(EPROTONOSUPPORT)
+        if protocol not in self.tables:
+            if self.profile.protocol_must_exist:
+                raise NetlinkError(EPROTONOSUPPORT)
+            self.tables[protocol] = NetlinkTable("", 0, kernel_socket=False)
         return NetlinkSock(self, current, type, protocol)
 
     def sysctl_task_delayacct(self, *, on: bool) -> None:

@@ -112,12 +112,15 @@ def extack_tlvs(sk: NetlinkSock, err: int, extack: NetlinkExtAck) -> bytes:
     attrs = AttrWriter(profile.arch.order)
     if extack.msg is not None:
         attrs.put_string(NlMsgErrAttr.NLMSGERR_ATTR_MSG, extack.msg)
-    if extack.cookie is not None:
+    early = profile.extack_cookie_before_offs or not err
+    if extack.cookie is not None and early:
         attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_COOKIE, extack.cookie)
     if not err:
         return bytes(attrs.data)
     if extack.bad_attr is not None:
         attrs.put_u32(NlMsgErrAttr.NLMSGERR_ATTR_OFFS, extack.bad_attr)
+    if extack.cookie is not None and not early:
+        attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_COOKIE, extack.cookie)
     if extack.policy is not None:
         attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_POLICY | NLA_F_NESTED, extack.policy)
     if extack.miss_type is not None:

@@ -24,7 +24,8 @@ _LAST_ROVER: Final = -4097
 class NetlinkTable:
     """struct netlink_table: one netlink protocol. ``input`` takes what is sent to the kernel.
 
-    ``bind`` may refuse who joins a group. ``nonroot_recv`` and ``nonroot_send`` are NL_CFG_F_NONROOT_RECV and _SEND.
+    ``bind`` may refuse who joins a group. ``nonroot_recv`` and ``nonroot_send`` are
+    NL_CFG_F_NONROOT_RECV and _SEND.
     """
 
     name: str

@@ -160,7 +160,7 @@ class Profile:
     # --- generic netlink: net/netlink/genetlink.c, lib/nlattr.c
     getfamily_attrs: GetfamilyAttrs = GetfamilyAttrs.FULL  # 2.6.19, 2.6.20
     notify_group: bool = True  # 2.6.23: nlctrl's multicast group
-    ops_not_announced: bool = True  # 3.13: CTRL_CMD_NEWOPS and DELOPS are gone
+    families_announced_whole: bool = True  # 3.13: with operations and groups
     group_capabilities: bool = True  # 6.8: a group may ask for capabilities of who joins
     nlctrl_version: int = 2  # 2.6.20
     ctrl_attr_max: int = 10  # the highest CTRL_ATTR; reported as maxattr up to 5.9

@@ -154,7 +154,7 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("3.10", "mmap_rings", ON, SRC, f"{_AF}: netlink_setsockopt()"),
     Change("3.13", "register_enomem", ON, SRC, f"{_TASKSTATS}: add_del_listener()"),
     Change("3.13", "reserved_family_ids", ON, SRC, f"{_GENL}: genl_generate_id()"),
-    Change("3.13", "ops_not_announced", ON, SRC, f"{_GENL}: genl_ctrl_event()"),
+    Change("3.13", "families_announced_whole", ON, SRC, f"{_GENL}: genl_register_family()"),
     Change("3.14", "connect_needs_admin", ON, LIVE, f"{_AF}: netlink_connect()"),
     Change("3.15", "opener_capability", ON, LIVE, f"{_AF}: __netlink_ns_capable()"),
     Change("3.15", "dump_grows_with_reads", ON, LIVE, f"{_AF}: netlink_dump()"),

@@ -251,11 +251,11 @@ WORDS: Final[Mapping[str, Words]] = {
         "GETFAMILY of nlctrl reports no multicast group.",
         "nlctrl has the multicast group 'notify', reported in MCAST_GROUPS.",
     ),
-    "ops_not_announced": _words(
+    "families_announced_whole": _words(
         _G,
-        "announced operations",
-        "Operations of a new family are announced one by one, CTRL_CMD_NEWOPS and DELOPS.",
-        "A family is announced with all its operations.",
+        "families that come and go",
+        "NEWFAMILY and DELFAMILY to the group 'notify' have neither operations nor groups.",
+        "NEWFAMILY and DELFAMILY to the group 'notify' have operations and groups.",
     ),
     "group_capabilities": _words(
         _G,

@@ -175,7 +175,7 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
         ],
     ),
     ("notify_group", [("2.6.18", "2.6.22", False), ("2.6.23", "7.3", True)]),
-    ("ops_not_announced", [("2.6.18", "3.12", False), ("3.13", "7.3", True)]),
+    ("families_announced_whole", [("2.6.18", "3.12", False), ("3.13", "7.3", True)]),
     ("group_capabilities", [("2.6.18", "6.7", False), ("6.8", "7.3", True)]),
     ("nlctrl_version", [("2.6.18", "2.6.19", 1), ("2.6.20", "7.3", 2)]),
     (
