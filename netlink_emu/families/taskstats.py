@@ -239,20 +239,19 @@ class Taskstats:
             return
         if group.stats is None and not group.thread_group_empty:
             group.stats = {}
-        is_thread_group = group.stats is not None
-        if is_thread_group:
-            self._fill_tgid_exit(task)
+        if group.stats is not None:
+            self._fill_tgid_exit(task, group.stats)
         if listened:
-            self._send_cpu_listeners(task, is_thread_group=is_thread_group, group_dead=group_dead)
+            self._send_cpu_listeners(task, group_dead=group_dead)
 
-    def _fill_tgid_exit(self, task: Task) -> None:
-        profile, sums = self._kernel.profile, task.group.stats
+    def _fill_tgid_exit(self, task: Task, sums: Sums) -> None:
+        profile = self._kernel.profile
         delayacct_add_tsk(profile, sums, task)
         if profile.dead_threads_keep_times:
             add_times(sums, task, self._kernel.machine.clock.monotonic_ns())
             add_ctxsw(sums, task)
 
-    def _send_cpu_listeners(self, task: Task, *, is_thread_group: bool, group_dead: bool) -> None:
+    def _send_cpu_listeners(self, task: Task, *, group_dead: bool) -> None:
         kernel, cpu = self._kernel, task.cpu
         machine, profile = kernel.machine, kernel.profile
         seq = self.seqnum[cpu]
@@ -263,14 +262,16 @@ class Taskstats:
         if group_dead and profile.agroup:
             stats["ac_flag"] = int(stats["ac_flag"]) | AGROUP
         self._mk_reply(attrs, TASKSTATS_TYPE_PID, task.pid, self._encode(stats))
-        if is_thread_group and group_dead:
-            sums: Sums = dict(task.group.stats)
+        group_stats: Sums | None = task.group.stats
+        if group_stats is not None and group_dead:
+            sums = dict(group_stats)
             if profile.tgid_exit_version:
                 sums["version"] = profile.taskstats_version
             self._mk_reply(attrs, TASKSTATS_TYPE_TGID, task.tgid, self._encode(sums))
 
         message = self.family.message(kernel, TASKSTATS_CMD_NEW, attrs.data, seq, 0)
-        room = self._packet_size() * (2 if is_thread_group else 1)
+        # Room for both parts is made for every task of a group that has had threads.
+        room = self._packet_size() * (1 if group_stats is None else 2)
         skb = SkBuff(message, alloc_truesize(NLMSG_HDRLEN + GENL_HDRLEN + room))
         self._deliver(skb, cpu)
 

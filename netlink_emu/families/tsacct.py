@@ -5,7 +5,8 @@ Values are computed for every member that any version has; a layout takes those 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from netlink_emu.machine.accounting import DELAYS, Delay
 from netlink_emu.machine.clock import NSEC_PER_SEC, NSEC_PER_USEC
@@ -35,7 +36,8 @@ Stats = dict[str, int | bytes]
 Sums = dict[str, int]
 
 
-class DelayMembers(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DelayMembers:
     """The names of one kind of delay's members of struct taskstats."""
 
     count: str

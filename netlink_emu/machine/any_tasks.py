@@ -32,7 +32,7 @@ class AnyTasks:
             cpu=cpus[nr % len(cpus)],
             cred=machine.tasks.init_task.cred,
             net=machine.init_net,
-            numbers={machine.init_pid_ns: nr},
+            numbers=((machine.init_pid_ns, nr),),
             pid_ns=machine.init_pid_ns,
             start_time_ns=self._start_ns,
             real_parent=machine.tasks.init_task,

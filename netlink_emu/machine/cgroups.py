@@ -15,7 +15,7 @@ class Cgroup:
     def __init__(self, name: str = "/", parent: Cgroup | None = None) -> None:
         self.name = name
         self.parent = parent
-        self.tasks: list[Task] = []
+        self.tasks: dict[Task, None] = {}
         self.children: dict[str, Cgroup] = {}
         self.removed = False
 
@@ -41,12 +41,12 @@ class Cgroup:
     def attach(self, task: Task) -> None:
         """Move one task here from the cgroup it is in (of this hierarchy)."""
         root = self.root()
-        for cgroup in list(task.cgroups):
+        for cgroup in task.cgroups:
             if cgroup.root() is root:
-                cgroup.tasks.remove(task)
-                task.cgroups.remove(cgroup)
-        self.tasks.append(task)
-        task.cgroups.append(self)
+                del cgroup.tasks[task]
+        others = tuple(cgroup for cgroup in task.cgroups if cgroup.root() is not root)
+        self.tasks[task] = None
+        task.cgroups = (*others, self)
 
     def root(self) -> Cgroup:
         return self if self.parent is None else self.parent.root()

@@ -7,10 +7,10 @@ kernel's taskstats_exit) run before the parent can reap.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, Protocol
 
-from netlink_emu.machine.accounting import DELAYS, Delay, IoAccounting, Mm
+from netlink_emu.machine.accounting import DELAYS, Delay, Delays, IoAccounting, Mm
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
@@ -44,6 +44,10 @@ class TaskState(enum.Enum):
     OTHER = "other"
 
 
+# A task's number in its own pid namespace, then in each one above, the initial one last.
+PidNumbers = tuple[tuple[PidNamespace, int], ...]
+
+
 class ExitState(enum.Enum):
     """task->exit_state: alive, waiting to be reaped, or gone."""
 
@@ -55,28 +59,38 @@ class ExitState(enum.Enum):
 class ThreadGroup:
     """struct signal_struct: what the threads of a process share.
 
-    ``stats`` is the thread group's taskstats block (sums of its dead threads): any mapping that
-    the family keeps here, None until the group had a second thread at an exit.
+    ``live`` counts those that have not begun to exit. ``stats`` is the thread group's taskstats
+    block, the sums of its dead threads: kept here for the family, None until the group had a
+    second thread at an exit.
     """
+
+    __slots__ = ("group_exit_code", "leader", "live", "stats", "threads")
 
     def __init__(self, leader: Task) -> None:
         self.leader = leader
         self.threads: list[Task] = [leader]
-        self.stats: Any = None
+        self.live = 1
+        self.stats: dict[str, int] | None = None
         self.group_exit_code: int | None = None
 
     @property
     def thread_group_empty(self) -> bool:
         return len(self.threads) == 1
 
-    @property
-    def live(self) -> int:
-        """How many threads have not begun to exit."""
-        return sum(not task.flags & PF_EXITING for task in self.threads)
-
 
 class Task:
-    """struct task_struct, as far as it shows over netlink."""
+    """struct task_struct, as far as it shows over netlink.
+
+    There may be 100,000 of them: slots, and what few tasks have is made when it is asked for.
+    """
+
+    __slots__ = (
+        "_children", "_files", "_io", "_realtime_ns", "acct_rss_mem", "acct_vm_mem", "cgroups",
+        "comm", "cpu", "cred", "delayacct", "delays", "exit_code", "exit_state", "flags", "group",
+        "in_iowait", "maj_flt", "min_flt", "mm", "net", "nice", "nivcsw", "numbers", "nvcsw",
+        "pid", "pid_ns", "policy", "real_parent", "run_count", "run_delay", "start_time_ns",
+        "state", "stime_ns", "sum_exec_runtime_ns", "utime_ns",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -86,7 +100,7 @@ class Task:
         cpu: int,
         cred: Cred,
         net: NetNamespace,
-        numbers: dict[PidNamespace, int],
+        numbers: PidNumbers,
         pid_ns: PidNamespace,
         start_time_ns: int,
         real_parent: Task | None,
@@ -104,7 +118,6 @@ class Task:
         self._realtime_ns = realtime_ns
 
         self.group = ThreadGroup(self)
-        self.children: list[Task] = []
         self.flags = PF_FORKNOEXEC
         self.exit_code = 0
         self.exit_state = ExitState.ALIVE
@@ -122,14 +135,48 @@ class Task:
         self.nivcsw = 0
         self.min_flt = 0
         self.maj_flt = 0
-        self.delays = {name: Delay() for name in DELAYS}
+        self.delays = Delays()
         self.delayacct = True  # task->delays: allocated at fork while accounting is on
-        self.io = IoAccounting()
-        self.mm: Mm | None = Mm()
+        self.mm: Mm | None = None
         self.acct_rss_mem = 0  # MB-usec, as coremem reports it
         self.acct_vm_mem = 0
-        self.files: dict[int, File] = {}
-        self.cgroups: list[Cgroup] = []
+        self.cgroups: tuple[Cgroup, ...] = ()
+        self._children: dict[Task, None] | None = None
+        self._files: dict[int, File] | None = None
+        self._io: IoAccounting | None = None
+
+    @property
+    def children(self) -> dict[Task, None]:
+        """Its child processes, in the order of their births."""
+        if self._children is None:
+            self._children = {}
+        return self._children
+
+    @property
+    def files(self) -> dict[int, File]:
+        """Its table of open descriptors, as far as CGROUPSTATS looks."""
+        if self._files is None:
+            self._files = {}
+        return self._files
+
+    def share_files(self, other: Task) -> None:
+        """CLONE_FILES: one table for both."""
+        self._files = other.files
+
+    @property
+    def has_io(self) -> bool:
+        """Whether anything was charged to ``io``."""
+        return self._io is not None
+
+    @property
+    def io(self) -> IoAccounting:
+        if self._io is None:
+            self._io = IoAccounting()
+        return self._io
+
+    @io.setter
+    def io(self, counted: IoAccounting) -> None:
+        self._io = counted
 
     def __repr__(self) -> str:
         return f"<Task {self.pid} {self.comm.decode(errors='replace')!r} {self.exit_state.name}>"
@@ -144,7 +191,10 @@ class Task:
 
     def pid_nr_ns(self, ns: PidNamespace) -> int:
         """task_pid_nr_ns(): the number in ``ns``, 0 where it is not visible."""
-        return self.numbers.get(ns, 0)
+        for own, nr in self.numbers:
+            if own is ns:
+                return nr
+        return 0
 
     def tgid_nr_ns(self, ns: PidNamespace) -> int:
         """task_tgid_nr_ns()."""
@@ -224,7 +274,7 @@ class TaskTable:
         self.init_task: Final = self.fork(comm=b"init")
         self.init_task.flags = 0
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Task]:
         return iter(list(self._by_nr[self.init_pid_ns].values()))
 
     def __len__(self) -> int:
@@ -242,7 +292,7 @@ class TaskTable:
                     break
         return task
 
-    def _alloc(self, pid_ns: PidNamespace, pid: int | None) -> dict[PidNamespace, int]:
+    def _alloc(self, pid_ns: PidNamespace, pid: int | None) -> PidNumbers:
         numbers: dict[PidNamespace, int] = {}
         ns: PidNamespace | None = pid_ns
         while ns is not None:
@@ -256,10 +306,10 @@ class TaskTable:
             else:
                 numbers[ns] = ns.next_nr(taken, self.pid_max)
             ns = ns.parent
-        return numbers
+        return tuple(numbers.items())
 
     def _register(self, task: Task) -> Task:
-        for ns, nr in task.numbers.items():
+        for ns, nr in task.numbers:
             self._by_nr[ns][nr] = task
         return task
 
@@ -287,7 +337,7 @@ class TaskTable:
         if comm is None:
             comm = parent.comm if parent else b""
         task = Task(
-            pid=numbers[self.init_pid_ns],
+            pid=numbers[-1][1],
             comm=comm.encode() if isinstance(comm, str) else comm,
             cpu=(parent.cpu if parent else 0) if cpu is None else cpu,
             cred=cred or (parent.cred if parent else self._init_cred),
@@ -300,7 +350,7 @@ class TaskTable:
         )
         task.delayacct = self.delayacct_on
         if parent:
-            parent.children.append(task)
+            parent.children[task] = None
             task.nice, task.policy = parent.nice, parent.policy
             task.mm = Mm(
                 exe_dev=parent.mm.exe_dev if parent.mm else 0,
@@ -322,7 +372,7 @@ class TaskTable:
         if comm is None:
             comm = sibling.comm
         task = Task(
-            pid=numbers[self.init_pid_ns],
+            pid=numbers[-1][1],
             comm=comm.encode() if isinstance(comm, str) else comm,
             cpu=sibling.cpu if cpu is None else cpu,
             cred=sibling.cred,
@@ -336,9 +386,10 @@ class TaskTable:
         task.flags = sibling.flags & (PF_FORKNOEXEC | PF_SUPERPRIV)
         task.delayacct = self.delayacct_on
         task.nice, task.policy, task.mm = sibling.nice, sibling.policy, sibling.mm
-        task.files = sibling.files
+        task.share_files(sibling)
         task.group = group
         group.threads.append(task)
+        group.live += 1
         return self._register(task)
 
     # --- fs/exec.c
@@ -360,18 +411,17 @@ class TaskTable:
     def _take_over_leadership(self, task: Task) -> None:
         """de_thread(): the thread gets the leader's number and start; its own is gone."""
         group, leader = task.group, task.group.leader
-        for ns, nr in task.numbers.items():
+        for ns, nr in task.numbers:
             del self._by_nr[ns][nr]
-        for ns, nr in leader.numbers.items():
+        for ns, nr in leader.numbers:
             self._by_nr[ns][nr] = task
         task.pid, task.numbers = leader.pid, leader.numbers
         task.start_time_ns = leader.start_time_ns
-        task.children, leader.children = leader.children, []
-        for child in task.children:
-            child.real_parent = task
-        if leader.real_parent and leader in leader.real_parent.children:
-            siblings = leader.real_parent.children
-            siblings[siblings.index(leader)] = task
+        for child in list(leader.children):
+            self._reparent(child, task)
+        if leader.real_parent:
+            leader.real_parent.children.pop(leader, None)
+            leader.real_parent.children[task] = None
         leader.exit_state = ExitState.DEAD
         if leader in group.threads:
             group.threads.remove(leader)
@@ -388,6 +438,7 @@ class TaskTable:
         if task.flags & PF_EXITING:
             raise ValueError(f"{task} has ended already")
         task.flags |= PF_EXITING
+        task.group.live -= 1
         group_dead = task.group.live == 0
         if group_dead and task.group.group_exit_code is None:
             # synchronize_group_exit(): the status of the process is its last thread's.
@@ -396,7 +447,7 @@ class TaskTable:
         for hook in self.exit_hooks:
             hook(task, group_dead=group_dead)
         task.mm = None
-        task.files = {}
+        task._files = None
         task.state = TaskState.OTHER
         self._forget_children(task)
         if task.is_leader:
@@ -432,10 +483,15 @@ class TaskTable:
             (other for other in task.group.threads if not other.flags & PF_EXITING),
             self.init_task,
         )
-        for child in task.children:
-            child.real_parent = heir
-            heir.children.append(child)
-        task.children = []
+        for child in list(task._children or ()):
+            self._reparent(child, heir)
+
+    @staticmethod
+    def _reparent(child: Task, parent: Task) -> None:
+        if child.real_parent:
+            child.real_parent.children.pop(child, None)
+        child.real_parent = parent
+        parent.children[child] = None
 
     def reap(self, task: Task) -> int:
         """wait4(): release a dead process and return its wait status.
@@ -451,15 +507,15 @@ class TaskTable:
 
     def _release(self, task: Task) -> None:
         """release_task(): the number is free from here on."""
-        for ns, nr in task.numbers.items():
+        for ns, nr in task.numbers:
             if self._by_nr[ns].get(nr) is task:
                 del self._by_nr[ns][nr]
         if task in task.group.threads:
             task.group.threads.remove(task)
         for cgroup in task.cgroups:
-            cgroup.tasks.remove(task)
-        task.cgroups = []
+            cgroup.tasks.pop(task, None)
+        task.cgroups = ()
         if task.is_leader:
             task.exit_state = ExitState.DEAD
-            if task.real_parent and task in task.real_parent.children:
-                task.real_parent.children.remove(task)
+            if task.real_parent:
+                task.real_parent.children.pop(task, None)
