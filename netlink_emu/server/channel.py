@@ -1,0 +1,116 @@
+"""A client's private channel: the other end of a SEQPACKET pair that it handed over.
+
+It shares no buffer with other clients, holds as much as the pair does, and tells at once when
+the client closes: the emulated kernel's close(2) follows the client's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import select
+import struct
+from collections.abc import Callable
+from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SO_PASSCRED, SOL_SOCKET, socket
+from termios import FIONREAD
+from typing import Final
+
+import trio
+
+from netlink_emu.server.receive import Receiver
+from netlink_emu.server.service import Service, Ucred
+from netlink_emu.server.statistics import Drop
+
+BATCH: Final = 64
+
+
+class Channel:
+    """One private channel; ``run`` serves it until the client closes, and closes our end."""
+
+    def __init__(
+        self, service: Service, end: socket, ucred: Ucred, gone: Callable[[Channel], None]
+    ) -> None:
+        self.sock: Final = service.socket(ucred)
+        self._service: Final = service
+        self._end: Final = end
+        self._ucred: Final = ucred
+        self._gone: Final = gone
+        self._full = trio.Event()
+        end.settimeout(0)
+        end.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        service.serve(self)
+
+    async def run(self) -> None:
+        """Serve the channel; returns when the client has closed."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read()
+                nursery.cancel_scope.cancel()
+        finally:
+            trio.lowlevel.notify_closing(self._end)
+            self._end.close()
+            self._service.release(self)
+            self._gone(self)
+
+    async def _read(self) -> None:
+        receiver = Receiver(self._end)
+        while True:
+            await trio.lowlevel.wait_readable(self._end)
+            for _ in range(BATCH):
+                try:
+                    message = receiver.receive()
+                except BlockingIOError:
+                    break
+                except OSError:  # ECONNRESET: closed with answers unread
+                    return
+                message.close_fds()
+                if not message.data:
+                    if self._closed():
+                        return
+                    continue  # netlink takes no notice of empty datagrams
+                # Sent before SO_PASSCRED was on, a datagram is without credentials.
+                ucred = message.ucred if message.ucred.pid else self._ucred
+                if message.truncated:
+                    self._service.counters.drop(Drop.TOO_LONG)
+                    continue
+                self._service.counters.datagrams_in += 1
+                self._service.receive(self, ucred, message.data)
+            await trio.lowlevel.checkpoint()
+
+    def _closed(self) -> bool:
+        """Whether an empty read was the end, and not an empty datagram."""
+        poll = select.poll()
+        poll.register(self._end, select.POLLRDHUP)
+        if not poll.poll(0):
+            return False
+        left: int = struct.unpack("=i", fcntl.ioctl(self._end, FIONREAD, bytes(4)))[0]
+        return left == 0
+
+    async def _write(self) -> None:
+        """Go on when the client has made room."""
+        while True:
+            await self._full.wait()
+            while self.sock.receive_queue:
+                await trio.lowlevel.wait_writable(self._end)
+                self.flush()
+            self._full = trio.Event()
+
+    def flush(self) -> None:
+        while self.sock.receive_queue:
+            try:
+                self._end.send(self.sock.receive_queue[0].data, MSG_DONTWAIT | MSG_NOSIGNAL)
+            except BlockingIOError:
+                self._full.set()
+                return
+            except OSError:
+                # EPIPE, ECONNRESET: closed; the reader sees that, too.
+                self.sock.receive_queue.clear()
+                return
+            self.sock.take_datagram()
+            self._service.counters.datagrams_out += 1
+
+    def answer(self, datagram: bytes) -> None:
+        try:
+            self._end.send(datagram, MSG_DONTWAIT | MSG_NOSIGNAL)
+        except OSError:
+            return

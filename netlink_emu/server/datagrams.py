@@ -1,0 +1,182 @@
+"""Clients of the server's datagram socket: who they are, from their first datagram to their end.
+
+A client is known by its Unix address. A datagram socket does not tell when a client closes; so
+the process that sent first is watched, and when it ends its sockets are tried: the emulated
+kernel then finds nobody at their portids, as a real one would. A client that closes its socket
+and lives on is noticed when something is sent to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
+from typing import Final
+
+import trio
+
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.server.outbox import FIRST_RETRY, Outbox
+from netlink_emu.server.service import Service, Ucred
+from netlink_emu.server.statistics import Drop
+
+Address = str | bytes
+# When there are so many clients, those that are gone are looked for, and then at each doubling.
+_SWEEP: Final = 256
+
+
+class Client:
+    """One address. ``identity`` is the device and inode of a socket in the file system."""
+
+    def __init__(self, owner: Clients, address: Address, pid: int, sock: NetlinkSock) -> None:
+        self.address: Final = address
+        self.pid: Final = pid
+        self.sock: Final = sock
+        self.identity: Final = _identity(address)
+        self._owner = owner
+
+    def flush(self) -> None:
+        self._owner.outbox.flush(self)
+
+    def answer(self, datagram: bytes) -> None:
+        self._owner.outbox.answer(self, datagram)
+
+
+class Clients:
+    """All clients of one datagram socket; ``start`` runs a task for as long as the server."""
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket,
+        start: Callable[[Callable[[int, int], Awaitable[None]], int, int], None],
+    ) -> None:
+        self._service: Final = service
+        self._start: Final = start
+        self._by_address: dict[Address, Client] = {}
+        self._processes: dict[int, set[Client]] = {}  # that are watched, and their clients
+        self._sweep_at = _SWEEP
+        self._backlogged = trio.Event()
+        self.outbox: Final[Outbox[Client]] = Outbox(sock, service.counters, self._gone)
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(self._by_address.values())
+
+    def receive(self, address: Address | None, ucred: Ucred, datagram: bytes) -> None:
+        """A datagram that came from ``address``."""
+        if not address:
+            self._service.counters.drop(Drop.UNNAMED)
+            return
+        client = self._by_address.get(address)
+        if client is not None and ucred.pid != client.pid and self._is_another(client):
+            self._gone(client)
+            client = None
+        if client is None:
+            client = self._new(address, ucred)
+        elif client in self.outbox.backlog:
+            self.outbox.flush(client)  # it is active: perhaps it has read
+        self._service.receive(client, ucred, datagram)
+        self.note_backlog()
+
+    def _new(self, address: Address, ucred: Ucred) -> Client:
+        if len(self._by_address) >= self._sweep_at:
+            self._sweep(self._by_address.values())
+            self._sweep_at = max(_SWEEP, 2 * len(self._by_address))
+        client = Client(self, address, ucred.pid, self._service.socket(ucred))
+        self._by_address[address] = client
+        self._service.serve(client)
+        self._watch(client)
+        return client
+
+    def _is_another(self, client: Client) -> bool:
+        """Whether the name was bound anew since, by another process.
+
+        A socket in the file system has another inode then. An abstract one has not: it is
+        another if the process that we knew is gone; a socket that a child inherited stays.
+        """
+        if client.identity is not None:
+            return _identity(client.address) != client.identity
+        return client.pid not in self._processes and not _exists(client.pid)
+
+    def _gone(self, client: Client) -> None:
+        if self._by_address.get(client.address) is not client:
+            return
+        del self._by_address[client.address]
+        self._processes.get(client.pid, set()).discard(client)
+        self.outbox.forget(client)
+        self._service.release(client)
+
+    def _sweep(self, clients: Iterable[Client]) -> None:
+        for client in list(clients):
+            if not is_bound(client.address):
+                self._gone(client)
+
+    # --- the ends of processes
+
+    def _watch(self, client: Client) -> None:
+        if client.pid in self._processes:
+            self._processes[client.pid].add(client)
+            return
+        try:
+            pidfd = os.pidfd_open(client.pid)
+        except OSError:  # of a pid namespace that we do not see, gone already, or no descriptors
+            return
+        self._processes[client.pid] = {client}
+        self._start(self._await_end, client.pid, pidfd)
+
+    async def _await_end(self, pid: int, pidfd: int) -> None:
+        try:
+            await trio.lowlevel.wait_readable(pidfd)
+        finally:
+            os.close(pidfd)
+            clients = self._processes.pop(pid)
+        self._sweep(clients)
+
+    # --- clients that are held back
+
+    def note_backlog(self) -> None:
+        """Have :meth:`retry_forever` look after a backlog, if there is one."""
+        if self.outbox.backlog:
+            self._backlogged.set()
+
+    async def retry_forever(self) -> None:
+        """Carry on with the clients whose queues were full."""
+        while True:
+            await self._backlogged.wait()
+            while self.outbox.backlog:
+                await trio.sleep(FIRST_RETRY)
+                self.outbox.retry(trio.current_time())
+            self._backlogged = trio.Event()
+
+
+def _identity(address: Address) -> tuple[int, int] | None:
+    if isinstance(address, bytes) or not address:
+        return None  # abstract
+    try:
+        found = Path(address).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_bound(address: Address) -> bool:
+    """Whether a datagram socket answers to a name. EPERM says that it is connected to us."""
+    with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(address)
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+    return True

@@ -1,0 +1,144 @@
+"""The server's socket in the file system: a private directory, stale files, an end without traces.
+
+The directory's mode is the access control: whoever can reach the socket is root in the emulated
+machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import (
+    AF_UNIX,
+    SO_PASSCRED,
+    SO_SNDBUF,
+    SOCK_CLOEXEC,
+    SOCK_DGRAM,
+    SOCK_NONBLOCK,
+    SOL_SOCKET,
+    socket,
+)
+from typing import Final
+
+from netlink_emu.server.errors import (
+    AlreadyServed,
+    NoDirectory,
+    NotASocket,
+    PathTooLong,
+    UnsafeDirectory,
+)
+
+SUN_PATH_MAX: Final = 107  # sizeof(sun_path) less the NUL
+SO_SNDBUFFORCE: Final = 32  # not in Python's socket module
+# All that clients have not read yet is charged to the one sending socket (net/unix/af_unix.c).
+WANTED_SNDBUF: Final = 32 << 20
+
+
+@contextmanager
+def bound_socket(path: Path) -> Iterator[socket]:
+    """A datagram socket at ``path``; afterwards it is closed and the file is gone.
+
+    The directory is made (mode 0700) if it is missing. A stale socket is replaced. Raises
+    ServerError.
+    """
+    if len(os.fsencode(path)) > SUN_PATH_MAX:
+        raise PathTooLong(
+            f"the path of a Unix socket has at most {SUN_PATH_MAX} bytes, "
+            f"{path} has {len(os.fsencode(path))}"
+        )
+    directory = private_directory(path.parent)
+    with socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) as sock:
+        try:
+            # Held while we look and bind, so that two servers do not both find a stale file.
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            _make_way(path)
+            os.fchmod(sock.fileno(), 0o600)  # bind() gives the file the mode of the socket
+            sock.bind(os.fspath(path))
+            made = path.lstat()
+        finally:
+            os.close(directory)
+        try:
+            sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+            raise_sndbuf(sock)
+            yield sock
+        finally:
+            _remove(path, made)
+
+
+def private_directory(directory: Path) -> int:
+    """Open a directory that only we may enter, making it if need be; the caller closes it."""
+    with suppress(FileExistsError):
+        try:
+            directory.mkdir(mode=0o700)
+        except FileNotFoundError as exc:
+            raise NoDirectory(
+                f"there is no directory {directory.parent} to make {directory} in"
+            ) from exc
+        except PermissionError as exc:
+            raise NoDirectory(
+                f"the directory {directory} cannot be made: permission denied"
+            ) from exc
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as exc:
+        if directory.is_symlink():
+            raise UnsafeDirectory(
+                f"{directory} is a symbolic link: name the directory itself"
+            ) from exc
+        if directory.is_dir():
+            raise UnsafeDirectory(f"the directory {directory} belongs to somebody else") from exc
+        raise NoDirectory(f"{directory} is not a directory") from exc
+    found = os.fstat(fd)
+    problem = None
+    if found.st_uid != os.geteuid():
+        problem = f"the directory {directory} belongs to somebody else (uid {found.st_uid})"
+    elif found.st_mode & 0o077:
+        mode = stat.S_IMODE(found.st_mode)
+        problem = (
+            f"the directory {directory} is open to others (mode {mode:04o}), "
+            "who would be root in the emulated machine: chmod 700 it, or name one that is "
+            "not there yet"
+        )
+    if problem is not None:
+        os.close(fd)
+        raise UnsafeDirectory(problem)
+    return fd
+
+
+def _make_way(path: Path) -> None:
+    """Remove a socket that nobody serves any more."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise NotASocket(f"{path} exists and is not a socket")
+    with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError:  # EPROTOTYPE, EPERM: a live socket of another kind or bound elsewhere
+            pass
+    raise AlreadyServed(f"{path} is served by another process")
+
+
+def _remove(path: Path, made: os.stat_result) -> None:
+    """Remove the file unless somebody replaced it by theirs."""
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino):
+            path.unlink()
+
+
+def raise_sndbuf(sock: socket) -> None:
+    """As much send buffer as we may have: without CAP_NET_ADMIN, twice net.core.wmem_max."""
+    try:
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUFFORCE, WANTED_SNDBUF // 2)
+    except PermissionError:
+        sock.setsockopt(SOL_SOCKET, SO_SNDBUF, WANTED_SNDBUF // 2)

@@ -1,0 +1,192 @@
+"""Sends to clients that have no channel of their own: many receivers, one sending socket.
+
+Two limits of Unix datagrams meet here (net/unix/af_unix.c). A client that did not connect to the
+server holds net.unix.max_dgram_qlen + 1 unread datagrams. And all that is unread anywhere is
+charged to the sending socket, so that clients which never read could use up its buffer for all;
+connected clients are bounded by nothing else. Hence the window: a client may have so much
+unread, as far as we can know. SIOCOUTQ tells the sum over all clients only, which nobody exceeds.
+When that stays high, because somebody never reads, a client that has used up its window is
+probed: it gets one datagram more, and if the sum then falls back to what it was, it reads.
+
+Whoever is held back keeps its datagrams in its netlink socket, where they count against the
+modelled receive buffer and overrun it, as in the kernel. Nobody waits for anybody.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import fcntl
+import struct
+from collections.abc import Callable
+from socket import MSG_DONTWAIT, SO_SNDBUF, SOL_SOCKET, socket
+from termios import TIOCOUTQ
+from typing import Final, Generic, Protocol, TypeVar
+
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.skbuff import alloc_truesize
+from netlink_emu.server.statistics import Counters
+
+SIOCOUTQ: Final = TIOCOUTQ  # the same number: linux/sockios.h
+# A backlogged client is tried again after this many seconds, doubling up to the last.
+FIRST_RETRY: Final = 0.01
+LAST_RETRY: Final = 0.32
+# A probe that shows nothing for so long ends, and the next client's begins.
+PROBE_SECONDS: Final = 0.1
+
+
+class Outcome(enum.Enum):
+    """What became of one datagram."""
+
+    SENT = enum.auto()
+    CLIENT_FULL = enum.auto()
+    OWN_FULL = enum.auto()
+    HELD = enum.auto()
+    GONE = enum.auto()
+
+
+class Receiver(Protocol):
+    """A client that the outbox sends to."""
+
+    @property
+    def address(self) -> str | bytes: ...
+    @property
+    def sock(self) -> NetlinkSock: ...
+
+
+C = TypeVar("C", bound=Receiver)
+
+
+class Account(Generic[C]):
+    """What the outbox knows of one client. ``unread`` is the most that it can have, in bytes."""
+
+    def __init__(self, client: C) -> None:
+        self.client: Final = client
+        self.unread = 0
+        self.delay = FIRST_RETRY
+        self.retry_at = 0.0
+
+
+class Outbox(Generic[C]):
+    """The sending side of the server's socket. ``gone`` is called when a client does not exist."""
+
+    def __init__(self, sock: socket, counters: Counters, gone: Callable[[C], None]) -> None:
+        self._sock: Final = sock
+        self._counters: Final = counters
+        self._gone: Final = gone
+        self._sndbuf: Final = sock.getsockopt(SOL_SOCKET, SO_SNDBUF)
+        self.window: Final = self._sndbuf // 8
+        self._accounts: dict[C, Account[C]] = {}
+        self.backlog: dict[C, Account[C]] = {}
+        self._probe: tuple[Account[C], int, float] | None = None
+        self._last_unread = 0
+
+    def flush(self, client: C) -> None:
+        """Send what is queued for a client, as far as it goes now; the rest is retried."""
+        if client.sock.closed:
+            return
+        account = self._accounts.get(client)
+        if account is None:
+            account = self._accounts[client] = Account(client)
+        while client.sock.receive_queue:
+            outcome = self._send(account, client.sock.receive_queue[0].data)
+            if outcome is Outcome.GONE:
+                self._gone(client)
+                return
+            if outcome is not Outcome.SENT:
+                self.backlog.setdefault(client, account)
+                return
+            client.sock.take_datagram()
+            account.delay = FIRST_RETRY
+        self.backlog.pop(client, None)
+
+    def forget(self, client: C) -> None:
+        """The client is gone."""
+        self._accounts.pop(client, None)
+        self.backlog.pop(client, None)
+        if self._probe is not None and self._probe[0].client is client:
+            self._probe = None
+
+    def answer(self, client: C, datagram: bytes) -> None:
+        """Send something past the queue; lost if the client does not take it."""
+        try:
+            self._sock.sendto(datagram, MSG_DONTWAIT, client.address)
+        except OSError:
+            return
+
+    def unread(self) -> int:
+        """What all clients have not read yet, in bytes of buffers (sk_wmem_alloc)."""
+        count: int = struct.unpack("=i", fcntl.ioctl(self._sock, SIOCOUTQ, bytes(4)))[0]
+        return count
+
+    def _send(self, account: Account[C], datagram: bytes, *, probing: bool = False) -> Outcome:
+        cost = alloc_truesize(len(datagram))
+        if account.unread + cost > self.window and not probing:
+            self._settle()
+            if account.unread + cost > self.window:
+                return Outcome.HELD
+        try:
+            self._sock.sendto(datagram, MSG_DONTWAIT, account.client.address)
+        except BlockingIOError:
+            # sock_alloc_send_pskb() waits only while wmem_alloc >= sndbuf; else it is the peer.
+            full = self.unread() >= self._sndbuf
+            return Outcome.OWN_FULL if full else Outcome.CLIENT_FULL
+        except OSError as exc:
+            if exc.errno in (errno.ENOBUFS, errno.ENOMEM):
+                return Outcome.OWN_FULL
+            # ECONNREFUSED, ENOENT: closed. EPERM: connected elsewhere. EACCES, EPROTOTYPE...:
+            # the name leads to something else. To the kernel, nobody is there.
+            return Outcome.GONE
+        account.unread += cost
+        self._counters.datagrams_out += 1
+        return Outcome.SENT
+
+    def _settle(self) -> None:
+        """Nobody has more unread than all have together."""
+        total = self.unread()
+        for account in self._accounts.values():
+            account.unread = min(account.unread, total)
+
+    # --- clients that are held back
+
+    def retry(self, now: float) -> None:
+        """Try again whoever it is time for; to be called every FIRST_RETRY while there is one."""
+        self._settle()
+        self._end_probe(now)
+        for client, account in list(self.backlog.items()):
+            if account.retry_at > now:
+                continue
+            before = self._counters.datagrams_out
+            self.flush(client)
+            if self._counters.datagrams_out == before:
+                account.delay = min(account.delay * 2, LAST_RETRY)
+            account.retry_at = now + account.delay
+        self._begin_probe(now)
+
+    def _end_probe(self, now: float) -> None:
+        if self._probe is None:
+            return
+        account, before, since = self._probe
+        if self.unread() <= before:
+            account.unread = 0
+            account.retry_at = 0.0
+            self._probe = None
+        elif now - since > PROBE_SECONDS:
+            self._probe = None
+
+    def _begin_probe(self, now: float) -> None:
+        """Probe the held client whose turn it is, once all others have come to rest."""
+        before, self._last_unread = self._last_unread, self.unread()
+        if self._probe is not None or before != self._last_unread:
+            return
+        for client, account in self.backlog.items():
+            queue = client.sock.receive_queue
+            if queue and account.unread + alloc_truesize(len(queue[0].data)) > self.window:
+                break
+        else:
+            return
+        if self._send(account, client.sock.receive_queue[0].data, probing=True) is Outcome.SENT:
+            client.sock.take_datagram()
+            self._probe = account, before, now
+        # Last in turn from now on.
+        self.backlog[client] = self.backlog.pop(client)

@@ -1,0 +1,69 @@
+"""Reads datagrams with who sent them (SCM_CREDENTIALS) and what they hand over (SCM_RIGHTS)."""
+
+from __future__ import annotations
+
+import array
+import os
+import struct
+from dataclasses import dataclass, field
+from socket import (
+    CMSG_SPACE,
+    MSG_CMSG_CLOEXEC,
+    MSG_DONTWAIT,
+    MSG_TRUNC,
+    SCM_CREDENTIALS,
+    SCM_RIGHTS,
+    SOL_SOCKET,
+    socket,
+)
+from typing import Final
+
+from netlink_emu.server.service import Ucred
+
+# A netlink socket takes no more than its send buffer, 212992 bytes by default: what is longer
+# need not be read, for its end would be EMSGSIZE.
+MAX_DATAGRAM: Final = 256 * 1024
+_UCRED: Final = struct.Struct("=iII")
+_FDS: Final = 4  # descriptors beyond these are closed by the kernel (MSG_CTRUNC)
+_ANCILLARY: Final = CMSG_SPACE(_UCRED.size) + CMSG_SPACE(4 * _FDS)
+
+
+@dataclass(slots=True)
+class Message:
+    """One datagram. Whoever gets it closes ``fds``."""
+
+    data: bytes
+    address: str | bytes | None
+    ucred: Ucred
+    truncated: bool
+    fds: list[int] = field(default_factory=list)
+
+    def close_fds(self) -> None:
+        for fd in self.fds:
+            os.close(fd)
+        self.fds.clear()
+
+
+class Receiver:
+    """Reads from one non-blocking socket, with one buffer."""
+
+    def __init__(self, sock: socket) -> None:
+        self._sock: Final = sock
+        self._buffer: Final = memoryview(bytearray(MAX_DATAGRAM))
+
+    def receive(self) -> Message:
+        """The next datagram; raises BlockingIOError if there is none."""
+        size, ancillary, flags, address = self._sock.recvmsg_into(
+            [self._buffer], _ANCILLARY, MSG_DONTWAIT | MSG_CMSG_CLOEXEC
+        )
+        ucred, fds = Ucred(0, 0, 0), array.array("i")
+        for level, kind, data in ancillary:
+            if level != SOL_SOCKET:
+                continue
+            if kind == SCM_CREDENTIALS:
+                ucred = Ucred(*_UCRED.unpack(data))
+            elif kind == SCM_RIGHTS:
+                fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        return Message(
+            bytes(self._buffer[:size]), address, ucred, bool(flags & MSG_TRUNC), fds.tolist()
+        )

@@ -1,0 +1,149 @@
+"""Serves an emulated kernel on a Unix datagram socket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from socket import AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_SEQPACKET, SOL_SOCKET, socket
+from typing import Final, NoReturn
+
+import trio
+
+from netlink_emu.families import BootedKernel
+from netlink_emu.server.channel import Channel
+from netlink_emu.server.datagrams import Clients
+from netlink_emu.server.endpoint import bound_socket
+from netlink_emu.server.hello import is_hello
+from netlink_emu.server.receive import Message, Receiver
+from netlink_emu.server.service import CredentialPolicy, Service, everyone_is_root
+from netlink_emu.server.statistics import Drop, Statistics
+
+# After so many datagrams the other tasks (the timeline, channels, retries) have their turn.
+BATCH: Final = 64
+
+
+class Server:
+    """A server that runs: what :func:`serve` gives to whoever started it."""
+
+    def __init__(
+        self, kernel: BootedKernel, path: Path, sock: socket, policy: CredentialPolicy,
+        nursery: trio.Nursery,
+    ) -> None:  # fmt: skip
+        self.path: Final = path
+        self.kernel: Final = kernel
+        self._sock: Final = sock
+        self._nursery: Final = nursery
+        self._pending = trio.Event()
+        self._service: Final = Service(kernel, policy, self._on_ready)
+        self._clients: Final = Clients(self._service, sock, self._start)
+        self._channels: set[Channel] = set()
+
+    def statistics(self) -> Statistics:
+        """The figures as they are now."""
+        counters, taskstats = self._service.counters, self.kernel.taskstats
+        dropped = counters.dropped.copy()
+        peers = [*self._clients, *self._channels]
+        overruns = sum(peer.sock.drops for peer in peers)
+        if overruns:
+            dropped[Drop.OVERRUN.name] += overruns
+        return Statistics(
+            datagrams_in=counters.datagrams_in,
+            datagrams_out=counters.datagrams_out,
+            dropped=dict(dropped),
+            sockets=len(peers),
+            channels=len(self._channels),
+            listeners=sum(map(len, taskstats.listeners.values())) if taskstats else 0,
+            backlogged=sum(bool(peer.sock.receive_queue) for peer in peers),
+        )
+
+    def _start(self, task: Callable[[int, int], Awaitable[None]], pid: int, fd: int) -> None:
+        self._nursery.start_soon(task, pid, fd)
+
+    def _on_ready(self) -> None:
+        self._pending.set()
+
+    async def flush_forever(self) -> None:
+        """Send on what the kernel queues while no client calls it: exit events."""
+        while True:
+            await self._pending.wait()
+            self._pending = trio.Event()
+            self._service.flush()
+            self._clients.note_backlog()
+
+    async def retry_forever(self) -> None:
+        """Carry on with the clients whose queues were full."""
+        await self._clients.retry_forever()
+
+    async def receive_forever(self) -> NoReturn:
+        """Read and answer; each wake-up reads all that is there, up to BATCH."""
+        receiver = Receiver(self._sock)
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            for _ in range(BATCH):
+                try:
+                    message = receiver.receive()
+                except BlockingIOError:
+                    break
+                try:
+                    self._receive(message)
+                finally:
+                    message.close_fds()
+            await trio.lowlevel.checkpoint()
+
+    def _receive(self, message: Message) -> None:
+        counters = self._service.counters
+        counters.datagrams_in += 1
+        if message.truncated:
+            counters.drop(Drop.TOO_LONG)
+        elif message.fds and is_hello(message.data):
+            self._open_channel(message)
+        else:
+            self._clients.receive(message.address, message.ucred, message.data)
+
+    def _open_channel(self, message: Message) -> None:
+        """The hand-over: the first descriptor is the channel, the hello is answered there."""
+        end = _seqpacket(message.fds.pop(0))
+        if end is None:
+            self._service.counters.drop(Drop.BAD_HELLO)
+            return
+        channel = Channel(self._service, end, message.ucred, self._channels.discard)
+        self._channels.add(channel)
+        self._service.receive(channel, message.ucred, message.data)
+        self._nursery.start_soon(channel.run)
+
+
+def _seqpacket(fd: int) -> socket | None:
+    """The socket that ``fd`` is, if it can be a channel; else None, and ``fd`` is closed."""
+    try:
+        end = socket(fileno=fd)
+    except OSError:  # ENOTSOCK
+        os.close(fd)
+        return None
+    domain, kind = (end.getsockopt(SOL_SOCKET, option) for option in (SO_DOMAIN, SO_TYPE))
+    if (domain, kind) == (AF_UNIX, SOCK_SEQPACKET):
+        return end
+    end.close()
+    return None
+
+
+async def serve(
+    kernel: BootedKernel,
+    path: str | os.PathLike[str],
+    *,
+    policy: CredentialPolicy = everyone_is_root,
+    task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Answer netlink datagrams on a Unix datagram socket at ``path``, for ever.
+
+    The file's directory must be of mode 0700 and ours; it is made if it is missing. Cancelling
+    is the way to stop; the file is then gone. Raises ServerError before it has started.
+    A mistake in the kernel or here stops the server: a wrong answer would be worse.
+    """
+    with bound_socket(Path(path)) as sock:
+        async with trio.open_nursery() as nursery:
+            server = Server(kernel, Path(path), sock, policy, nursery)
+            nursery.start_soon(server.flush_forever)
+            nursery.start_soon(server.retry_forever)
+            nursery.start_soon(server.receive_forever)
+            task_status.started(server)

@@ -1,0 +1,156 @@
+"""What is common to all clients of a server: their calls into the emulated kernel, and the count.
+
+A :class:`Peer` is the server's side of one client. The kernel queues answers in the peer's
+netlink socket; the service then has the peer send them on, as far as the client takes them.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from netlink_emu.families import BootedKernel
+from netlink_emu.host import cgroups
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.current import Current
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.machine import Machine
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOCKADDR_NL, SOL_NETLINK
+from netlink_emu.protocol.netlink import SOL_SOCKET as NL_SOL_SOCKET
+from netlink_emu.server.hello import Hello, decode_hello, encode_hello, is_hello
+from netlink_emu.server.statistics import Counters, Drop
+
+SOCK_RAW: Final = 3
+SO_RCVBUF: Final = 8
+_INT: Final = struct.Struct("=i")
+
+
+class Ucred(NamedTuple):
+    """struct ucred: who sent a datagram, by SCM_CREDENTIALS."""
+
+    pid: int
+    uid: int
+    gid: int
+
+
+CredentialPolicy = Callable[[Machine, Ucred], Cred]
+
+
+def everyone_is_root(machine: Machine, _ucred: Ucred) -> Cred:
+    """The sandbox belongs to whoever may enter its directory: they are root in it."""
+    return Cred(machine.init_user_ns)
+
+
+def everyone_is_themselves(machine: Machine, ucred: Ucred) -> Cred:
+    """Root is root, others have no capabilities: a kernel's EPERM for all who would get it."""
+    return Cred.for_ids(machine.init_user_ns, ucred.uid, ucred.gid)
+
+
+class Peer(Protocol):
+    """One client, as the service needs it."""
+
+    @property
+    def sock(self) -> NetlinkSock: ...
+
+    def flush(self) -> None:
+        """Send on what is queued, as far as the client takes it; never waits."""
+        ...
+
+    def answer(self, datagram: bytes) -> None:
+        """Send something that is not netlink's; lost if the client does not take it now."""
+        ...
+
+
+class Service:
+    """An emulated kernel with clients. ``on_ready`` is called when there is something to flush."""
+
+    def __init__(
+        self, kernel: BootedKernel, policy: CredentialPolicy, on_ready: Callable[[], None]
+    ) -> None:
+        self.kernel: Final = kernel
+        self.counters: Final = Counters()
+        self._policy: Final = policy
+        self._on_ready: Final = on_ready
+        self._ready: deque[Peer] = deque()
+        self._current: tuple[Ucred, Current] | None = None
+
+    def current(self, ucred: Ucred) -> Current:
+        """The caller of the emulated system calls that a client of these credentials makes."""
+        if self._current is None or self._current[0] != ucred:
+            machine = self.kernel.machine
+            current = Current(
+                cred=self._policy(machine, ucred),
+                net=machine.init_net,
+                pid_ns=machine.init_pid_ns,
+                tgid_vnr=ucred.pid,
+                fget=partial(cgroups.file_of, ucred.pid),
+            )
+            self._current = ucred, current
+        return self._current[1]
+
+    def socket(self, ucred: Ucred) -> NetlinkSock:
+        """A netlink socket for a new client; its peer must be told to :meth:`serve` it."""
+        return self.kernel.socket(self.current(ucred), SOCK_RAW, NETLINK_GENERIC)
+
+    def serve(self, peer: Peer) -> None:
+        """From now on, flush the peer whenever its socket has something."""
+
+        def data_ready(_sock: NetlinkSock) -> None:
+            self._ready.append(peer)
+            self._on_ready()
+
+        peer.sock.data_ready = data_ready
+
+    def release(self, peer: Peer) -> None:
+        """The client is gone: its socket is closed."""
+        self.counters.drop(Drop.CLIENT_GONE, len(peer.sock.receive_queue))
+        self.counters.drop(Drop.OVERRUN, peer.sock.drops)
+        peer.sock.data_ready = None
+        peer.sock.release()
+
+    def receive(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
+        """One datagram of a client: its sendmsg(2) in the emulated kernel, and the answers."""
+        if is_hello(datagram):
+            self._hello(peer, ucred, datagram)
+            return
+        try:
+            peer.sock.sendmsg(self.current(ucred), datagram)
+        except NetlinkError as error:
+            self.counters.dropped[errno.errorcode[error.errno]] += 1
+        self.flush()
+
+    def flush(self) -> None:
+        """Have all peers send on what is new for them."""
+        while self._ready:
+            self._ready.popleft().flush()
+
+    def _hello(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
+        hello = decode_hello(datagram)
+        if hello is None:
+            self.counters.drop(Drop.BAD_HELLO)
+            peer.answer(encode_hello(Hello(error=errno.EPROTO)))
+            return
+        error = 0
+        try:
+            self._apply(peer.sock, self.current(ucred), hello)
+        except NetlinkError as exc:
+            error = exc.errno
+        peer.answer(encode_hello(Hello(error=error, portid=peer.sock.portid)))
+
+    def _apply(self, sock: NetlinkSock, current: Current, hello: Hello) -> None:
+        order = self.kernel.profile.arch.order
+        one = struct.pack(order.char + "i", 1)
+        for option in range(32):
+            if hello.options >> option & 1:
+                sock.setsockopt(current, SOL_NETLINK, option, one)
+        if hello.rcvbuf:
+            value = struct.pack(order.char + "i", min(hello.rcvbuf, 0x7FFFFFFF))
+            sock.setsockopt(current, NL_SOL_SOCKET, SO_RCVBUF, value)
+        if hello.portid or hello.groups:
+            address = SOCKADDR_NL[order].pack(AF_NETLINK, 0, hello.portid, hello.groups)
+            sock.bind(current, address)

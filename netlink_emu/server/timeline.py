@@ -1,0 +1,18 @@
+"""Carries out a scenario in real time."""
+
+from __future__ import annotations
+
+import trio
+
+from netlink_emu.host.clock import RealClock
+from netlink_emu.machine.timeline import Timeline
+
+
+async def play(timeline: Timeline, clock: RealClock) -> None:
+    """Do each thing when the machine's clock says so; returns when there is nothing more to do.
+
+    Raises ScenarioError when a step cannot be done.
+    """
+    while timeline.next_ns is not None:
+        await trio.sleep(clock.seconds_until(timeline.next_ns))
+        timeline.run_due()
