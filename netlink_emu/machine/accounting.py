@@ -20,11 +20,11 @@ class Delay:
     """
 
     count: int = 0
-    zeros: int = 0
     total: int = 0
     max: int = 0
     min: int = 0
     max_at_ns: int = 0
+    zeros: int = 0
 
     def add(self, duration_ns: int, now_ns: int) -> None:
         """delayacct_end(): one more wait; an interval of less than 0 is not one."""

@@ -184,7 +184,7 @@ def test_parents_cgroups_and_forked_workers() -> None:
     )
     stage.play(0)
     assert stage.task(11).real_parent is stage.task(10)
-    assert stage.machine.cgroups.children["srv"].children["web"].tasks == [stage.task(10)]
+    assert list(stage.machine.cgroups.children["srv"].children["web"].tasks) == [stage.task(10)]
     assert stage.task(10).flags & 0x40 == 0  # PF_FORKNOEXEC
     assert stage.task(11).flags & 0x40
 
