@@ -1,0 +1,109 @@
+"""What the host's /proc tells of a task: proc_pid_status(5), proc_pid_fd(5).
+
+All functions take a thread id as this process numbers it, and raise OSError (ENOENT, ESRCH)
+when the task is gone.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_STATUS_MAX: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """/proc/T/status. ``ns_tgid`` is the process id in the task's own pid namespace.
+
+    Ids are (real, effective, saved, file system). Signals are masks, bit 0 being signal 1:
+    pending for the thread, pending for the process, blocked, ignored.
+    """
+
+    tgid: int
+    ns_tgid: int
+    uids: tuple[int, int, int, int]
+    gids: tuple[int, int, int, int]
+    cap_eff: int
+    threads: int
+    thread_pending: int
+    process_pending: int
+    blocked: int
+    ignored: int
+
+    @property
+    def deliverable_to_thread(self) -> int:
+        """Signals that wait for this very thread and are neither blocked nor ignored."""
+        return self.thread_pending & ~self.blocked & ~self.ignored
+
+    @property
+    def deliverable_to_process(self) -> int:
+        """Signals that wait for the process and that this thread would take."""
+        return self.process_pending & ~self.blocked & ~self.ignored
+
+    @property
+    def capabilities(self) -> frozenset[int]:
+        """The effective capabilities' numbers."""
+        return frozenset(n for n in range(self.cap_eff.bit_length()) if self.cap_eff >> n & 1)
+
+
+def parse_status(text: str) -> Status:
+    """Parse the file; KeyError for one without the fields, which no kernel since 4.1 lacks."""
+    fields = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+    uids = [int(number) for number in fields["Uid"].split()]
+    gids = [int(number) for number in fields["Gid"].split()]
+    return Status(
+        tgid=int(fields["Tgid"]),
+        ns_tgid=int(fields["NStgid"].split()[-1]),
+        uids=(uids[0], uids[1], uids[2], uids[3]),
+        gids=(gids[0], gids[1], gids[2], gids[3]),
+        cap_eff=int(fields["CapEff"], 16),
+        threads=int(fields["Threads"]),
+        thread_pending=int(fields["SigPnd"], 16),
+        process_pending=int(fields["ShdPnd"], 16),
+        blocked=int(fields["SigBlk"], 16),
+        ignored=int(fields["SigIgn"], 16),
+    )
+
+
+def read_status(tid: int) -> Status:
+    """/proc/T/status, read once."""
+    return parse_status(Path(f"/proc/{tid}/status").read_text(encoding="latin-1"))
+
+
+class StatusFile:
+    """/proc/T/status kept open, for who reads it often; it stays this task's."""
+
+    def __init__(self, tid: int) -> None:
+        self._fd = os.open(f"/proc/{tid}/status", os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> Status:
+        return parse_status(os.pread(self._fd, _STATUS_MAX, 0).decode("latin-1"))
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def is_thread_of(tid: int, tgid: int) -> bool:
+    """Whether the thread ``tid`` is one of the process ``tgid`` now."""
+    try:
+        Path(f"/proc/{tgid}/task/{tid}").lstat()
+    except OSError:
+        return False
+    return True
+
+
+def has_descriptor(tid: int, fd: int) -> bool:
+    """Whether the task has ``fd`` open; PermissionError where we may not look."""
+    try:
+        os.lstat(f"/proc/{tid}/fd/{fd}")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def descriptors(tid: int) -> set[int]:
+    """The numbers of all that the task has open."""
+    return {int(entry.name) for entry in Path(f"/proc/{tid}/fd").iterdir()}

@@ -1,0 +1,147 @@
+"""The threads that make the stopped calls: who they are, and their descriptors.
+
+A thread is known here by a pidfd, so that a number used again by another thread is noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from netlink_emu.host import proc
+from netlink_emu.host.cgroups import file_of
+from netlink_emu.interpose import pidfd
+from netlink_emu.interpose.memory import ClientGone, ClientSealed
+from netlink_emu.kernel.current import Current
+from netlink_emu.machine.cgroups import File
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.machine import Machine
+
+# Enough for the threads of busy clients; each costs one descriptor.
+_CACHED: Final = 128
+
+
+class CredentialPolicy(Protocol):
+    """As whom a client acts in the emulated kernel."""
+
+    def __call__(self, tid: int) -> Cred:
+        """The credentials of the client thread ``tid``, now."""
+        ...
+
+
+# What the descriptor of a thread refers to, for CGROUPSTATS; None where nothing is open.
+FileResolver = Callable[[int, int], File | None]
+
+
+class Client:
+    """One client thread. Its descriptors are reached by duplicates, which the caller closes."""
+
+    def __init__(self, tid: int) -> None:
+        self.tid: Final = tid
+        self._tgid: int | None = None
+        self._current: Current | None = None
+        try:
+            fd = pidfd.open_thread(tid)
+            if fd is None:
+                self._tgid = proc.read_status(tid).tgid
+                fd = pidfd.open_process(self._tgid)
+        except (ProcessLookupError, FileNotFoundError) as exc:
+            raise ClientGone from exc
+        self._pidfd = fd
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+
+    def duplicate(self, fd: int) -> int:
+        """A duplicate of the client's ``fd``.
+
+        Raises OSError EBADF where nothing is open there, ClientGone, ClientSealed.
+        """
+        if self._tgid is not None and not proc.is_thread_of(self.tid, self._tgid):
+            raise ClientGone
+        try:
+            return pidfd.get_descriptor(self._pidfd, fd)
+        except ProcessLookupError as exc:
+            raise ClientGone from exc
+        except PermissionError as exc:
+            raise ClientSealed from exc
+
+    def status(self) -> proc.Status:
+        """Its /proc/T/status now."""
+        try:
+            return proc.read_status(self.tid)
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.ESRCH):
+                raise ClientGone from exc
+            raise
+
+
+class Clients:
+    """The client threads seen so far, and their :class:`Current` for the emulated kernel."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        credentials: CredentialPolicy | None = None,
+        files: FileResolver = file_of,
+    ) -> None:
+        self._machine = machine
+        self._root = Cred(machine.init_user_ns)
+        self._credentials = credentials
+        self._files = files
+        self._cache: dict[int, Client] = {}
+        self._ns_tgids: dict[int, int] = {}
+
+    def get(self, tid: int) -> Client:
+        """The thread ``tid``; raises ClientGone."""
+        client = self._cache.get(tid)
+        if client is None:
+            if len(self._cache) >= _CACHED:
+                self.close()
+            client = self._cache[tid] = Client(tid)
+        return client
+
+    def duplicate(self, tid: int, fd: int) -> int:
+        """:meth:`Client.duplicate`, of whoever has the number ``tid`` now."""
+        try:
+            return self.get(tid).duplicate(fd)
+        except ClientGone:
+            self.forget(tid)
+        return self.get(tid).duplicate(fd)
+
+    def forget(self, tid: int) -> None:
+        """Another thread may have this number by now."""
+        client = self._cache.pop(tid, None)
+        self._ns_tgids.pop(tid, None)
+        if client is not None:
+            client.close()
+
+    def close(self) -> None:
+        """Give all descriptors back; they are opened anew when needed."""
+        for client in self._cache.values():
+            client.close()
+        self._cache.clear()
+        self._ns_tgids.clear()
+
+    def current(self, tid: int) -> Current:
+        """The emulated kernel's ``current`` while it does a call of this thread.
+
+        The process id is as the client's own pid namespace numbers it, so that a portid equals
+        what getpid() returns; the namespaces are the initial ones.
+        """
+        machine = self._machine
+        return Current(
+            cred=self._root if self._credentials is None else self._credentials(tid),
+            net=machine.init_net,
+            pid_ns=machine.init_pid_ns,
+            tgid_vnr=self._ns_tgid(tid),
+            fget=lambda fd: self._files(tid, fd),
+        )
+
+    def _ns_tgid(self, tid: int) -> int:
+        number = self._ns_tgids.get(tid)
+        if number is None:
+            number = self._ns_tgids[tid] = self.get(tid).status().ns_tgid
+        return number

@@ -1,0 +1,108 @@
+"""One stopped call, from the notification to its answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Mapping
+from typing import Final
+
+from netlink_emu.interpose.abi import Abi
+from netlink_emu.interpose.bpf_filter import AF_NETLINK
+from netlink_emu.interpose.context import Context, Handler, SocketCall
+from netlink_emu.interpose.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.seccomp import Notification
+from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors
+from netlink_emu.interpose.trap import Outcome, Trap
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
+_SOCKETCALL_ARGS: Final = struct.Struct("=3I")
+
+
+class Dispatcher:
+    """Answers the calls of one listener, each completely before the next."""
+
+    def __init__(self, context: Context, abi: Abi) -> None:
+        self._context = context
+        self._abi = abi
+        self._handlers: Mapping[int, Handler] = {
+            abi.numbers[name]: handler for name, handler in HANDLERS.items()
+        }
+        self._socket = abi.numbers["socket"]
+        self._natively = frozenset(abi.numbers[name] for name in WORK_NATIVELY)
+
+    def serve(self, notification: Notification) -> None:
+        """Answer a call, or keep it waiting; what arrived by it is carried out first."""
+        context = self._context
+        trap = Trap(notification, context.memory)
+        listener = context.listener
+        try:
+            outcome = self._outcome(trap)
+            context.flush()
+        except NetlinkError as exc:
+            context.flush()
+            listener.answer(trap.id, error=exc.errno)
+        except ClientGone:
+            context.clients.forget(trap.tid)
+            context.flush()
+            # Killed, or out of our sight (another pid namespace): then it must not hang.
+            listener.answer(trap.id, error=errno.EIO)
+        except ClientSealed:
+            context.summary.sealed += 1
+            self._serve_sealed(trap)
+        else:
+            if outcome is Outcome.PASS:
+                listener.let_pass(trap.id)
+            elif not isinstance(outcome, Outcome):
+                listener.answer(trap.id, value=outcome)
+
+    def _outcome(self, trap: Trap) -> int | Outcome:
+        context = self._context
+        if trap.arch != self._abi.audit_arch:
+            return self._foreign(trap)
+        context.summary.calls[self._abi.names[trap.nr]] += 1
+        if trap.nr == self._socket:
+            return descriptors.socket(context, trap)
+        return self._on_descriptor(trap)
+
+    def _on_descriptor(self, trap: Trap) -> int | Outcome:
+        context = self._context
+        try:
+            copy = context.clients.duplicate(trap.tid, trap.fd)
+        except OSError as exc:
+            if exc.errno == errno.EBADF:
+                return Outcome.PASS  # the host's kernel will say so
+            raise
+        kept = False
+        try:
+            sock = context.sockets.of_descriptor(copy)
+            if sock is None:
+                return Outcome.PASS
+            call = SocketCall(context, trap, sock, copy)
+            outcome = self._handlers[trap.nr](call)
+            kept = call.kept
+            return outcome
+        finally:
+            if not kept:
+                os.close(copy)
+
+    def _foreign(self, trap: Trap) -> int | Outcome:
+        """socketcall(SYS_SOCKET, ...) of i386: the only call of another ABI that asks us."""
+        domain, _, protocol = _SOCKETCALL_ARGS.unpack(
+            trap.read(trap.args[1] & 0xFFFFFFFF, _SOCKETCALL_ARGS.size)
+        )
+        if domain != AF_NETLINK or protocol != NETLINK_GENERIC:
+            return Outcome.PASS
+        self._context.summary.foreign += 1
+        raise NetlinkError(errno.EAFNOSUPPORT)
+
+    def _serve_sealed(self, trap: Trap) -> None:
+        """The pair alone serves a client that we may not look into; it has no addresses."""
+        listener = self._context.listener
+        nothing_of_ours = not len(self._context.sockets)
+        if nothing_of_ours or (trap.arch == self._abi.audit_arch and trap.nr in self._natively):
+            listener.let_pass(trap.id)
+        else:
+            listener.answer(trap.id, error=errno.EACCES)

@@ -1,0 +1,150 @@
+"""Starting a client under the filter, which a thread of ours installs for itself and dies with.
+
+A seccomp filter belongs to a thread and is inherited by what it starts. The listener's descriptor
+lands in our own table, so that no helper process is needed to hand it over.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+from netlink_emu.interpose.bpf_filter import Instruction
+from netlink_emu.interpose.errors import InterposeError, SpawnError
+from netlink_emu.interpose.seccomp import Listener, Notification, install_filter
+
+T = TypeVar("T")
+
+NOT_FOUND: Final = 127
+NOT_EXECUTABLE: Final = 126
+# Python ignores these at its start; a program begins with their default.
+_RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+_POLL_MS: Final = 1
+
+
+@dataclass(slots=True)
+class Launched(Generic[T]):
+    """A listener and what the launcher thread returned.
+
+    ``pending`` are calls of the new client that stopped before anybody served them.
+    """
+
+    listener: Listener
+    value: T
+    pending: list[Notification] = field(default_factory=list)
+
+
+def launch(program: Sequence[Instruction], start: Callable[[], T]) -> Launched[T]:
+    """Run ``start`` in a fresh thread under the filter; what it starts inherits the filter.
+
+    Raises what ``start`` raises, or Unsupported. The thread's own calls are let pass until it
+    ends, also where this process has descriptors beyond the filter's threshold.
+    """
+    launcher = _Launcher(program, start)
+    launcher.start()
+    pending = launcher.serve()
+    launcher.join()
+    if launcher.error is not None:
+        if launcher.listener is not None:
+            launcher.listener.close()
+        raise launcher.error
+    assert launcher.listener is not None
+    return Launched(launcher.listener, launcher.result[0], pending)
+
+
+class _Launcher(threading.Thread, Generic[T]):
+    def __init__(self, program: Sequence[Instruction], start: Callable[[], T]) -> None:
+        super().__init__(name="netlink-emu launcher")
+        self._program = program
+        self._start_client = start
+        self._tried = threading.Event()
+        self.listener: Listener | None = None
+        self.result: list[T] = []
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.listener = Listener(install_filter(self._program))
+            self._tried.set()
+            self.result.append(self._start_client())
+        except BaseException as exc:
+            self.error = exc
+        finally:
+            self._tried.set()
+
+    def serve(self) -> list[Notification]:
+        """Let this thread's calls pass while it runs; returns the calls of others."""
+        self._tried.wait()
+        pending: list[Notification] = []
+        if self.listener is None:
+            return pending
+        poll = select.poll()
+        poll.register(self.listener, select.POLLIN)
+        while self.is_alive():
+            for _, events in poll.poll(_POLL_MS):
+                if not events & select.POLLIN:
+                    return pending
+                notification = self.listener.receive()
+                if notification is None:
+                    continue
+                if notification.tid == self.native_id:
+                    self.listener.let_pass(notification.id)
+                else:
+                    pending.append(notification)
+        return pending
+
+
+def spawn_command(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    blocked: Iterable[int] | None = None,
+) -> int:
+    """Start a program as a shell would; returns its pid.
+
+    It gets ``blocked`` as its signal mask, else ours. Raises SpawnError in words for the user.
+    """
+    environment = dict(os.environ) if env is None else dict(env)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if blocked is None else blocked
+    path = find_program(command[0], environment)
+    try:
+        return _posix_spawn(path, command, environment, mask)
+    except OSError as exc:
+        if exc.errno == errno.ENOEXEC:  # a script without "#!", which execvp() gives to sh
+            return _posix_spawn("/bin/sh", ["sh", path, *command[1:]], environment, mask)
+        raise _spawn_error(command[0], exc) from exc
+
+
+def _posix_spawn(
+    path: str, argv: Sequence[str], env: Mapping[str, str], mask: Iterable[int]
+) -> int:
+    return os.posix_spawn(path, list(argv), env, setsigmask=mask, setsigdef=_RESTORED)
+
+
+def find_program(name: str, env: Mapping[str, str]) -> str:
+    """The path that execvp(3) would take; raises SpawnError."""
+    if "/" in name:
+        return name
+    forbidden = False
+    for directory in os.get_exec_path(env):
+        path = Path(directory) / name
+        if not path.is_file():
+            continue
+        if os.access(path, os.X_OK):
+            return str(path)
+        forbidden = True
+    if forbidden:
+        raise SpawnError(f"{name}: permission denied", NOT_EXECUTABLE)
+    raise SpawnError(f"{name}: command not found", NOT_FOUND)
+
+
+def _spawn_error(name: str, exc: OSError) -> InterposeError:
+    status = NOT_FOUND if exc.errno == errno.ENOENT else NOT_EXECUTABLE
+    return SpawnError(f"{name}: {os.strerror(exc.errno or 0).lower()}", status)

@@ -1,0 +1,82 @@
+"""The system calls that Python's standard library lacks, through the C library's wrappers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any, Final
+
+from netlink_emu.interpose.abi import native
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+get_errno: Final = ctypes.get_errno
+
+# include/uapi/linux/prctl.h
+PR_SET_CHILD_SUBREAPER: Final = 36
+PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def _function(name: str, result: Any, *arguments: Any) -> Any:
+    """A function of the C library with its types; each call gives an object of its own."""
+    function = _libc[name]
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+_PROCESS_VM: Final = (
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_ulong,
+    ctypes.c_void_p,
+    ctypes.c_ulong,
+    ctypes.c_ulong,
+)
+process_vm_readv: Final = _function("process_vm_readv", ctypes.c_ssize_t, *_PROCESS_VM)
+process_vm_writev: Final = _function("process_vm_writev", ctypes.c_ssize_t, *_PROCESS_VM)
+
+recv: Final = _function(
+    "recv", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+)
+_prctl: Final = _function("prctl", ctypes.c_int, ctypes.c_int, *(ctypes.c_ulong,) * 4)
+_signalfd: Final = _function("signalfd", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
+
+
+def system_call(name: str, arity: int) -> Any:
+    """A function for a system call with ``arity`` arguments, all numbers or addresses.
+
+    It returns -1 on failure; :func:`get_errno` then says why.
+    """
+    function = _function("syscall", ctypes.c_long, *(ctypes.c_long,) * (arity + 1))
+    number = native().numbers[name]
+
+    def call(*args: int) -> int:
+        result: int = function(number, *args)
+        return result
+
+    return call
+
+
+def last_error(what: str) -> OSError:
+    """What the call before failed with."""
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def prctl(option: int, argument: int) -> None:
+    """prctl(2) with one argument; raises OSError."""
+    if _prctl(option, argument, 0, 0, 0) < 0:
+        raise last_error("prctl")
+
+
+def signalfd(signals: set[int]) -> int:
+    """A descriptor that yields these signals while they are blocked: signalfd(2)."""
+    mask = bytearray(128)  # sigset_t of the C library
+    for number in signals:
+        mask[(number - 1) // 8] |= 1 << (number - 1) % 8
+    buffer = (ctypes.c_char * len(mask)).from_buffer(mask)
+    fd: int = _signalfd(-1, ctypes.addressof(buffer), os.O_CLOEXEC | os.O_NONBLOCK)
+    if fd < 0:
+        raise last_error("signalfd")
+    return fd

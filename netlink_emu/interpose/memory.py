@@ -1,0 +1,109 @@
+"""A client's memory, read and written from outside.
+
+process_vm_readv(2) and process_vm_writev(2) rather than /proc/T/mem: they look the address space
+up at each call, where an open /proc/T/mem keeps that of before an execve() (the parent's, after
+a vfork()), and they respect the protection of pages, where /proc/T/mem writes through it. What
+the client's kernel would answer with EFAULT therefore is EFAULT here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from collections.abc import Sequence
+from typing import Any, Final
+
+from netlink_emu.interpose import libc
+from netlink_emu.protocol.errors import NetlinkError
+
+UIO_MAXIOV: Final = 1024
+# One iovec for us and as many for the client as a call takes; more go in several calls.
+_BATCH: Final = 256
+_ADDRESS_SPACE: Final = 1 << 64
+
+
+class ClientGone(Exception):
+    """The thread whose call we answer does not exist any more: nobody waits for the answer."""
+
+
+class ClientSealed(Exception):
+    """We may not look into the client: it is not dumpable, or a policy forbids it."""
+
+
+class ClientMemory:
+    """Access to the memory of clients by thread id. Not for several threads at a time."""
+
+    def __init__(self, capacity: int = 1 << 18) -> None:
+        self._vectors = bytearray(16 * (1 + _BATCH))
+        self._vectors_at = _address_of(self._vectors)
+        self._grow(capacity)
+
+    def _grow(self, capacity: int) -> None:
+        self._buffer = bytearray(capacity)
+        self._view = memoryview(self._buffer)
+        self._buffer_at = _address_of(self._buffer)
+
+    def read(self, tid: int, address: int, size: int) -> bytes:
+        """``size`` bytes at ``address``; raises NetlinkError(EFAULT) unless all are readable."""
+        return self.gather(tid, ((address, size),))
+
+    def gather(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
+        """The bytes of several (address, size), one after the other; EFAULT as for one."""
+        pieces = [piece for piece in pieces if piece[1]]
+        total = sum(size for _, size in pieces)
+        if total > len(self._buffer):
+            self._grow(total)
+        done = 0
+        for start in range(0, len(pieces), _BATCH):
+            done += self._transfer(
+                libc.process_vm_readv, tid, pieces[start : start + _BATCH], done
+            )
+        return self._view[:total].tobytes()
+
+    def write(self, tid: int, pieces: Sequence[tuple[int, bytes]]) -> None:
+        """Write each (address, bytes), in this order.
+
+        Raises NetlinkError(EFAULT) where that is not allowed; what stands before is written.
+        """
+        pieces = [piece for piece in pieces if piece[1]]
+        total = sum(len(data) for _, data in pieces)
+        if total > len(self._buffer):
+            self._grow(total)
+        at = 0
+        for _, data in pieces:
+            self._view[at : at + len(data)] = data
+            at += len(data)
+        places = [(address, len(data)) for address, data in pieces]
+        done = 0
+        for start in range(0, len(places), _BATCH):
+            done += self._transfer(
+                libc.process_vm_writev, tid, places[start : start + _BATCH], done
+            )
+
+    def _transfer(self, call: Any, tid: int, pieces: Sequence[tuple[int, int]], at: int) -> int:
+        """Move ``pieces`` from or to our buffer at offset ``at``; returns the bytes moved."""
+        flat: list[int] = []
+        total = 0
+        for address, size in pieces:
+            if address + size > _ADDRESS_SPACE:
+                raise NetlinkError(errno.EFAULT)
+            flat += (address, size)
+            total += size
+        count = len(pieces)
+        struct.pack_into(
+            f"={2 + 2 * count}Q", self._vectors, 0, self._buffer_at + at, total, *flat
+        )
+        moved: int = call(tid, self._vectors_at, 1, self._vectors_at + 16, count, 0)
+        if moved == total:
+            return moved
+        reason = libc.get_errno() if moved < 0 else errno.EFAULT
+        if reason == errno.ESRCH:
+            raise ClientGone
+        if reason == errno.EPERM:
+            raise ClientSealed
+        raise NetlinkError(errno.EFAULT)
+
+
+def _address_of(buffer: bytearray) -> int:
+    return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))

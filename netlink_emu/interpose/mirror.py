@@ -1,0 +1,177 @@
+"""The socket pair behind an emulated socket: its client end is what the client's descriptor is.
+
+The queue that counts is the model's (``NetlinkSock.receive_queue``). The datagrams at its head
+also lie in the pair, so that poll, select and epoll on the client's descriptor answer by
+themselves, and that a read which never stops (on a low descriptor made by dup2, through
+io_uring, in another program) finds them. What such a read takes is noticed by the bytes that
+still lie there (SIOCOUTQ).
+
+The pair is of type SOCK_SEQPACKET: its server end sees end of file when the client's last
+descriptor is closed, and takes what is sent to it whatever address is given (net/unix/af_unix.c
+unix_seqpacket_sendmsg()); a SOCK_DGRAM pair does neither.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import itertools
+import os
+import socket
+from collections import deque
+from typing import Final
+
+from netlink_emu.interpose import libc
+from netlink_emu.interpose.bpf_filter import SIOCOUTQ
+
+_MSG_TAKE: Final = socket.MSG_DONTWAIT | socket.MSG_TRUNC
+_SO_SNDBUFFORCE: Final = 32
+# As much as the model may queue for any client that sets SO_RCVBUF to net.core.rmem_max or less.
+_SEND_BUFFER: Final = 1 << 23
+
+# No room; longer than the send buffer that we may have; the client end is closed.
+_NOT_NOW: Final = frozenset(
+    {
+        errno.EAGAIN,
+        errno.ENOBUFS,
+        errno.EMSGSIZE,
+        errno.EPIPE,
+        errno.ECONNRESET,
+        errno.ECONNREFUSED,
+    }
+)
+
+_names: Final = itertools.count()
+
+
+class Mirror:
+    """A pair of sockets, of which this process keeps the server end."""
+
+    def __init__(self, *, nonblocking: bool) -> None:
+        client, self._server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        client.settimeout(0 if nonblocking else None)
+        self._server.settimeout(0)
+        status = os.fstat(client.fileno())
+        self.identity: Final = (status.st_dev, status.st_ino)
+        self._client: socket.socket | None = client
+        self._charges: deque[int] = deque()
+        self._charged = 0
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self._widen()
+        self._pose()
+
+    def _widen(self) -> None:
+        try:
+            self._server.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
+        except PermissionError:
+            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+    def _pose(self) -> None:
+        """Take a name that reads like the kernel's address, but for nl_family 1.
+
+        struct sockaddr_un has its path where sockaddr_nl has nl_pad, nl_pid and nl_groups; an
+        abstract path begins with NUL, and one more byte tells 256 names apart. A socket without
+        one works, a read that does not stop then gets no address.
+        """
+        for _ in range(4):
+            name = bytes((0, next(_names) & 0xFF)) + bytes(8)
+            try:
+                self._server.bind(name)
+            except OSError:
+                continue
+            return
+
+    def fileno(self) -> int:
+        """The server end's."""
+        return self._server.fileno()
+
+    def client_fileno(self) -> int:
+        """The client end's, until :meth:`hand_over`."""
+        assert self._client is not None
+        return self._client.fileno()
+
+    def hand_over(self) -> None:
+        """The client has its end, or never will: forget ours, for end of file needs that."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def close(self) -> None:
+        """A client that still has its end reads end of file."""
+        self.hand_over()
+        self._server.close()
+
+    def __len__(self) -> int:
+        """How many datagrams of the model's queue lie in the pair, from its head on."""
+        return len(self._charges)
+
+    def push(self, data: bytes) -> bool:
+        """Put one more datagram there; False if there is no room now, or nobody to read it."""
+        try:
+            self._server.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except OSError as exc:
+            if exc.errno not in _NOT_NOW:
+                raise
+            return False
+        charge = _charge(len(data))
+        self._charges.append(charge)
+        self._charged += charge
+        return True
+
+    def taken(self) -> int:
+        """How many datagrams a client has taken past us since we looked last."""
+        if not self._charges:
+            return 0
+        left = _outstanding(self._server)
+        count = 0
+        while self._charges and self._charged - self._charges[0] >= left:
+            self._drop()
+            count += 1
+        return count
+
+    def take(self, client_fd: int) -> None:
+        """Take the first datagram off the pair, from a duplicate of the client's descriptor."""
+        if self._charges:
+            self._drop()
+            # Without room for it: the bytes are known, and SEQPACKET drops the rest.
+            libc.recv(client_fd, None, 0, _MSG_TAKE)
+
+    def _drop(self) -> None:
+        self._charged -= self._charges.popleft()
+
+    def receive(self, limit: int) -> tuple[bytes, int] | None:
+        """What a client sent past us, with its pid; None at end of file.
+
+        Raises BlockingIOError when there is nothing.
+        """
+        try:
+            data, control, _, _ = self._server.recvmsg(limit, socket.CMSG_SPACE(12))
+        except ConnectionResetError:  # closed with datagrams unread
+            return None
+        if not data and not control:  # an empty datagram would have credentials
+            return None
+        pid = int.from_bytes(control[0][2][:4], "little") if control else 0
+        return data, pid
+
+
+def _outstanding(end: socket.socket) -> int:
+    """SIOCOUTQ: what of the datagrams sent from ``end`` is unread, in skb->truesize."""
+    value = array.array("i", [0])
+    fcntl.ioctl(end.fileno(), SIOCOUTQ, value)
+    return value[0]
+
+
+_charge_of: dict[int, int] = {}
+
+
+def _charge(size: int) -> int:
+    """What a datagram of ``size`` bytes is charged (skb->truesize), measured once on a pair."""
+    charge = _charge_of.get(size)
+    if charge is None:
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with near, far:
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            near.send(bytes(size))
+            charge = _charge_of[size] = _outstanding(near)
+    return charge

@@ -1,0 +1,69 @@
+"""Emulated sockets: a NetlinkSock of the emulated kernel, and what stands for it in a client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from netlink_emu.interpose.mirror import Mirror
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.current import Current
+
+
+class EmulatedSocket:
+    """One socket of a client; ``opener`` is who made it."""
+
+    def __init__(self, nl: NetlinkSock, mirror: Mirror, opener: Current) -> None:
+        self.nl: Final = nl
+        self.mirror: Final = mirror
+        self.opener: Final = opener
+
+    def settle(self) -> None:
+        """Let the model forget what the client has read past us; dumps go on by that."""
+        for _ in range(self.mirror.taken()):
+            self.nl.take_datagram()
+
+    def fill(self) -> None:
+        """Put into the pair what the model has queued and the pair has room for."""
+        queue = self.nl.receive_queue
+        mirror = self.mirror
+        for index in range(len(mirror), len(queue)):
+            if not mirror.push(queue[index].data):
+                return
+
+
+class Sockets:
+    """All emulated sockets of one listener, found by what a client's descriptor refers to."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[tuple[int, int], EmulatedSocket] = {}
+        self._by_fileno: dict[int, EmulatedSocket] = {}
+        self._by_model: dict[NetlinkSock, EmulatedSocket] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def __iter__(self) -> Iterator[EmulatedSocket]:
+        return iter(list(self._by_identity.values()))
+
+    def add(self, sock: EmulatedSocket) -> None:
+        self._by_identity[sock.mirror.identity] = sock
+        self._by_fileno[sock.mirror.fileno()] = sock
+        self._by_model[sock.nl] = sock
+
+    def remove(self, sock: EmulatedSocket) -> None:
+        del self._by_identity[sock.mirror.identity]
+        del self._by_fileno[sock.mirror.fileno()]
+        del self._by_model[sock.nl]
+
+    def of_descriptor(self, fd: int) -> EmulatedSocket | None:
+        """The socket that ``fd``, a duplicate of a client's descriptor, refers to."""
+        status = os.fstat(fd)
+        return self._by_identity.get((status.st_dev, status.st_ino))
+
+    def of_server_end(self, fileno: int) -> EmulatedSocket | None:
+        return self._by_fileno.get(fileno)
+
+    def of_model(self, nl: NetlinkSock) -> EmulatedSocket | None:
+        return self._by_model.get(nl)

@@ -1,0 +1,71 @@
+"""What the clients of a supervisor did, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+# include/uapi/linux/netlink.h
+_PROTOCOLS: Final = {
+    0: "NETLINK_ROUTE", 2: "NETLINK_USERSOCK", 3: "NETLINK_FIREWALL", 4: "NETLINK_SOCK_DIAG",
+    5: "NETLINK_NFLOG", 6: "NETLINK_XFRM", 7: "NETLINK_SELINUX", 8: "NETLINK_ISCSI",
+    9: "NETLINK_AUDIT", 10: "NETLINK_FIB_LOOKUP", 11: "NETLINK_CONNECTOR",
+    12: "NETLINK_NETFILTER", 13: "NETLINK_IP6_FW", 14: "NETLINK_DNRTMSG",
+    15: "NETLINK_KOBJECT_UEVENT", 16: "NETLINK_GENERIC", 18: "NETLINK_SCSITRANSPORT",
+    19: "NETLINK_ECRYPTFS", 20: "NETLINK_RDMA", 21: "NETLINK_CRYPTO", 22: "NETLINK_SMC",
+}  # fmt: skip
+
+
+def protocol_name(number: int) -> str:
+    """The constant's name, or the number where there is none."""
+    return _PROTOCOLS.get(number, str(number))
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts since the supervisor began.
+
+    ``sockets`` are emulated ones, ``passed`` sockets of other netlink protocols, which the
+    host's kernel answers. ``calls`` counts every stopped call by name. ``past_us`` counts
+    datagrams that were sent without a stop. ``sealed`` are calls of clients that we may not look
+    into. ``foreign`` are sockets refused to programs of the host's other ABI.
+    """
+
+    sockets: int = 0
+    sent: int = 0
+    received: int = 0
+    past_us: int = 0
+    sealed: int = 0
+    foreign: int = 0
+    passed: Counter[int] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """The counts in words, one line each; what did not happen is left out."""
+        lines = [
+            f"{_count(self.sockets, 'generic netlink socket')}, "
+            f"{_count(self.sent, 'request datagram')}, "
+            f"{_count(self.received, 'datagram')} received"
+        ]
+        if self.calls:
+            calls = ", ".join(f"{name} {n}" for name, n in self.calls.most_common())
+            lines.append(f"system calls: {calls}")
+        for number, n in sorted(self.passed.items()):
+            lines.append(
+                f"{_count(n, f'{protocol_name(number)} socket')} made by the host's kernel"
+            )
+        if self.past_us:
+            lines.append(f"{_count(self.past_us, 'datagram')} sent past the filter, answered late")
+        if self.sealed:
+            lines.append(
+                f"{_count(self.sealed, 'call')} of clients that may not be looked into "
+                "(not dumpable): run as root to serve them"
+            )
+        if self.foreign:
+            lines.append(f"{_count(self.foreign, 'socket')} refused to 32-bit programs")
+        return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

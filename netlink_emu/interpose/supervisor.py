@@ -1,0 +1,140 @@
+"""The loop that answers the clients of one listener, on trio."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.clients import Clients, CredentialPolicy
+from netlink_emu.interpose.context import Context
+from netlink_emu.interpose.dispatch import Dispatcher
+from netlink_emu.interpose.seccomp import Listener, Notification
+from netlink_emu.interpose.summary import Summary
+from netlink_emu.kernel.kernel import Kernel
+
+# Seconds between two looks for signals of calls that wait.
+TICK: Final = 0.01
+# After an answer the next call usually comes at once: waiting for it here, for milliseconds, is
+# cheaper than a turn of trio's loop. The rest of the process waits no longer than a stretch.
+_LINGER_MS: Final = 1
+_STRETCH: Final = 0.005
+
+
+class Supervisor:
+    """Serves the clients of ``listener`` in ``kernel``; see :meth:`run`.
+
+    ``high`` is the threshold that their filter was built with.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        listener: Listener,
+        *,
+        high: int,
+        credentials: CredentialPolicy | None = None,
+        pending: Sequence[Notification] = (),
+    ) -> None:
+        self._listener = listener
+        self._pending = pending
+        self._context = Context(kernel, listener, Clients(kernel.machine, credentials), high)
+        self._context.on_ready = self._arrived
+        self._dispatcher = Dispatcher(self._context, native())
+        self._arrival = trio.Event()
+        self._someone_waits = trio.Event()
+        self._serving = False
+
+    @property
+    def summary(self) -> Summary:
+        return self._context.summary
+
+    async def run(self) -> None:
+        """Serve until the last client has ended. Closes the listener at the end."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._serve_ends)
+                nursery.start_soon(self._carry_arrivals)
+                nursery.start_soon(self._look_after_waiting)
+                await self._serve_calls()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._context.close()
+            trio.lowlevel.notify_closing(self._listener)
+            self._listener.close()
+
+    async def _serve_calls(self) -> None:
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        for notification in self._pending:
+            self._serve(notification)
+        while True:
+            await trio.lowlevel.wait_readable(self._listener)
+            if not self._serve_stretch(poll):
+                return
+
+    def _serve_stretch(self, poll: select.poll) -> bool:
+        """Answer calls as long as they come without a pause; False when no client is left."""
+        end = time.monotonic() + _STRETCH
+        timeout = 0
+        while events := poll.poll(timeout):
+            if not events[0][1] & select.POLLIN:
+                return False  # POLLHUP: the last filtered task has ended
+            notification = self._listener.receive()
+            if notification is not None:
+                self._serve(notification)
+            if time.monotonic() > end:
+                break
+            timeout = _LINGER_MS
+        self._note_waiting()
+        return True
+
+    def _serve(self, notification: Notification) -> None:
+        self._serving = True
+        try:
+            self._dispatcher.serve(notification)
+        finally:
+            self._serving = False
+
+    async def _serve_ends(self) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(self._context.ends)
+            self._context.serve_ends()
+            self._note_waiting()
+
+    def _arrived(self) -> None:
+        if not self._serving:
+            self._arrival.set()
+
+    async def _carry_arrivals(self) -> None:
+        """Datagrams that no call of a client caused: events of the emulated machine."""
+        while True:
+            await self._arrival.wait()
+            self._arrival = trio.Event()
+            self._context.flush()
+
+    def flush(self) -> None:
+        """Carry datagrams that have just been queued to the clients now, not a moment later."""
+        self._context.flush()
+
+    def _note_waiting(self) -> None:
+        if self._context.needs_ticks:
+            self._someone_waits.set()
+
+    async def _look_after_waiting(self) -> None:
+        while True:
+            await self._someone_waits.wait()
+            while self._context.needs_ticks:
+                await trio.sleep(self._seconds_to_next_tick())
+                self._context.tick()
+            self._someone_waits = trio.Event()
+
+    def _seconds_to_next_tick(self) -> float:
+        deadline = self._context.waiting.next_deadline()
+        if deadline is None:
+            return TICK
+        return min(TICK, max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,67 @@
+"""bind, connect, getsockname, getpeername; and what netlink sockets do not do."""
+
+from __future__ import annotations
+
+from netlink_emu.interpose.context import SocketCall
+from netlink_emu.interpose.uapi import place_address, read_address
+from netlink_emu.kernel.current import Current
+from netlink_emu.protocol.netlink import SOCKADDR_NL
+
+
+def bind(call: SocketCall) -> int:
+    """bind(2)."""
+    trap = call.trap
+    address = read_address(trap, trap.long_arg(1), trap.int_arg(2))
+    current = call.current()
+    make_room(call, current, address)
+    call.nl.bind(current, address)
+    return 0
+
+
+def connect(call: SocketCall) -> int:
+    """connect(2)."""
+    trap = call.trap
+    address = read_address(trap, trap.long_arg(1), trap.int_arg(2))
+    current = call.current()
+    make_room(call, current)
+    call.nl.connect(current, address)
+    return 0
+
+
+def make_room(call: SocketCall, current: Current, address: bytes = b"") -> None:
+    """Before a socket gets a portid: whoever has closed that one shall not be in the way."""
+    nl = call.nl
+    if nl.bound:
+        return
+    wanted = 0
+    if len(address) >= SOCKADDR_NL.size:
+        wanted = SOCKADDR_NL[nl.kernel.profile.arch.order].decode(address).nl_pid
+    call.context.free_portid(nl, wanted or current.tgid_vnr)
+
+
+def getsockname(call: SocketCall) -> int:
+    """getsockname(2)."""
+    return _give_name(call, call.nl.getsockname())
+
+
+def getpeername(call: SocketCall) -> int:
+    """getpeername(2)."""
+    return _give_name(call, call.nl.getpeername())
+
+
+def _give_name(call: SocketCall, name: bytes) -> int:
+    trap = call.trap
+    trap.write(place_address(trap, name, trap.long_arg(1), trap.long_arg(2)))
+    return 0
+
+
+def not_supported(call: SocketCall) -> int:
+    """listen(2), accept(2), accept4(2), shutdown(2)."""
+    call.nl.not_supported()
+    return 0
+
+
+def ioctl(call: SocketCall) -> int:
+    """ioctl(2) of the requests that the filter stops: those that AF_UNIX alone knows."""
+    call.nl.ioctl(call.trap.unsigned_arg(1))
+    return 0

@@ -1,0 +1,84 @@
+"""socket, dup and fcntl(F_DUPFD): the calls that make a descriptor of an emulated socket."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+from netlink_emu.interpose import fds
+from netlink_emu.interpose.bpf_filter import F_DUPFD_CLOEXEC
+from netlink_emu.interpose.context import Context, SocketCall
+from netlink_emu.interpose.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.mirror import Mirror
+from netlink_emu.interpose.sockets import EmulatedSocket
+from netlink_emu.interpose.trap import Outcome, Trap
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
+SOCK_TYPE_MASK: Final = 0xF
+SOCK_CLOEXEC: Final = os.O_CLOEXEC
+SOCK_NONBLOCK: Final = os.O_NONBLOCK
+
+
+def socket(context: Context, trap: Trap) -> Outcome:
+    """socket(AF_NETLINK, ...): emulated if it is NETLINK_GENERIC, the host kernel's otherwise."""
+    protocol = trap.int_arg(2)
+    if protocol != NETLINK_GENERIC:
+        context.summary.passed[protocol] += 1
+        return Outcome.PASS
+    kind = trap.int_arg(1)
+    if kind & ~SOCK_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK):
+        raise NetlinkError(errno.EINVAL)
+    current = context.clients.current(trap.tid)
+    nl = context.kernel.socket(current, kind & SOCK_TYPE_MASK, protocol)
+    mirror = Mirror(nonblocking=bool(kind & SOCK_NONBLOCK))
+    sock = EmulatedSocket(nl, mirror, current)
+    context.add_socket(sock)
+    try:
+        _give(
+            context, trap, mirror.client_fileno(), context.high, cloexec=bool(kind & SOCK_CLOEXEC)
+        )
+    except BaseException:
+        context.close_socket(sock)
+        raise
+    mirror.hand_over()
+    return Outcome.ANSWERED
+
+
+def dup(call: SocketCall) -> Outcome:
+    """dup(2), but to a high number."""
+    _give(call.context, call.trap, call.copy, call.context.high, cloexec=False)
+    return Outcome.ANSWERED
+
+
+def fcntl(call: SocketCall) -> Outcome:
+    """fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC, from the asked for number on or a higher one."""
+    trap = call.trap
+    cloexec = trap.int_arg(1) == F_DUPFD_CLOEXEC
+    at_least = trap.int_arg(2)
+    if at_least < 0:
+        raise NetlinkError(errno.EINVAL)
+    try:
+        _give(call.context, trap, call.copy, max(at_least, call.context.high), cloexec=cloexec)
+    except NetlinkError:
+        if at_least > call.context.high:  # from RLIMIT_NOFILE on: f_dupfd() of fs/file.c
+            raise NetlinkError(errno.EINVAL) from None
+        raise
+    return Outcome.ANSWERED
+
+
+def _give(context: Context, trap: Trap, fd: int, at_least: int, *, cloexec: bool) -> None:
+    """Put ``fd`` into the client and let its call return the number."""
+    try:
+        number = fds.free_number(trap.tid, at_least)
+    except ClientSealed:
+        number = at_least  # adding a descriptor needs no right to look
+    try:
+        context.listener.add_descriptor(trap.id, fd, number, cloexec=cloexec)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ESRCH, errno.EINPROGRESS):
+            raise ClientGone from exc
+        if exc.errno in (errno.EBADF, errno.EMFILE):  # at or beyond its RLIMIT_NOFILE
+            raise NetlinkError(errno.EMFILE) from exc
+        raise

@@ -1,0 +1,86 @@
+"""getsockopt and setsockopt: what netlink has is the model's, the rest the host's kernel does."""
+
+from __future__ import annotations
+
+import struct
+from errno import EINVAL, ENOPROTOOPT
+from typing import Final
+
+from netlink_emu.interpose.context import SocketCall
+from netlink_emu.interpose.trap import Outcome
+from netlink_emu.kernel.sock import SO_RCVTIMEO, SO_SNDTIMEO
+from netlink_emu.protocol.bpf import BPF_MAXINSNS
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import SOL_SOCKET
+
+SO_ATTACH_FILTER: Final = 26
+SO_DETACH_FILTER: Final = 27
+# The same options with 64-bit times on every architecture.
+_SAME: Final = {66: SO_RCVTIMEO, 67: SO_SNDTIMEO}  # SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW
+_TIMEOUTS: Final = frozenset({SO_RCVTIMEO, SO_SNDTIMEO})
+# No option of netlink is longer than the memberships, 4 bytes for each 32 groups.
+_LONGEST: Final = 4096
+# struct sock_fprog { unsigned short len; struct sock_filter *filter; };
+_FPROG: Final = struct.Struct("=H6xQ")
+_SOCK_FILTER: Final = struct.Struct("=HBBI")
+
+
+def setsockopt(call: SocketCall) -> int | Outcome:
+    """setsockopt(2)."""
+    trap = call.trap
+    level, option, at, length = trap.int_arg(1), trap.int_arg(2), trap.long_arg(3), trap.int_arg(4)
+    if length < 0:
+        raise NetlinkError(EINVAL)
+    if level == SOL_SOCKET:
+        if option == SO_ATTACH_FILTER:
+            return _attach_filter(call, at, length)
+        if option == SO_DETACH_FILTER:
+            call.nl.detach_filter()
+            return 0
+        option = _SAME.get(option, option)
+    value = trap.read(at, min(length, _LONGEST))
+    try:
+        call.nl.setsockopt(call.current(), level, option, value)
+    except NetlinkError as exc:
+        return _elsewhere(exc, level)
+    # A receive that the filter does not see keeps to the time-out, too.
+    return Outcome.PASS if level == SOL_SOCKET and option in _TIMEOUTS else 0
+
+
+def getsockopt(call: SocketCall) -> int | Outcome:
+    """getsockopt(2)."""
+    trap = call.trap
+    level, option, at, length_at = (
+        trap.int_arg(1),
+        trap.int_arg(2),
+        trap.long_arg(3),
+        trap.long_arg(4),
+    )
+    if level == SOL_SOCKET:
+        option = _SAME.get(option, option)
+    length = trap.read_int(length_at)
+    try:
+        data, reported = call.nl.getsockopt(level, option, length)
+    except NetlinkError as exc:
+        return _elsewhere(exc, level)
+    trap.write([(at, data), (length_at, reported.to_bytes(4, "little", signed=True))])
+    return 0
+
+
+def _elsewhere(exc: NetlinkError, level: int) -> Outcome:
+    """What the model does not know at SOL_SOCKET (SO_MARK, SO_PRIORITY...) does no harm."""
+    if level == SOL_SOCKET and exc.errno == ENOPROTOOPT:
+        return Outcome.PASS
+    raise exc
+
+
+def _attach_filter(call: SocketCall, at: int, length: int) -> int:
+    """SO_ATTACH_FILTER: the program runs over each datagram before it is queued."""
+    if length != _FPROG.size:
+        raise NetlinkError(EINVAL)
+    count, program_at = _FPROG.unpack(call.trap.read(at, _FPROG.size))
+    if not 0 < count <= BPF_MAXINSNS or not program_at:
+        raise NetlinkError(EINVAL)
+    code = call.trap.read(program_at, count * _SOCK_FILTER.size)
+    call.nl.attach_filter(list(_SOCK_FILTER.iter_unpack(code)))
+    return 0

@@ -1,0 +1,211 @@
+"""recv and its kin: what the model's queue holds goes into the client's memory."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from errno import EAGAIN, EFAULT, EINVAL
+from typing import Final
+
+from netlink_emu.interpose.context import SocketCall
+from netlink_emu.interpose.memory import UIO_MAXIOV
+from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, receive_seconds
+from netlink_emu.interpose.trap import Outcome
+from netlink_emu.interpose.uapi import (
+    MMSGHDR_SIZE,
+    MSGHDR_SIZE,
+    Iovec,
+    MsgHdr,
+    place_address,
+    place_msghdr,
+    readv_iovec,
+    scatter,
+    single,
+    total,
+)
+from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
+from netlink_emu.protocol.errors import NetlinkError
+
+MSG_ERRQUEUE: Final = 0x2000
+MSG_WAITFORONE: Final = 0x10000
+MSG_CMSG_CLOEXEC: Final = 0x40000000
+# struct __kernel_timespec { s64 tv_sec; s64 tv_nsec; };
+_TIMESPEC: Final = struct.Struct("=qq")
+
+# What a kind of receive writes besides the data.
+Places = list[tuple[int, bytes]]
+Place = Callable[[RecvMsg], Places]
+
+
+def recvfrom(call: SocketCall) -> int | Outcome:
+    """recvfrom(2), recv(2)."""
+    trap = call.trap
+    name_at, length_at = trap.long_arg(4), trap.long_arg(5)
+
+    def place(received: RecvMsg) -> Places:
+        return place_address(trap, received.name, name_at, length_at) if name_at else []
+
+    return _receive(call, single(trap.long_arg(1), trap.long_arg(2)), trap.unsigned_arg(3), place)
+
+
+def read(call: SocketCall) -> int | Outcome:
+    """read(2); of 0 bytes it does not reach the socket's queue."""
+    trap = call.trap
+    if not trap.long_arg(2):
+        return 0
+    return _receive(call, single(trap.long_arg(1), trap.long_arg(2)), 0, _nothing)
+
+
+def readv(call: SocketCall) -> int | Outcome:
+    """readv(2)."""
+    trap = call.trap
+    pieces = readv_iovec(trap, trap.long_arg(1), trap.long_arg(2))
+    return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
+
+
+def recvmsg(call: SocketCall) -> int | Outcome:
+    """recvmsg(2)."""
+    trap = call.trap
+    flags = trap.unsigned_arg(2)
+    header = MsgHdr.read(trap, trap.long_arg(1))
+    return _receive(call, header.iovec(trap), flags, _message_places(call, header, flags))
+
+
+def recvmmsg(call: SocketCall) -> int | Outcome:
+    """recvmmsg(2)."""
+    return _Batch(call).start()
+
+
+def _nothing(_received: RecvMsg) -> Places:
+    return []
+
+
+def _message_places(call: SocketCall, header: MsgHdr, flags: int) -> Place:
+    def place(received: RecvMsg) -> Places:
+        shown = received.flags | flags & MSG_CMSG_CLOEXEC
+        return place_msghdr(call.trap, header, received.name, received.control, shown)
+
+    return place
+
+
+def _receive(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> int | Outcome:
+    def attempt() -> int:
+        return receive_once(call, pieces, flags, place)
+
+    try:
+        return attempt()
+    except NetlinkError as exc:
+        if exc.errno != EAGAIN or not may_wait(call, flags):
+            raise
+    return call.wait(attempt, receive_seconds(call))
+
+
+def receive_once(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> int:
+    """One datagram; raises EAGAIN where there is none.
+
+    As in the kernel, a datagram is taken off the queue before it is copied: one that meets a bad
+    pointer is lost.
+    """
+    sock = call.sock
+    sock.settle()
+    received = sock.nl.recvmsg(total(pieces), flags)
+    if not flags & MSG_PEEK:
+        sock.mirror.take(call.copy)
+        sock.fill()
+        call.context.summary.received += 1
+    places = scatter(pieces, received.data)
+    try:
+        places += place(received)
+    except NetlinkError:
+        call.trap.write(places)
+        raise
+    call.trap.write(places)
+    return received.result
+
+
+class _Batch:
+    """recvmmsg(2): do_recvmmsg() of net/socket.c."""
+
+    def __init__(self, call: SocketCall) -> None:
+        trap = call.trap
+        self.call = call
+        self.at = trap.long_arg(1)
+        self.count = min(trap.unsigned_arg(2), UIO_MAXIOV)
+        self.flags = trap.unsigned_arg(3)
+        self.timeout_at = trap.long_arg(4)
+        self.done = 0
+        self.end: float | None = None
+        if self.timeout_at:
+            self.end = time.monotonic() + self._seconds()
+
+    def _seconds(self) -> float:
+        seconds: int
+        nanoseconds: int
+        seconds, nanoseconds = _TIMESPEC.unpack(self.call.trap.read(self.timeout_at, 16))
+        if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
+            raise NetlinkError(EINVAL)
+        return seconds + nanoseconds / 1e9
+
+    def start(self) -> int | Outcome:
+        nl = self.call.nl
+        if not self.flags & MSG_ERRQUEUE and nl.sk_err:
+            raise NetlinkError(nl.take_error())
+        if not self.count:
+            return self._finish()
+        try:
+            return self.attempt()
+        except NetlinkError as exc:
+            if exc.errno != EAGAIN:
+                raise
+        if not may_wait(self.call, self.flags):
+            if not self.done:
+                raise NetlinkError(EAGAIN)
+            return self._finish()
+        # The time-out is looked at after each datagram only, so it does not end the wait.
+        return self.call.wait(self.attempt, receive_seconds(self.call), progress=self._finish)
+
+    def attempt(self) -> int:
+        """Receive on; EAGAIN while more are wanted and none is there."""
+        while self.done < self.count:
+            try:
+                self._receive_one()
+            except NetlinkError as exc:
+                if exc.errno == EAGAIN and not self.flags & MSG_DONTWAIT:
+                    raise
+                return self._stop(exc)
+            self.done += 1
+            if self.flags & MSG_WAITFORONE:
+                self.flags |= MSG_DONTWAIT
+            if self.end is not None and time.monotonic() >= self.end:
+                break
+        return self._finish()
+
+    def _stop(self, exc: NetlinkError) -> int:
+        """What was received counts; the error is for the next call."""
+        if not self.done:
+            raise exc
+        if exc.errno != EAGAIN:
+            self.call.nl.sk_err = exc.errno
+        return self._finish()
+
+    def _finish(self) -> int:
+        if self.done and self.end is not None:
+            left = max(0.0, self.end - time.monotonic())
+            try:
+                self.call.trap.write(
+                    [(self.timeout_at, _TIMESPEC.pack(int(left), int(left % 1 * 1e9)))]
+                )
+            except NetlinkError as exc:
+                raise NetlinkError(EFAULT) from exc
+        return self.done
+
+    def _receive_one(self) -> None:
+        trap = self.call.trap
+        entry = self.at + self.done * MMSGHDR_SIZE
+        flags = self.flags & ~MSG_WAITFORONE
+        header = MsgHdr.read(trap, entry)
+        result = receive_once(
+            self.call, header.iovec(trap), flags, _message_places(self.call, header, flags)
+        )
+        trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])

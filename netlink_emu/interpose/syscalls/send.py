@@ -1,0 +1,110 @@
+"""send and its kin: the emulated kernel has answered before they return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from errno import EAGAIN
+from typing import Final
+
+from netlink_emu.interpose.context import SocketCall
+from netlink_emu.interpose.memory import UIO_MAXIOV
+from netlink_emu.interpose.syscalls.address import make_room
+from netlink_emu.interpose.syscalls.timeouts import may_wait, send_seconds
+from netlink_emu.interpose.trap import Outcome
+from netlink_emu.interpose.uapi import (
+    MMSGHDR_SIZE,
+    MSGHDR_SIZE,
+    Iovec,
+    MsgHdr,
+    read_address,
+    read_control,
+    readv_iovec,
+    single,
+    total,
+)
+from netlink_emu.kernel.scm import Cmsg
+from netlink_emu.protocol.errors import NetlinkError
+
+
+def sendto(call: SocketCall) -> int | Outcome:
+    """sendto(2), send(2)."""
+    trap = call.trap
+    pieces = single(trap.long_arg(1), trap.long_arg(2))
+    address = read_address(trap, trap.long_arg(4), trap.int_arg(5)) if trap.long_arg(4) else b""
+    return _send(call, pieces, trap.unsigned_arg(3), address)
+
+
+def write(call: SocketCall) -> int | Outcome:
+    """write(2)."""
+    return _send(call, single(call.trap.long_arg(1), call.trap.long_arg(2)), 0)
+
+
+def writev(call: SocketCall) -> int | Outcome:
+    """writev(2)."""
+    trap = call.trap
+    return _send(call, readv_iovec(trap, trap.long_arg(1), trap.long_arg(2)), 0)
+
+
+def sendmsg(call: SocketCall) -> int | Outcome:
+    """sendmsg(2)."""
+    return _sendmsg(call, call.trap.long_arg(1), call.trap.unsigned_arg(2))
+
+
+def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:
+    trap = call.trap
+    header = MsgHdr.read(trap, at)
+    address = read_address(trap, header.name, header.namelen) if header.namelen else b""
+    pieces = header.iovec(trap)
+    control = read_control(trap, header.control, header.controllen)
+    return _send(call, pieces, flags, address, control)
+
+
+def sendmmsg(call: SocketCall) -> int:
+    """sendmmsg(2): how many were sent, or the error of the first."""
+    trap = call.trap
+    at = trap.long_arg(1)
+    sent = 0
+    for index in range(min(trap.unsigned_arg(2), UIO_MAXIOV)):
+        entry = at + index * MMSGHDR_SIZE
+        try:
+            result = _sendmsg(call, entry, trap.unsigned_arg(3) | _DONT_PARK)
+            assert isinstance(result, int)
+            trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])
+        except NetlinkError:
+            if sent:
+                return sent
+            raise
+        sent += 1
+    return sent
+
+
+_DONT_PARK: Final = 0x40  # MSG_DONTWAIT: to a receiver without room, a batch does not wait
+
+
+def _send(
+    call: SocketCall,
+    pieces: Iovec,
+    flags: int,
+    address: bytes = b"",
+    control: Sequence[Cmsg] = (),
+) -> int | Outcome:
+    nl = call.nl
+    size = total(pieces)
+    # What is too long ends in EMSGSIZE, for which the bytes do not matter.
+    data = call.trap.gather(pieces) if size <= nl.sndbuf else bytes(nl.sndbuf)
+    current = call.current()
+    make_room(call, current)
+
+    def attempt() -> int:
+        call.sock.settle()
+        sent = nl.sendmsg(current, data, addr=address, control=control, flags=flags)
+        call.context.summary.sent += 1
+        return sent
+
+    try:
+        return attempt()
+    except NetlinkError as exc:
+        # EAGAIN: another client's socket has no room; netlink_attachskb() waits for it.
+        if exc.errno != EAGAIN or not may_wait(call, flags):
+            raise
+    return call.wait(attempt, send_seconds(call), polled=True)
