@@ -221,6 +221,8 @@ class Taskstats:
         listeners = self.listeners[cpu]
         if not (self._kernel.profile.duplicate_register_ignored and portid in listeners):
             listeners.append(portid)
+            if self._kernel.trace is not None:
+                self._kernel.trace.listener_registered(portid, cpu)
         return True
 
     def _deregister(self, cpu: int, portid: int) -> None:
@@ -228,6 +230,8 @@ class Taskstats:
         for index in range(len(listeners) - 1, -1, -1):
             if listeners[index] == portid:
                 del listeners[index]
+                if self._kernel.trace is not None:
+                    self._kernel.trace.listener_deregistered(portid, cpu)
                 return
 
     # --- exits
@@ -288,3 +292,6 @@ class Taskstats:
         if gone:
             dead = set(gone)
             listeners[:] = [portid for portid in listeners if portid not in dead]
+            if self._kernel.trace is not None:
+                for portid in gone:
+                    self._kernel.trace.listener_pruned(portid, cpu)

@@ -17,6 +17,7 @@ from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DUMP_ALLOC, SkBuff, alloc_truesize
 from netlink_emu.kernel.sockopt import NetlinkOptions
+from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.protocol.bpf import Filter, Instruction
 from netlink_emu.protocol.errors import NetlinkError
@@ -81,6 +82,8 @@ class NetlinkSock(NetlinkOptions):
         self.filter: Filter | None = None
         self.data_ready: Callback | None = None
         self.error_report: Callback | None = None
+        if kernel.trace is not None:
+            kernel.trace.socket_opened(self, current)
 
     # --- addresses
 
@@ -176,6 +179,8 @@ class NetlinkSock(NetlinkOptions):
             if profile.zero_send_enodata:
                 raise NetlinkError(ENODATA)
             return 0
+        if self.kernel.injector is not None:
+            self.kernel.injector.send(self, current, data)
         creds = scm_send(self.kernel, current, control)
         portid, group = self.dst_portid, self.dst_group
         if addr:
@@ -190,6 +195,8 @@ class NetlinkSock(NetlinkOptions):
         skb = SkBuff(
             data, alloc_truesize(len(data)), self.portid, group, creds, self, current, bool(addr)
         )
+        if self.kernel.trace is not None:
+            self.kernel.trace.sent(self, skb, portid)
         if group:
             self.kernel.netlink.broadcast(self, skb, portid, group)
         return self.kernel.netlink.unicast(self, skb, portid)
@@ -253,17 +260,28 @@ class NetlinkSock(NetlinkOptions):
             self.sk_err = self.sk_err or error
 
     def deliver(self, skb: SkBuff) -> bool:
+        """Queue ``skb`` as :meth:`admit` does, past the faults if there are any."""
+        injector = self.kernel.injector
+        return self.admit(skb) if injector is None else injector.deliver(self, skb, dump=False)
+
+    def admit(self, skb: SkBuff) -> bool:
         """netlink_attachskb() and netlink_sendskb(): queue ``skb``; False when there is no room.
 
         A socket filter may cut the datagram or swallow it, which the sender does not notice.
         """
+        trace = self.kernel.trace
         if self.filter is not None:
             keep = self.filter.run(skb.data)
             if not keep:
+                if trace is not None:
+                    trace.dropped(self, skb, DropReason.FILTER)
                 return True
             if keep < len(skb.data):
                 skb = SkBuff(skb.data[:keep], skb.truesize, skb.portid, skb.dst_group, skb.creds)
         if not self._admits(skb.truesize):
+            if trace is not None:
+                reason = DropReason.CONGESTED if self.congested else DropReason.NO_ROOM
+                trace.dropped(self, skb, reason)
             return False
         self._enqueue(skb)
         return True
@@ -279,14 +297,26 @@ class NetlinkSock(NetlinkOptions):
         self.rmem_alloc += skb.truesize
         self.receive_queue.append(skb)
         self.queued += 1
+        if self.kernel.trace is not None:
+            self.kernel.trace.queued(self, skb)
         if self.data_ready is not None:
             self.data_ready(self)
 
     def queue_dump(self, skb: SkBuff) -> None:
         """A dump's datagram: past the admission rule, which netlink_dump() checked itself."""
+        injector = self.kernel.injector
+        if injector is None:
+            self.admit_dump(skb)
+        elif not injector.deliver(self, skb, dump=True):
+            self.overrun()
+
+    def admit_dump(self, skb: SkBuff) -> None:
+        """Queue it whatever room there is, past the socket's filter alone."""
         if self.filter is not None:
             keep = self.filter.run(skb.data)
             if not keep:
+                if self.kernel.trace is not None:
+                    self.kernel.trace.dropped(self, skb, DropReason.FILTER)
                 return
             skb.data = skb.data[:keep]
         self._enqueue(skb)
@@ -295,6 +325,8 @@ class NetlinkSock(NetlinkOptions):
         """netlink_overrun(): a datagram from the kernel was lost."""
         if not self.no_enobufs and not self.congested:
             self.congested = True
+            if self.kernel.trace is not None:
+                self.kernel.trace.overrun(self)
             self.set_error(ENOBUFS)
         self.drops += 1
 
@@ -350,6 +382,8 @@ class NetlinkSock(NetlinkOptions):
         self.dump = None
         self.receive_queue.clear()
         self.rmem_alloc = 0
+        if self.kernel.trace is not None:
+            self.kernel.trace.socket_closed(self)
         self.kernel.netlink.remove(self)
 
 

@@ -20,7 +20,7 @@ class Current:
     """The calling task: an emulated one, or a client of ours that stands in for one.
 
     ``tgid_vnr`` is its process id as its own pid namespace numbers it; ``fget`` finds what one of
-    its descriptors refers to.
+    its descriptors refers to; ``comm`` gives its name to whoever observes, asked only then.
     """
 
     cred: Cred
@@ -29,6 +29,7 @@ class Current:
     tgid_vnr: int
     task: Task | None = None
     fget: Callable[[int], File | None] = _no_files
+    comm: Callable[[], str] = str
 
     @classmethod
     def of(cls, task: Task) -> Current:
@@ -40,6 +41,7 @@ class Current:
             task.tgid_nr_ns(task.pid_ns),
             task,
             task.files.get,
+            lambda: task.comm.decode(errors="replace"),
         )
 
     def ns_capable(self, ns: UserNamespace, cap: int) -> bool:

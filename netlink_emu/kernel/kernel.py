@@ -10,7 +10,9 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import Genetlink
 from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
 from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.trace import Injector, Observer, Observers
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.tasks import Task
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
@@ -41,6 +43,9 @@ class Kernel:
     def __init__(self, machine: Machine, profile: Profile | None = None) -> None:
         self.machine: Final = machine
         self.profile: Final = profile if profile is not None else Profile()
+        self.trace: Observer | None = None
+        self.injector: Injector | None = None
+        self._observers: tuple[Observer, ...] = ()
         self.netlink: Final = Netlink(self)
         self.genl: Final = Genetlink(self)
         self.tables: Final = _OTHERS | {
@@ -69,6 +74,34 @@ class Kernel:
                 raise NetlinkError(EPROTONOSUPPORT)
             self.tables[protocol] = NetlinkTable("", 0, kernel_socket=False)
         return NetlinkSock(self, current, type, protocol)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` what happens from now on; task events are before their messages."""
+        tasks = self.machine.tasks
+        if self.trace is None:
+            tasks.fork_hooks.append(self._trace_fork)
+            tasks.exit_hooks.insert(0, self._trace_exit)
+        self._observers = (*self._observers, observer)
+        self.trace = observer if len(self._observers) == 1 else Observers(self._observers)
+
+    def unobserve(self, observer: Observer) -> None:
+        """No more; raises ValueError if it does not observe."""
+        if observer not in self._observers:
+            raise ValueError(f"{observer!r} does not observe this kernel")
+        self._observers = tuple(other for other in self._observers if other is not observer)
+        self.trace = Observers(self._observers) if self._observers else None
+        if self.trace is None:
+            tasks = self.machine.tasks
+            tasks.fork_hooks.remove(self._trace_fork)
+            tasks.exit_hooks.remove(self._trace_exit)
+
+    def _trace_fork(self, task: Task) -> None:
+        assert self.trace is not None
+        self.trace.task_forked(task)
+
+    def _trace_exit(self, task: Task, *, group_dead: bool) -> None:
+        assert self.trace is not None
+        self.trace.task_exited(task)
 
     def sysctl_task_delayacct(self, *, on: bool) -> None:
         """kernel.task_delayacct: what is forked from now on is accounted, or not."""

@@ -59,6 +59,8 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
     """Hand each request of a datagram to ``handle``; acks and errors go back to the sender."""
     data, start, end = skb.data, 0, len(skb.data)
     unpack = NLMSGHDR[order].unpack_from
+    assert skb.sk is not None
+    trace, injector = skb.sk.kernel.trace, skb.sk.kernel.injector
     while end - start >= NLMSG_HDRLEN:
         nlmsg_len, nlmsg_type, nlmsg_flags, seq, pid = unpack(data, start)
         if nlmsg_len < NLMSG_HDRLEN or nlmsg_len > end - start:
@@ -69,11 +71,17 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
         err = 0
         if nlmsg_flags & NLM_F_REQUEST and nlmsg_type >= NLMSG_MIN_TYPE:
             try:
+                if injector is not None:
+                    injector.request(request)
                 handle(request)
             except NetlinkError as error:
                 err = error.errno
         if err != DUMP_STARTED and (err or nlmsg_flags & NLM_F_ACK):
             netlink_ack(request, err)
+        if injector is not None:
+            injector.request_done(request)
+        if trace is not None:
+            trace.request_done(request, 0 if err == DUMP_STARTED else err)
         start += nlmsg_align(nlmsg_len)
 
 

@@ -8,6 +8,7 @@ from errno import EADDRINUSE, EAGAIN, ECONNREFUSED
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.trace import DropReason
 from netlink_emu.protocol.errors import NetlinkError
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Netlink:
             raise NetlinkError(EADDRINUSE)
         table[portid] = sk
         sk.bound = True
+        if self._kernel.trace is not None:
+            self._kernel.trace.socket_bound(sk)
 
     def autobind(self, sk: NetlinkSock, current: Current) -> None:
         """netlink_autobind(): the caller's tgid, or a negative number if that is taken."""
@@ -108,7 +111,7 @@ class Netlink:
             if sender.table.input is not None:
                 sender.table.input(skb)
             return len(skb.data)
-        receiver = self._receiver(sender.net, sender.protocol, portid, sender.portid)
+        receiver = self._receiver(sender.net, sender.protocol, portid, sender.portid, skb)
         if not receiver.deliver(skb):
             raise NetlinkError(EAGAIN)
         return len(skb.data)
@@ -117,15 +120,20 @@ class Netlink:
         self, net: NetNamespace, protocol: int, skb: SkBuff, portid: int
     ) -> None:
         """nlmsg_unicast(): ECONNREFUSED if nobody is there, EAGAIN after an overrun."""
-        receiver = self._receiver(net, protocol, portid, 0)
+        receiver = self._receiver(net, protocol, portid, 0, skb)
         if not receiver.deliver(skb):
             receiver.overrun()
             raise NetlinkError(EAGAIN)
 
-    def _receiver(self, net: NetNamespace, protocol: int, portid: int, sender: int) -> NetlinkSock:
+    def _receiver(
+        self, net: NetNamespace, protocol: int, portid: int, sender: int, skb: SkBuff
+    ) -> NetlinkSock:
         """netlink_getsockbyportid(): who is connected hears only its peer."""
         receiver = self.lookup(net, protocol, portid)
         if receiver is None or (receiver.connected and receiver.dst_portid != sender):
+            if self._kernel.trace is not None:
+                reason = DropReason.NOBODY if receiver is None else DropReason.NOT_PEER
+                self._kernel.trace.dropped(receiver, skb, reason)
             raise NetlinkError(ECONNREFUSED)
         return receiver
 

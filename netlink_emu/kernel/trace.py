@@ -24,7 +24,6 @@ class DropReason(enum.Enum):
     FILTER = "the socket's filter dropped it"
     NOBODY = "no socket has the portid"
     NOT_PEER = "the socket is connected to another portid"
-    CLOSED = "the socket was closed with it unread"
 
 
 class Observer:

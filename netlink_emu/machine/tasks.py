@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
-from netlink_emu.machine.accounting import DELAYS, Delay, Delays, IoAccounting, Mm
+from netlink_emu.machine.accounting import DELAYS, Delay, Delays, IoAccounting, MemUse, Mm
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
@@ -85,11 +85,11 @@ class Task:
     """
 
     __slots__ = (
-        "_children", "_files", "_io", "_realtime_ns", "acct_rss_mem", "acct_vm_mem", "cgroups",
-        "comm", "cpu", "cred", "delayacct", "delays", "exit_code", "exit_state", "flags", "group",
-        "in_iowait", "maj_flt", "min_flt", "mm", "net", "nice", "nivcsw", "numbers", "nvcsw",
-        "pid", "pid_ns", "policy", "real_parent", "run_count", "run_delay", "start_time_ns",
-        "state", "stime_ns", "sum_exec_runtime_ns", "utime_ns",
+        "_children", "_files", "_io", "_realtime_ns", "cgroups", "comm", "cpu", "cred",
+        "delayacct", "delays", "exit_code", "exit_state", "flags", "group", "in_iowait", "maj_flt",
+        "min_flt", "mm", "net", "nice", "nivcsw", "numbers", "nvcsw", "pid", "pid_ns", "policy",
+        "real_parent", "rss_use", "run_count", "run_delay", "start_time_ns", "state", "stime_ns",
+        "sum_exec_runtime_ns", "utime_ns", "vm_use",
     )  # fmt: skip
 
     def __init__(
@@ -138,8 +138,8 @@ class Task:
         self.delays = Delays()
         self.delayacct = True  # task->delays: allocated at fork while accounting is on
         self.mm: Mm | None = None
-        self.acct_rss_mem = 0  # MB-usec, as coremem reports it
-        self.acct_vm_mem = 0
+        self.rss_use: MemUse | None = None
+        self.vm_use: MemUse | None = None
         self.cgroups: tuple[Cgroup, ...] = ()
         self._children: dict[Task, None] | None = None
         self._files: dict[int, File] | None = None
@@ -233,6 +233,14 @@ class Task:
             if seconds:
                 self.delays[name].add(round(seconds * NSEC_PER_SEC), now)
 
+    def integrate_memory(self, rss_kib: int, vm_kib: int, *, utime: float, stime: float) -> None:
+        """Account memory that was in use during CPU time (seconds), for coremem and virtmem."""
+        if self.rss_use is None or self.vm_use is None:
+            self.rss_use, self.vm_use = MemUse(), MemUse()
+        user_ns, system_ns = round(utime * NSEC_PER_SEC), round(stime * NSEC_PER_SEC)
+        self.rss_use.add(rss_kib, user_ns, system_ns)
+        self.vm_use.add(vm_kib, user_ns, system_ns)
+
 
 class TaskSource(Protocol):
     """Tasks from elsewhere (the host's /proc, a template), looked up when asked for."""
@@ -268,6 +276,7 @@ class TaskTable:
         self._realtime_ns = realtime_ns
         self.pid_max = pid_max
         self.exit_hooks: list[ExitHook] = []
+        self.fork_hooks: list[Callable[[Task], None]] = []
         self.sources: list[TaskSource] = []
         self.delayacct_on = True
         self._by_nr: dict[PidNamespace, dict[int, Task]] = {init_pid_ns: {}}
@@ -311,6 +320,8 @@ class TaskTable:
     def _register(self, task: Task) -> Task:
         for ns, nr in task.numbers:
             self._by_nr[ns][nr] = task
+        for hook in self.fork_hooks:
+            hook(task)
         return task
 
     # --- kernel/fork.c
