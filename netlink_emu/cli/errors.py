@@ -19,17 +19,17 @@ class UserError(Exception):
     """Something the user can mend, said in one sentence without a full stop."""
 
 
-def _leaves(exc: BaseException) -> list[BaseException]:
+def leaves(exc: BaseException) -> list[BaseException]:
     """The exceptions inside nested groups: trio's nurseries wrap what they raise."""
     if isinstance(exc, BaseExceptionGroup):
-        return [leaf for inner in exc.exceptions for leaf in _leaves(inner)]
+        return [leaf for inner in exc.exceptions for leaf in leaves(inner)]
     return [exc]
 
 
 def report(exc: BaseException) -> int:
     """Say on stderr what ended the command; returns the exit status."""
-    leaves = _leaves(exc)
-    bugs = [e for e in leaves if not isinstance(e, UserError | KeyboardInterrupt)]
+    found = leaves(exc)
+    bugs = [e for e in found if not isinstance(e, UserError | KeyboardInterrupt)]
     if bugs:
         traceback.print_exception(exc)
         print(
@@ -37,7 +37,7 @@ def report(exc: BaseException) -> int:
             file=sys.stderr,
         )
         return EXIT_BUG
-    said = dict.fromkeys(str(e) for e in leaves if isinstance(e, UserError))
+    said = dict.fromkeys(str(e) for e in found if isinstance(e, UserError))
     for sentence in said:
         print(f"netlink-emu: {sentence}", file=sys.stderr)
     return EXIT_USER if said else EXIT_INTERRUPTED

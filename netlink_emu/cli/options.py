@@ -1,0 +1,140 @@
+"""Options that several commands share, and the emulated kernel that they describe."""
+
+from __future__ import annotations
+
+import enum
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.families import BootedKernel, boot
+from netlink_emu.host.clock import RealClock
+from netlink_emu.host.tasks import HostTasks
+from netlink_emu.kernel.profile import KernelConfig
+from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
+from netlink_emu.machine.any_tasks import AnyTasks
+from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.scenario import Scenario, ScenarioError, parse_scenario
+from netlink_emu.machine.timeline import Timeline
+
+DEFAULT_RELEASE: Final = "6.18"
+
+
+class TaskChoice(enum.StrEnum):
+    """Which tasks there are beside a scenario's."""
+
+    NONE = "none"
+    HOST = "host"
+    ANY = "any"
+
+
+ReleaseOption = Annotated[
+    str,
+    typer.Option(
+        "--release", "-r", metavar="RELEASE", help="Kernel to emulate: 2.6.35, 5.10, 6.1.192..."
+    ),
+]
+ArchOption = Annotated[
+    str | None,
+    typer.Option("--arch", metavar="ARCH", help="Its architecture; by default this machine's."),
+]
+CpusOption = Annotated[
+    int | None,
+    typer.Option(
+        "--cpus", min=1, max=4096, metavar="N",
+        help="Number of CPUs; by default the scenario's, or this machine's.",
+    ),
+]  # fmt: skip
+TasksOption = Annotated[
+    TaskChoice,
+    typer.Option(
+        "--tasks",
+        help="Tasks beside the scenario's: none, this machine's own, or any that is asked for.",
+    ),
+]
+ScenarioOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--scenario", metavar="FILE",
+        help="TOML file of CPUs, tasks and what they do; see docs/scenario.md.",
+    ),
+]  # fmt: skip
+SpeedOption = Annotated[
+    float,
+    typer.Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """An emulated kernel in real time, and what its scenario has still to do."""
+
+    kernel: BootedKernel
+    clock: RealClock
+    timeline: Timeline | None
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario file; raises UserError, as file:line:column where that is known."""
+    try:
+        return parse_scenario(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise UserError(f"the scenario {path} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise UserError(f"the scenario {path} is not text in UTF-8") from exc
+    except ScenarioError as exc:
+        raise UserError(f"{_place(path, exc)}: {exc}") from exc
+
+
+def _place(path: Path, exc: ScenarioError) -> str:
+    return str(path) if exc.line is None else f"{path}:{exc.line}:{exc.column}"
+
+
+def build_sandbox(
+    *,
+    release: str = DEFAULT_RELEASE,
+    arch: str | None = None,
+    cpus: int | None = None,
+    tasks: TaskChoice = TaskChoice.NONE,
+    scenario: Path | None = None,
+    speed: float = 1.0,
+) -> Sandbox:
+    """Boot the kernel that these options describe; raises UserError."""
+    script = read_scenario(scenario) if scenario is not None else Scenario()
+    cpus = cpus or script.cpus or os.sysconf("SC_NPROCESSORS_CONF")
+    if not 0 < speed <= 1e6:
+        raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
+    clock = RealClock(speed)
+    config = KernelConfig(task_delayacct=script.task_delayacct)
+    config = replace(
+        config,
+        nr_cpus=max(config.nr_cpus, cpus),
+        pid_max=_host_pid_max() if tasks is TaskChoice.HOST else config.pid_max,
+    )
+    try:
+        profile = profile_for(release, arch=arch or os.uname().machine, config=config)
+    except (UnknownReleaseError, UnknownArchError) as exc:
+        raise UserError(str(exc)) from exc
+    machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=config.pid_max)
+    if tasks is TaskChoice.HOST:
+        machine.tasks.sources.append(HostTasks(machine))
+    elif tasks is TaskChoice.ANY:
+        machine.tasks.sources.append(AnyTasks(machine))
+    kernel = boot(machine, profile)
+    timeline = Timeline(script, machine) if script.tasks else None
+    return Sandbox(kernel, clock, timeline)
+
+
+def _host_pid_max() -> int:
+    try:
+        return int(Path("/proc/sys/kernel/pid_max").read_text())
+    except (OSError, ValueError):
+        return 4194304  # PID_MAX_LIMIT on 64 bits
+
+
+def _below(bound: int) -> int:
+    return int.from_bytes(os.urandom(8), "little") % bound

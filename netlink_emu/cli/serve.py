@@ -1,0 +1,95 @@
+"""``netlink-emu serve``: an emulated kernel on a Unix datagram socket, until a signal."""
+
+from __future__ import annotations
+
+import enum
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import trio
+import typer
+
+from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.options import (
+    DEFAULT_RELEASE,
+    ArchOption,
+    CpusOption,
+    ReleaseOption,
+    Sandbox,
+    ScenarioOption,
+    SpeedOption,
+    TaskChoice,
+    TasksOption,
+    build_sandbox,
+)
+from netlink_emu.machine.scenario import ScenarioError
+from netlink_emu.server.errors import ServerError
+from netlink_emu.server.serve import Server
+from netlink_emu.server.serve import serve as serve_kernel
+from netlink_emu.server.service import everyone_is_root, everyone_is_themselves
+from netlink_emu.server.timeline import play
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class ClientsAre(enum.StrEnum):
+    """As whom clients act."""
+
+    ROOT = "root"
+    THEMSELVES = "themselves"
+
+
+def serve(
+    socket: Annotated[
+        Path,
+        typer.Option(
+            "--socket", metavar="PATH", help="The socket; its directory must be private."
+        ),
+    ],
+    release: ReleaseOption = DEFAULT_RELEASE,
+    arch: ArchOption = None,
+    cpus: CpusOption = None,
+    tasks: TasksOption = TaskChoice.NONE,
+    scenario: ScenarioOption = None,
+    speed: SpeedOption = 1.0,
+    clients: Annotated[
+        ClientsAre,
+        typer.Option("--clients", help="Act as the emulated root, or as their own user."),
+    ] = ClientsAre.ROOT,
+) -> None:
+    """Serve an emulated kernel to AF_UNIX datagram clients, in any language.
+
+    Ends with status 130 on SIGINT, 143 on SIGTERM; SIGUSR1 prints statistics.
+    """
+    sandbox = build_sandbox(
+        release=release, arch=arch, cpus=cpus, tasks=tasks, scenario=scenario, speed=speed
+    )
+    try:
+        status = trio.run(_serve, sandbox, socket, clients)
+    except* (ServerError, ScenarioError) as group:
+        raise UserError(str(leaves(group)[0])) from None
+    raise typer.Exit(status)
+
+
+async def _serve(sandbox: Sandbox, path: Path, clients: ClientsAre) -> int:
+    policy = everyone_is_root if clients is ClientsAre.ROOT else everyone_is_themselves
+    with trio.open_signal_receiver(*_SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
+            server: Server = await nursery.start(serve_at)
+            _say(f"ready at {path}")
+            if sandbox.timeline is not None:
+                nursery.start_soon(play, sandbox.timeline, sandbox.clock)
+            async for number in signals:
+                _say(str(server.statistics()))
+                if number != signal.SIGUSR1:
+                    nursery.cancel_scope.cancel()
+                    return 128 + number
+    raise AssertionError("the signals do not end")
+
+
+def _say(text: str) -> None:
+    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,38 @@
+"""How the command line ends when something is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlink_emu.cli.errors import UserError, report
+
+
+def test_a_users_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(UserError("there is no file x")) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "netlink-emu: there is no file x\n")
+
+
+def test_groups_are_looked_into(capsys: pytest.CaptureFixture[str]) -> None:
+    group = ExceptionGroup("g", [UserError("one"), ExceptionGroup("h", [UserError("one")])])
+    assert report(group) == 1
+    assert capsys.readouterr().err == "netlink-emu: one\n"
+
+
+def test_an_interrupt_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(KeyboardInterrupt()) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "exc",
+    [KeyError("x"), ExceptionGroup("g", [UserError("mine"), KeyError("x")])],
+    ids=["alone", "beside a user's mistake"],
+)
+def test_a_bug_of_ours_shows_its_traceback(
+    exc: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(exc) == 70
+    err = capsys.readouterr().err
+    assert "KeyError: 'x'" in err
+    assert err.endswith("please report it with the text above\n")

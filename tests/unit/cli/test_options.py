@@ -1,0 +1,86 @@
+"""From options to an emulated kernel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.options import TaskChoice, build_sandbox, read_scenario
+from netlink_emu.machine.tasks import Task
+
+
+def _find(nr: int, tasks: TaskChoice) -> Task | None:
+    machine = build_sandbox(tasks=tasks).kernel.machine
+    return machine.tasks.find_task_by_pid_ns(nr, machine.init_pid_ns)
+
+
+def test_defaults_are_this_machine_and_the_recorded_release() -> None:
+    sandbox = build_sandbox()
+    assert sandbox.kernel.profile.release == "6.18"
+    assert sandbox.kernel.machine.cpus.nr_cpu_ids == os.sysconf("SC_NPROCESSORS_CONF")
+    assert sandbox.timeline is None
+
+
+def test_the_option_comes_before_the_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('cpus = 6\ntask_delayacct = true\n[[task]]\ncomm = "t"\npid = 77\n')
+    assert build_sandbox(scenario=file).kernel.machine.cpus.nr_cpu_ids == 6
+    sandbox = build_sandbox(scenario=file, cpus=3, release="5.10", arch="mips64")
+    assert sandbox.kernel.machine.cpus.nr_cpu_ids == 3
+    assert sandbox.kernel.profile.arch.name == "mips64"
+    assert sandbox.kernel.task_delayacct
+    assert sandbox.timeline is not None
+    sandbox.timeline.run_due()
+    tasks = sandbox.kernel.machine.tasks
+    assert tasks.find_task_by_pid_ns(77, sandbox.kernel.machine.init_pid_ns) is not None
+
+
+def test_more_cpus_than_the_usual_kernel_is_built_for() -> None:
+    assert build_sandbox(cpus=1024).kernel.profile.config.nr_cpus == 1024
+
+
+def test_the_hosts_tasks_are_there_when_asked_for() -> None:
+    assert _find(os.getpid(), TaskChoice.NONE) is None
+    own = _find(os.getpid(), TaskChoice.HOST)
+    assert own is not None
+    assert own.cred.uid == os.getuid()
+    anybody = _find(31999, TaskChoice.ANY)
+    assert anybody is not None
+    assert anybody.comm == b"any/31999"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"release": "6.99"}, "Linux 6.99 is not known; nearest: "),
+        ({"release": "tuesday"}, "'tuesday' is not the name of a kernel release"),
+        ({"arch": "pdp11"}, "unknown architecture 'pdp11'"),
+        ({"speed": 0.0}, "time cannot pass 0 times as fast"),
+        ({"scenario": Path("/nonexistent/s.toml")}, "cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_built_is_said_in_a_sentence(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build_sandbox(**options)  # type: ignore[arg-type]
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"cpus = = 4\n", ":1:8: Invalid value"),
+        (b"cpus = 0\n", ": cpus: must be between 1 and 4096, found 0"),
+        (b"\xff", " is not text in UTF-8"),
+    ],
+)
+def test_a_wrong_scenario_is_named_with_its_place(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_scenario(file)
+    assert f"{file}{said}" in str(caught.value)
