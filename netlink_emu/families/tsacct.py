@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.machine.accounting import DELAYS, Delay
+from netlink_emu.kernel.profile import MemIntegral
+from netlink_emu.machine.accounting import DELAYS, Delay, MemUse, mb_usec
 from netlink_emu.machine.clock import NSEC_PER_SEC, NSEC_PER_USEC
 from netlink_emu.machine.namespaces import PidNamespace, UserNamespace
 from netlink_emu.machine.tasks import (
@@ -98,7 +99,8 @@ def delayacct_add_tsk(profile: Profile, sums: Sums, task: Task) -> None:
         # A kind of delay that neither this task nor one before it had stays absent: zero.
         if name in task.delays or members.count in sums:
             delay = task.delays.get(name, _NEVER)
-            _add_delay(sums, members, delay, delay.count)
+            count = delay.count if profile.zero_delay_ignored else delay.count + delay.zeros
+            _add_delay(sums, members, delay, count)
 
 
 def thread_group_times(profile: Profile, sums: Sums, task: Task, now_ns: int) -> None:
@@ -193,9 +195,22 @@ def _ac_flag(task: Task) -> int:
     return int(flag)
 
 
+def _mem(profile: Profile, use: MemUse | None) -> int:
+    """__acct_update_integrals() of the era: over which CPU time memory was summed."""
+    if use is None:
+        return 0
+    kib_ns = {
+        MemIntegral.SYSTEM_TIME: use.system,
+        MemIntegral.CPU_TIME: use.whole,
+        MemIntegral.CPU_TICKS: use.ticked,
+    }[profile.mem_integral]
+    return mb_usec(kib_ns) & U64
+
+
 def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
     """xacct_add_tsk(): memory, I/O, and the executable."""
-    stats["coremem"], stats["virtmem"] = task.acct_rss_mem & U64, task.acct_vm_mem & U64
+    stats["coremem"] = _mem(profile, task.rss_use)
+    stats["virtmem"] = _mem(profile, task.vm_use)
     if task.mm is not None:
         stats["hiwater_rss"], stats["hiwater_vm"] = task.mm.hiwater_rss_kb, task.mm.hiwater_vm_kb
         stats["ac_exe_dev"], stats["ac_exe_inode"] = task.mm.exe_dev, task.mm.exe_inode

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from netlink_emu.machine.cgroups import Cgroup
-from netlink_emu.machine.clock import NSEC_PER_SEC, NSEC_PER_USEC, VirtualClock
+from netlink_emu.machine.clock import NSEC_PER_SEC, VirtualClock
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario import (
@@ -227,12 +227,9 @@ class _Spell:
         """Account the part between two times, both since it began."""
         total_ns = until_ns - from_ns
         system_ns = self._system(until_ns) - self._system(from_ns)
-        self.task.charge(
-            utime=(total_ns - system_ns) / NSEC_PER_SEC, stime=system_ns / NSEC_PER_SEC
-        )
-        # acct_update_integrals(): memory times CPU time, in MB and microseconds.
-        self.task.acct_rss_mem += self.plan.rss_kib * total_ns // (1024 * NSEC_PER_USEC)
-        self.task.acct_vm_mem += self.plan.vm_kib * total_ns // (1024 * NSEC_PER_USEC)
+        utime, stime = (total_ns - system_ns) / NSEC_PER_SEC, system_ns / NSEC_PER_SEC
+        self.task.charge(utime=utime, stime=stime)
+        self.task.integrate_memory(self.plan.rss_kib, self.plan.vm_kib, utime=utime, stime=stime)
 
     def _system(self, until_ns: int) -> int:
         """How much of the first ``until_ns`` was system time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from netlink_emu.machine.accounting import mb_usec
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario import ScenarioError, parse_scenario
@@ -74,7 +75,8 @@ def test_a_task_runs_waits_and_exits_at_its_times() -> None:
     assert task.in_iowait
     assert (task.utime_ns, task.stime_ns) == (750_000_000, 250_000_000)
     assert task.delays["blkio"].count == 0
-    assert task.acct_rss_mem == 10 * 1_000_000  # 10 MB for 1 s, in MB-usec
+    assert task.rss_use is not None
+    assert mb_usec(task.rss_use.whole) == 10 * 1_000_000  # 10 MB for 1 s
     stage.play(0.3)
     assert (task.delays["blkio"].count, task.delays["blkio"].total) == (1, 300_000_000)
     assert not task.in_iowait
