@@ -65,8 +65,8 @@ def build(args: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     root.callback()(_root)
-    named = args[:1] if args and args[0] in COMMANDS else COMMANDS
-    for name in named:
+    named = [name for name in COMMANDS if args[:1] == [name]] or list(COMMANDS)
+    for name in [] if args[:1] == ["--version"] else named:
         _add(root, name)
     return root
 
