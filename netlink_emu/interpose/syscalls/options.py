@@ -8,16 +8,14 @@ from typing import Final
 
 from netlink_emu.interpose.context import SocketCall
 from netlink_emu.interpose.trap import Outcome
-from netlink_emu.kernel.sock import SO_RCVTIMEO, SO_SNDTIMEO
+from netlink_emu.kernel.sock import SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW
 from netlink_emu.protocol.bpf import BPF_MAXINSNS
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOL_SOCKET
 
 SO_ATTACH_FILTER: Final = 26
 SO_DETACH_FILTER: Final = 27
-# The same options with 64-bit times on every architecture.
-_SAME: Final = {66: SO_RCVTIMEO, 67: SO_SNDTIMEO}  # SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW
-_TIMEOUTS: Final = frozenset({SO_RCVTIMEO, SO_SNDTIMEO})
+_TIMEOUTS: Final = frozenset({SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW})
 # No option of netlink is longer than the memberships, 4 bytes for each 32 groups.
 _LONGEST: Final = 4096
 # struct sock_fprog { unsigned short len; struct sock_filter *filter; };
@@ -37,7 +35,6 @@ def setsockopt(call: SocketCall) -> int | Outcome:
         if option == SO_DETACH_FILTER:
             call.nl.detach_filter()
             return 0
-        option = _SAME.get(option, option)
     value = trap.read(at, min(length, _LONGEST))
     try:
         call.nl.setsockopt(call.current(), level, option, value)
@@ -50,14 +47,8 @@ def setsockopt(call: SocketCall) -> int | Outcome:
 def getsockopt(call: SocketCall) -> int | Outcome:
     """getsockopt(2)."""
     trap = call.trap
-    level, option, at, length_at = (
-        trap.int_arg(1),
-        trap.int_arg(2),
-        trap.long_arg(3),
-        trap.long_arg(4),
-    )
-    if level == SOL_SOCKET:
-        option = _SAME.get(option, option)
+    level, option = trap.int_arg(1), trap.int_arg(2)
+    at, length_at = trap.long_arg(3), trap.long_arg(4)
     length = trap.read_int(length_at)
     try:
         data, reported = call.nl.getsockopt(level, option, length)

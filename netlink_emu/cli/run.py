@@ -1,0 +1,103 @@
+"""``netlink-emu run``: a command whose generic netlink sockets belong to an emulated kernel."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final
+
+import trio
+import typer
+
+from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.options import (
+    DEFAULT_RELEASE,
+    CpusOption,
+    ReleaseOption,
+    Sandbox,
+    ScenarioOption,
+    SpeedOption,
+    TaskChoice,
+    TasksOption,
+    build_sandbox,
+)
+from netlink_emu.interpose.errors import InterposeError, SpawnError
+from netlink_emu.interpose.foreground import Finished, Foreground, end_like
+from netlink_emu.machine.scenario import ScenarioError
+from netlink_emu.server.timeline import play
+
+# Options after the command are the command's.
+CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+EXIT_UNUSED: Final = 1
+
+
+def run(
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
+    ],
+    release: ReleaseOption = DEFAULT_RELEASE,
+    cpus: CpusOption = None,
+    tasks: TasksOption = TaskChoice.HOST,
+    scenario: ScenarioOption = None,
+    speed: SpeedOption = 1.0,
+    allow_io_uring: Annotated[
+        bool,
+        typer.Option(
+            "--allow-io-uring",
+            help="Let the command use io_uring, by which netlink sockets escape.",
+        ),
+    ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Say on stderr at the end what the command did."),
+    ] = False,
+    require_use: Annotated[
+        bool,
+        typer.Option("--require-use", help="Fail if the command made no generic netlink socket."),
+    ] = False,
+) -> None:
+    """Run an unmodified command, whose generic netlink is answered by an emulated kernel.
+
+    The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
+    """
+    sandbox = build_sandbox(
+        release=release, cpus=cpus, tasks=tasks, scenario=scenario, speed=speed
+    )
+    foreground = Foreground(sandbox.kernel, command, allow_io_uring=allow_io_uring)
+    failure: BaseException | None = None
+    finished: Finished | None = None
+    try:
+        finished = trio.run(_run, sandbox, foreground, strict_exception_groups=True)
+    except* (InterposeError, ScenarioError) as group:
+        failure = leaves(group)[0]
+    if finished is None:
+        raise _explained(failure)
+    if summary:
+        for line in finished.summary.lines():
+            _say(line)
+    if require_use and not finished.summary.sockets:
+        _say("the command made no generic netlink socket")
+        if not finished.wait_status:
+            raise typer.Exit(EXIT_UNUSED)
+    end_like(finished)
+
+
+def _explained(failure: BaseException | None) -> Exception:
+    if isinstance(failure, SpawnError):
+        _say(str(failure))
+        return typer.Exit(failure.status)
+    if isinstance(failure, InterposeError):
+        return UserError(f"{failure}; netlink-emu doctor tells more")
+    return UserError(str(failure))
+
+
+def _say(text: str) -> None:
+    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
+
+
+async def _run(sandbox: Sandbox, foreground: Foreground) -> Finished:
+    async with trio.open_nursery() as nursery:
+        if sandbox.timeline is not None:
+            nursery.start_soon(play, sandbox.timeline, sandbox.clock)
+        finished = await foreground.run()
+        nursery.cancel_scope.cancel()
+    return finished
