@@ -1,0 +1,229 @@
+"""Probes of netlink sockets: addresses, permissions, options, queues."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from netlink_emu.conformance.bench import (
+    CLIENT_PID,
+    MSG_TRUNC,
+    NOBODY,
+    SOCK_RAW,
+    Bench,
+    Client,
+    named,
+)
+from netlink_emu.conformance.probes import probe
+from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import CtrlCmd
+from netlink_emu.protocol.netlink import (
+    NETLINK_GENERIC,
+    NLM_F_DUMP,
+    NLMSG_DONE,
+    SOL_SOCKET,
+    NetlinkSockOpt,
+    nlmsg_walk,
+)
+
+SO_RCVBUF = 8
+UNSERVED = 22  # no kernel has this netlink protocol
+FIONREAD = 0x541B
+
+
+@probe("protocol_must_exist")
+def unserved(bench: Bench) -> list[str]:
+    """A socket is made of netlink protocol 22, which nobody serves."""
+    try:
+        bench.client(protocol=UNSERVED)
+    except NetlinkError as error:
+        return [named(error)]
+    return ["0"]
+
+
+def _options(bench: Bench, *options: NetlinkSockOpt) -> list[str]:
+    client = bench.client()
+    return [f"{option.name}: {client.setsockopt(option, 1)}" for option in options]
+
+
+@probe("no_enobufs")
+def no_enobufs(bench: Bench) -> list[str]:
+    """The options of overruns are switched on; then the receive buffer overflows."""
+    lines = _options(
+        bench, NetlinkSockOpt.NETLINK_BROADCAST_ERROR, NetlinkSockOpt.NETLINK_NO_ENOBUFS
+    )
+    client = bench.client(pid=4000)
+    client.setsockopt(NetlinkSockOpt.NETLINK_NO_ENOBUFS, 1)
+    client.register("0")
+    client.setsockopt(SO_RCVBUF, 0, SOL_SOCKET)
+    _end_tasks(bench, 10)
+    try:
+        client.recv()
+    except NetlinkError as error:
+        return [*lines, f"overrun: {named(error)}"]
+    return [*lines, "overrun: no error"]
+
+
+def _end_tasks(bench: Bench, count: int) -> None:
+    for number in range(count):
+        bench.machine.tasks.do_exit(bench.spawn(pid=10000 + number), 0)
+
+
+@probe("mmap_rings")
+def rings(bench: Bench) -> list[str]:
+    """Rings are asked for: with 4 bytes, and one block of 4096 bytes with two frames."""
+    client = bench.client()
+    words = (bench.profile.arch.page_size, 1, bench.profile.arch.page_size // 2, 2)
+    request = b"".join(word.to_bytes(4, bench.order.name) for word in words)  # type: ignore[arg-type]
+    return [
+        client.setsockopt(NetlinkSockOpt.NETLINK_RX_RING, value) for value in (b"\0" * 4, request)
+    ]
+
+
+@probe("list_memberships")
+def memberships(bench: Bench) -> list[str]:
+    """NETLINK_LISTEN_ALL_NSID is switched on; NETLINK_LIST_MEMBERSHIPS is read."""
+    client = bench.client()
+    lines = [client.setsockopt(NetlinkSockOpt.NETLINK_LISTEN_ALL_NSID, 1)]
+    client.setsockopt(NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, 16)
+    try:
+        data, _ = client.sock.getsockopt(270, NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS, 64)
+    except NetlinkError as error:
+        return [*lines, named(error)]
+    return [*lines, data[:4].hex()]
+
+
+@probe("opener_capability")
+def opener(bench: Bench) -> list[str]:
+    """Nobody opens a socket; root asks for a task with it: by send, and by sendto."""
+    nobody, root = bench.client(uid=NOBODY), bench.client(pid=CLIENT_PID + 1)
+    lines = []
+    for addr in (b"", nobody.address()):
+        nobody.sock.sendmsg(root.current, bench.get(), addr=addr)
+        (answer,) = nobody.drain()
+        lines.append("EPERM" if len(answer) < 100 else "a reply")
+    return lines
+
+
+def _bound(bench: Bench) -> Client:
+    """Another process with a bound socket."""
+    other = bench.client(pid=CLIENT_PID + 1)
+    other.bind(other.address(CLIENT_PID + 1))
+    return other
+
+
+@probe("unicast_needs_admin")
+def unicast(bench: Bench) -> list[str]:
+    """Nobody sends 16 bytes to another process's portid."""
+    other, client = _bound(bench), bench.client(uid=NOBODY)
+    sent = client.send(bytes(16), client.address(CLIENT_PID + 1))
+    return [f"{sent}, {len(other.drain())} received"]
+
+
+@probe("connect_needs_admin")
+def connect(bench: Bench) -> list[str]:
+    """Nobody connects to another process's portid."""
+    _bound(bench)
+    client = bench.client(uid=NOBODY)
+    return [client.connect(client.address(CLIENT_PID + 1))]
+
+
+@probe("bind_checks_length")
+def short_bind(bench: Bench) -> list[str]:
+    """bind with the first 8 bytes of an address: portid 77."""
+    client = bench.client()
+    outcome = client.bind(client.address(77)[:8])
+    return [outcome, f"portid {client.sock.portid}"]
+
+
+@probe("send_checks_length")
+def short_send(bench: Bench) -> list[str]:
+    """sendto and connect with the first 8 bytes of the kernel's address."""
+    client = bench.client()
+    return [
+        client.send(bench.get(), client.address()[:8]),
+        client.connect(client.address()[:8]),
+    ]
+
+
+@probe("zero_send_enodata")
+def zero_send(bench: Bench) -> list[str]:
+    """0 bytes are sent."""
+    return [bench.client().send(b"")]
+
+
+@probe("autobind_random")
+def autobind(bench: Bench) -> list[str]:
+    """A process binds four sockets."""
+    current = Current.of(bench.spawn(pid=3000))
+    portids: list[int] = []
+    for _ in range(4):
+        sock = bench.kernel.socket(current, SOCK_RAW, NETLINK_GENERIC)
+        sock.bind(current, bench.client(pid=4000 + len(portids)).address())
+        portids.append(sock.portid - (1 << 32) if sock.portid >> 31 else sock.portid)
+    return [" ".join(map(str, portids))]
+
+
+@probe("msg_trunc_returns_length")
+def msg_trunc(bench: Bench) -> list[str]:
+    """A reply of more is read into 20 bytes with MSG_TRUNC."""
+    client = bench.client()
+    client.send(bench.get())
+    received = client.sock.recvmsg(20, MSG_TRUNC, client.current)
+    whole = received.result > 20
+    return [f"recv returns {'the whole length' if whole else received.result}"]
+
+
+@probe("ioctl_enotty")
+def ioctl(bench: Bench) -> list[str]:
+    """FIONREAD."""
+    try:
+        bench.client().sock.ioctl(FIONREAD)
+    except NetlinkError as error:
+        return [named(error)]
+    return ["0"]
+
+
+def _dump_datagrams(bench: Bench, families: int, size: int) -> list[bytes]:
+    """A family dump with so many more families, read into ``size`` bytes."""
+
+    def nothing(_info: GenlInfo) -> None:
+        """An operation that does not answer."""
+
+    for number in range(families):
+        ops = (GenlOp(1, doit=nothing),)
+        bench.kernel.genl.register_family(GenlFamily(f"FAMILY{number}", 1, ops, id=0x100 + number))
+    client = bench.client()
+    client.send(bench.ctrl(CtrlCmd.CTRL_CMD_GETFAMILY, flags=NLM_F_DUMP))
+    return client.drain(size)
+
+
+@probe("dump_grows_with_reads")
+def dump_size(bench: Bench) -> list[str]:
+    """Two hundred families are dumped and read into 64 KiB."""
+    sizes = [len(data) for data in _dump_datagrams(bench, 200, 65536)]
+    return [f"datagrams of {', '.join(map(str, sizes))} bytes"]
+
+
+@probe("done_shares_datagram")
+def done(bench: Bench) -> list[str]:
+    """All families are dumped, which are two."""
+    lines = []
+    for data in _dump_datagrams(bench, 0, 65536):
+        kinds = [header.nlmsg_type for _, header in nlmsg_walk(data, bench.order)]
+        words = ["DONE" if kind == NLMSG_DONE else "family" for kind in kinds]
+        lines.append(f"{len(data)} bytes: {' '.join(words)}")
+    return lines
+
+
+@probe("rmem_sum_rule")
+def full_buffer(bench: Bench) -> list[str]:
+    """Tasks end while a listener with SO_RCVBUF 1500 (doubled: 3000) does not read."""
+    client = bench.client()
+    client.register("0")
+    client.setsockopt(SO_RCVBUF, 1500, SOL_SOCKET)
+    _end_tasks(bench, 10)
+    with suppress(NetlinkError):  # ENOBUFS comes first
+        client.recv()
+    return [f"{len(client.drain())} events"]
