@@ -379,11 +379,11 @@ class NetlinkSock(NetlinkOptions):
         if self.closed:
             return
         self.closed = True
+        if self.kernel.trace is not None:
+            self.kernel.trace.socket_closed(self)
         self.dump = None
         self.receive_queue.clear()
         self.rmem_alloc = 0
-        if self.kernel.trace is not None:
-            self.kernel.trace.socket_closed(self)
         self.kernel.netlink.remove(self)
 
 
