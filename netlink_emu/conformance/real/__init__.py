@@ -1,0 +1,1 @@
+"""Cases on a real kernel: a driver process, the tasks that it forks, and their system calls."""

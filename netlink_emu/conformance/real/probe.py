@@ -1,0 +1,119 @@
+"""What the machine's own kernel is and has, for the premises of cases."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import cache
+from pathlib import Path
+
+from netlink_emu.protocol.attributes import NLA_TYPE_MASK, AttrWriter, nla_walk
+from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.genetlink import (
+    GENL_HDRLEN,
+    GENL_ID_CTRL,
+    GENLMSGHDR,
+    CtrlAttr,
+    CtrlCmd,
+    GenlMsgHdr,
+)
+from netlink_emu.protocol.netlink import (
+    AF_NETLINK,
+    NETLINK_GENERIC,
+    NLM_F_REQUEST,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGHDR,
+    NlMsgHdr,
+)
+
+_INIT_USER_NS = 0xEFFFFFFD  # include/linux/proc_ns.h: the inodes of the first namespaces
+_INIT_PID_NS = 0xEFFFFFFC
+_INIT_NET_NS = 0xEFFFFFF9  # fixed since 6.18
+_CAP_NET_ADMIN = 12
+
+
+def getfamily_request(name: str, seq: int = 1) -> bytes:
+    """CTRL_CMD_GETFAMILY for a name."""
+    attributes = AttrWriter()
+    attributes.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, name)
+    body = GENLMSGHDR[LITTLE].encode(GenlMsgHdr(CtrlCmd.CTRL_CMD_GETFAMILY, 2, 0)) + bytes(
+        attributes.data
+    )
+    header = NlMsgHdr(NLMSG_HDRLEN + len(body), GENL_ID_CTRL, NLM_F_REQUEST, seq, 0)
+    return NLMSGHDR[LITTLE].encode(header) + body
+
+
+def family_id_in(reply: bytes) -> int | None:
+    """The id in the answer to :func:`getfamily_request`; None if it is an error."""
+    header = NLMSGHDR[LITTLE].decode(reply)
+    if header.nlmsg_type == NLMSG_ERROR:
+        return None
+    for kind, payload, _ in nla_walk(reply, NLMSG_HDRLEN + GENL_HDRLEN, header.nlmsg_len):
+        if kind & NLA_TYPE_MASK == CtrlAttr.CTRL_ATTR_FAMILY_ID:
+            return int.from_bytes(reply[payload : payload + 2], "little")
+    return None
+
+
+def family_id(name: str = "TASKSTATS") -> int | None:
+    """The id of a generic netlink family of this kernel; None if it has no such family."""
+    try:
+        with socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
+            sock.send(getfamily_request(name))
+            return family_id_in(sock.recv(65536))
+    except OSError:
+        return None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+@cache
+def cpus_possible() -> str:
+    return _read("/sys/devices/system/cpu/possible")
+
+
+def cpus_usable() -> frozenset[int]:
+    return frozenset(os.sched_getaffinity(0))
+
+
+def sysctl(name: str) -> str:
+    return _read(f"/proc/sys/{name.replace('.', '/')}")
+
+
+def is_admin() -> bool:
+    """Whether this process is root with CAP_NET_ADMIN."""
+    for line in _read("/proc/self/status").splitlines():
+        if line.startswith("CapEff:"):
+            return os.geteuid() == 0 and bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+    return False
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return Path(path).stat().st_ino
+    except OSError:
+        return None
+
+
+def in_initial_namespaces() -> bool:
+    """Whether pids, users and portids here are the kernel's own, as far as /proc tells."""
+    if (
+        _inode("/proc/self/ns/user") != _INIT_USER_NS
+        or _inode("/proc/self/ns/pid") != _INIT_PID_NS
+    ):
+        return False
+    ours, first = _inode("/proc/self/ns/net"), _inode("/proc/1/ns/net")
+    return first is None or ours in (first, _INIT_NET_NS)
+
+
+def can_unshare_users() -> bool:
+    return sysctl("user.max_user_namespaces") not in ("", "0")
+
+
+def kernel_release() -> str:
+    return os.uname().release

@@ -1,0 +1,130 @@
+"""Carries out cases on a target and collects what came of them."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .bindings import Bindings, guards_hold
+from .case import Case, CaseError, Outcome
+from .compare import Mismatch, compare_step
+from .relations import Relations
+from .sequence import Sequence as SequenceCheck
+from .target import Session, Target, TargetError, Unsupported
+
+
+class Verdict(enum.Enum):
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of one case. ``seconds`` is real time, over all attempts."""
+
+    case: Case
+    verdict: Verdict
+    seconds: float = 0.0
+    reason: str = ""  # of a skip, or of a breakdown
+    mismatches: list[Mismatch] = field(default_factory=list)
+    attempts: int = 1
+
+
+@dataclass(slots=True)
+class Report:
+    """A whole run."""
+
+    target: str
+    description: dict[str, str]
+    results: list[Result] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(result.verdict is verdict for result in self.results)
+
+    @property
+    def failed(self) -> bool:
+        return self.count(Verdict.FAILED) > 0
+
+    def by_group(self) -> dict[str, Counter[Verdict]]:
+        groups: dict[str, Counter[Verdict]] = {}
+        for result in self.results:
+            groups.setdefault(result.case.group, Counter())[result.verdict] += 1
+        return groups
+
+
+def run(
+    cases: Iterable[Case],
+    target: Target,
+    on_result: Callable[[Result], None] | None = None,
+    exceptions: dict[str, str] | None = None,
+) -> Report:
+    """Run every case; ``exceptions`` are the names of cases left out, with the reason."""
+    report = Report(target.name, target.describe())
+    began = time.monotonic()
+    for case in cases:
+        reason = (exceptions or {}).get(case.name)
+        result = (
+            Result(case, Verdict.SKIPPED, reason=reason)
+            if reason is not None
+            else run_case(case, target)
+        )
+        report.results.append(result)
+        report.seconds = time.monotonic() - began
+        if on_result is not None:
+            on_result(result)
+    return report
+
+
+def run_case(case: Case, target: Target) -> Result:
+    """Run one case, again while its failure may be a disturbance."""
+    began = time.monotonic()
+    result = Result(case, Verdict.SKIPPED, reason=target.premise_missing(case) or "")
+    if not result.reason:
+        for attempt in range(1, target.attempts(case) + 1):
+            result = _attempt(case, target)
+            result.attempts = attempt
+            if result.verdict is not Verdict.FAILED or result.reason:
+                break
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _attempt(case: Case, target: Target) -> Result:
+    try:
+        with target.session(case) as session:
+            mismatches = execute(case, session, exact_sequence=target.exact_sequence)
+    except Unsupported as exc:
+        return Result(case, Verdict.SKIPPED, reason=str(exc))
+    except (TargetError, CaseError, TimeoutError) as exc:
+        return Result(case, Verdict.FAILED, reason=f"{type(exc).__name__}: {exc}")
+    verdict = Verdict.FAILED if mismatches else Verdict.PASSED
+    return Result(case, verdict, mismatches=mismatches)
+
+
+def execute(case: Case, session: Session, *, exact_sequence: bool) -> list[Mismatch]:
+    """Carry out all steps in a session; returns what differs from the record."""
+    bindings = Bindings(session)
+    sequence = SequenceCheck(exact_sequence)
+    outcomes: list[Outcome] = []
+    mismatches: list[Mismatch] = []
+    for index, step in enumerate(case.steps):
+        outcome = session.execute(bindings.prepare(step))
+        outcomes.append(outcome)
+        bindings.learn(step, outcome)
+        mismatches += compare_step(case, index, step, outcome, bindings)
+        if not case.unordered:
+            mismatches += sequence.check(index, step, outcome, bindings)
+    mismatches += Relations(case, outcomes, bindings).check()
+    if not guards_hold(case, outcomes) and not mismatches:
+        mismatches.append(
+            Mismatch(len(case.steps) - 1, "guard", "others' exits disturbed the run")
+        )
+    return mismatches
+
+
+__all__ = ["Report", "Result", "Verdict", "execute", "run", "run_case"]
