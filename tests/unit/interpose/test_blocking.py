@@ -1,0 +1,90 @@
+"""Which waiting calls a pending signal ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlink_emu.host.proc import Status
+from netlink_emu.interpose.blocking import Interruption, Waiting, find_interruptions
+from netlink_emu.interpose.memory import ClientMemory
+from netlink_emu.interpose.seccomp import Notification
+from netlink_emu.interpose.trap import Trap
+
+ALARM = 1 << 13
+
+
+def waiting(tid: int) -> Waiting:
+    trap = Trap(Notification(tid, tid, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), ClientMemory(64))
+    return Waiting(trap, sock=None, copy=-1, attempt=int)  # type: ignore[arg-type]
+
+
+def status(
+    tgid: int, *, thread: int = 0, process: int = 0, blocked: int = 0, ignored: int = 0
+) -> Status:
+    return Status(
+        tgid=tgid,
+        ns_tgid=tgid,
+        uids=(0, 0, 0, 0),
+        gids=(0, 0, 0, 0),
+        cap_eff=0,
+        threads=1,
+        thread_pending=thread,
+        process_pending=process,
+        blocked=blocked,
+        ignored=ignored,
+    )
+
+
+def test_a_signal_for_the_thread_ends_its_call() -> None:
+    leader, other = waiting(10), waiting(11)
+    calls = [(leader, status(10)), (other, status(10, thread=ALARM))]
+    assert find_interruptions(calls) == [Interruption(other, certain=True)]
+
+
+def test_a_signal_for_the_process_ends_the_leaders_call() -> None:
+    leader, other = waiting(10), waiting(11)
+    calls = [(other, status(10, process=ALARM)), (leader, status(10, process=ALARM))]
+    assert find_interruptions(calls) == [Interruption(leader, certain=True)]
+
+
+@pytest.mark.parametrize("how", ["blocked", "ignored"])
+@pytest.mark.parametrize("whose", ["thread", "process"])
+def test_signals_that_are_not_taken_end_nothing(how: str, whose: str) -> None:
+    call = waiting(10)
+    pending = status(10, **{whose: ALARM, how: ALARM})
+    for _ in range(3):
+        assert find_interruptions([(call, pending)]) == []
+
+
+def test_a_signal_that_only_other_threads_take_is_given_time() -> None:
+    """The leader runs elsewhere and may be about to take it: at the second look one is chosen."""
+    calls = [(waiting(tid), status(10, process=ALARM)) for tid in (11, 12)]
+    assert find_interruptions(calls) == []
+    found = find_interruptions(calls)
+    assert found == [Interruption(calls[0][0], certain=False)]
+    # Were it the wrong one, the next is tried.
+    calls = calls[1:]
+    assert find_interruptions(calls) == [Interruption(calls[0][0], certain=False)]
+
+
+def test_a_signal_that_was_taken_meanwhile_is_forgotten() -> None:
+    call = waiting(11)
+    assert find_interruptions([(call, status(10, process=ALARM))]) == []
+    assert find_interruptions([(call, status(10))]) == []
+    assert find_interruptions([(call, status(10, process=ALARM))]) == []
+
+
+def test_a_leader_that_blocks_the_signal_is_not_woken() -> None:
+    leader, other = waiting(10), waiting(11)
+    calls = [
+        (leader, status(10, process=ALARM, blocked=ALARM)),
+        (other, status(10, process=ALARM)),
+    ]
+    assert find_interruptions(calls) == []
+    assert find_interruptions(calls) == [Interruption(other, certain=False)]
+
+
+def test_processes_are_apart() -> None:
+    ten, twenty = waiting(10), waiting(20)
+    calls = [(ten, status(10, process=ALARM)), (twenty, status(20, process=ALARM))]
+    assert {found.call.trap.tid for found in find_interruptions(calls)} == {10, 20}
