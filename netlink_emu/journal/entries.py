@@ -1,0 +1,435 @@
+"""The entries of a journal, one class for each thing that happens."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final
+
+from netlink_emu.kernel.trace import DropReason
+from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.protocol.decode import Decoder, Message, walk
+from netlink_emu.protocol.netlink import (
+    NETLINK_GENERIC,
+    NLM_F_MULTI,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+)
+from netlink_emu.protocol.render import message_json, message_lines
+
+
+class MessageKind(enum.StrEnum):
+    """What a message is in the conversation."""
+
+    REQUEST = "request"  # from a client to the kernel
+    REPLY = "reply"  # the kernel's answer
+    DUMP = "dump"  # a part of an answer in several
+    DONE = "done"  # the end of those
+    ACK = "ack"
+    ERROR = "error"
+    EVENT = "event"  # nobody asked for it: nlmsg_pid is 0
+    MESSAGE = "message"  # from one client to another
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """A client's socket, as the journal knows it. ``portid`` is 0 until it is bound."""
+
+    number: int
+    protocol: int
+    portid: int = 0
+    pid: int = 0
+    comm: str = ""
+
+    def __str__(self) -> str:
+        who = f"{self.comm}[{self.pid}]" if self.pid else f"socket {self.number}"
+        if self.portid and self.portid != self.pid:
+            who += f" portid {self.portid}"
+        return who
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "socket": self.number,
+            "portid": self.portid,
+            "pid": self.pid,
+            "comm": self.comm,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message of a datagram, as it is looked for.
+
+    ``answers`` is the command of the request that it answers, where that is known.
+    """
+
+    entry: Datagram
+    message: Message
+    kind: MessageKind
+    answers: str = ""
+
+    @property
+    def cmd(self) -> str:
+        return self.message.cmd
+
+    @property
+    def family(self) -> str:
+        return self.message.family
+
+    @property
+    def peer(self) -> Peer | None:
+        return self.entry.peer
+
+    @property
+    def portid(self) -> int:
+        return self.entry.peer.portid if self.entry.peer else 0
+
+    @property
+    def pid(self) -> int:
+        return self.entry.peer.pid if self.entry.peer else 0
+
+    @property
+    def comm(self) -> str:
+        return self.entry.peer.comm if self.entry.peer else ""
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The named attributes at any depth, by name; of several with one name the first."""
+        found: dict[str, Any] = {}
+        for attr in walk(self.message.attrs):
+            if attr.name and not isinstance(attr.value, tuple):
+                found.setdefault(attr.name, attr.value)
+        return found
+
+    @property
+    def errno(self) -> int:
+        """The errno of an error; of a request, that of its answer as far as there is one."""
+        if self.message.error is not None:
+            return -self.message.error
+        if isinstance(self.entry, Sent):
+            index = self.entry.messages.index(self.message)
+            if index < len(self.entry.errors):
+                return self.entry.errors[index]
+        return 0
+
+    def __str__(self) -> str:
+        parts = [f"#{self.entry.number}", str(self.peer or "nobody"), self.message.type_name]
+        if self.message.cmd_number is not None:
+            parts.append(self.cmd or f"command {self.message.cmd_number}")
+        if self.message.errno_name:
+            parts.append(self.message.errno_name)
+        attrs = {n: v for n, v in self.attrs.items() if not isinstance(v, dict | bytes)}
+        parts += [f"{name}={value!r}" for name, value in attrs.items()]
+        return " ".join(parts)
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """What happened at ``time_ns`` (the machine's monotonic clock), the ``number``-th thing."""
+
+    what: ClassVar[str] = ""
+    number: int
+    time_ns: int
+
+    def title(self) -> str:
+        """The entry in one line, without number and time."""
+        raise NotImplementedError
+
+    def body(self) -> Iterator[str]:
+        """Lines that follow."""
+        return iter(())
+
+    def details(self) -> dict[str, Any]:
+        """What JSON has beside number, time and ``what``."""
+        raise NotImplementedError
+
+    def json(self) -> dict[str, Any]:
+        """The entry as plain values."""
+        return {
+            "number": self.number,
+            "time": self.time_ns / NSEC_PER_SEC,
+            "what": self.what,
+            **self.details(),
+        }
+
+
+# cached_property needs a __dict__, so datagrams have no slots.
+@dataclass(kw_only=True, eq=False)
+class Datagram(Entry):
+    """Something with bytes, to or from ``peer``'s socket."""
+
+    peer: Peer | None
+    data: bytes
+    decoder: Decoder = field(repr=False, compare=False)
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        """The decoded messages; none of protocols other than NETLINK_GENERIC."""
+        if self.peer is not None and self.peer.protocol != NETLINK_GENERIC:
+            return []
+        return self.decoder.datagram(self.data)
+
+    def views(self) -> Iterator[MessageView]:
+        """Each message with what it is in the conversation."""
+        for message in self.messages:
+            yield MessageView(self, message, self.kind_of(message))
+
+    def kind_of(self, message: Message) -> MessageKind:
+        raise NotImplementedError
+
+    def body(self) -> Iterator[str]:
+        if not self.messages:
+            yield self.data.hex(" ", -4)
+        for message in self.messages:
+            yield from message_lines(message)
+
+    def details(self) -> dict[str, Any]:
+        result: dict[str, Any] = self.peer.json() if self.peer is not None else {}
+        result["bytes"] = self.data.hex()
+        result["messages"] = [message_json(message) for message in self.messages]
+        return result
+
+
+@dataclass(kw_only=True)
+class Sent(Datagram):
+    """A client sent a datagram to ``to`` (0: the kernel); ``errors`` are its requests' errnos."""
+
+    what: ClassVar[str] = "sent"
+    to: int = 0
+    group: int = 0
+    errors: list[int] = field(default_factory=list)
+
+    def kind_of(self, message: Message) -> MessageKind:
+        return MessageKind.REQUEST if not self.to else MessageKind.MESSAGE
+
+    def title(self) -> str:
+        target = f"portid {self.to}" if self.to else "kernel"
+        if self.group:
+            target = f"group {self.group} and {target}"
+        return f"{self.peer} → {target}, {len(self.data)} bytes"
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), "to": self.to, "group": self.group, "errors": self.errors}
+
+
+@dataclass(kw_only=True)
+class Queued(Datagram):
+    """A datagram lies in a client's queue; ``source`` 0 is the kernel.
+
+    ``request`` is what it answers: a datagram sent, and which of its messages.
+    """
+
+    what: ClassVar[str] = "queued"
+    source: int = 0
+    group: int = 0
+    request: tuple[Sent, int] | None = None
+
+    @property
+    def answers(self) -> str:
+        """The command of that request; empty where that is not known."""
+        if self.request is None:
+            return ""
+        sent, index = self.request
+        return sent.messages[index].cmd if index < len(sent.messages) else ""
+
+    def kind_of(self, message: Message) -> MessageKind:
+        return kind_of_answer(message, self.source, self.group)
+
+    def views(self) -> Iterator[MessageView]:
+        for message in self.messages:
+            yield MessageView(self, message, self.kind_of(message), self.answers)
+
+    def title(self) -> str:
+        source = f"portid {self.source}" if self.source else "kernel"
+        group = f" group {self.group}," if self.group else ""
+        answers = f", answers #{self.request[0].number}" if self.request else ""
+        return f"{source} → {self.peer},{group} {len(self.data)} bytes{answers}"
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), "source": self.source, "group": self.group}
+
+
+@dataclass(kw_only=True)
+class Dropped(Queued):
+    """A datagram that did not get there. ``peer`` is None where nobody had the portid."""
+
+    what: ClassVar[str] = "dropped"
+    reason: DropReason
+
+    def title(self) -> str:
+        source = f"portid {self.source}" if self.source else "kernel"
+        target = str(self.peer) if self.peer is not None else "nobody"
+        return f"{source} → {target}, {len(self.data)} bytes LOST: {self.reason.value}"
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), "reason": self.reason.name}
+
+
+@dataclass(kw_only=True)
+class Faulted(Queued):
+    """A fault was applied to this datagram; what became of it follows in other entries."""
+
+    what: ClassVar[str] = "fault"
+    fault: str
+    rule: int = 0
+    is_request: bool = False
+
+    def kind_of(self, message: Message) -> MessageKind:
+        return MessageKind.REQUEST if self.is_request else super().kind_of(message)
+
+    def title(self) -> str:
+        source = f"portid {self.source}" if self.source else "kernel"
+        way = f"{self.peer} → kernel" if self.is_request else f"{source} → {self.peer}"
+        return f"FAULT {self.fault}: {way}, {len(self.data)} bytes"
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), "fault": self.fault, "rule": self.rule}
+
+
+@dataclass(slots=True, kw_only=True)
+class SocketEvent(Entry):
+    """A socket came, got its portid, lost something, or went."""
+
+    peer: Peer
+    happened: ClassVar[str] = ""
+
+    def title(self) -> str:
+        return f"{self.peer} {self.happened}"
+
+    def details(self) -> dict[str, Any]:
+        return self.peer.json()
+
+
+@dataclass(slots=True, kw_only=True)
+class Opened(SocketEvent):
+    """socket(2)."""
+
+    what: ClassVar[str] = "opened"
+    happened: ClassVar[str] = "opened a socket"
+
+
+@dataclass(slots=True, kw_only=True)
+class Bound(SocketEvent):
+    """The socket has its portid."""
+
+    what: ClassVar[str] = "bound"
+    happened: ClassVar[str] = ""
+
+    def title(self) -> str:
+        return f"{self.peer.comm}[{self.peer.pid}] bound to portid {self.peer.portid}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Closed(SocketEvent):
+    """The last descriptor is closed; ``unread`` datagrams were in the queue."""
+
+    what: ClassVar[str] = "closed"
+    unread: int = 0
+
+    def title(self) -> str:
+        unread = f" with {self.unread} unread" if self.unread else ""
+        return f"{self.peer} closed its socket{unread}"
+
+    def details(self) -> dict[str, Any]:
+        return {**self.peer.json(), "unread": self.unread}
+
+
+@dataclass(slots=True, kw_only=True)
+class Overrun(SocketEvent):
+    """ENOBUFS is pending."""
+
+    what: ClassVar[str] = "overrun"
+    happened: ClassVar[str] = "has lost something: ENOBUFS at its next receive"
+
+
+@dataclass(slots=True, kw_only=True)
+class Listener(Entry):
+    """A portid in the lists of listeners of TASKSTATS; ``action`` is what happened to it there."""
+
+    what: ClassVar[str] = "listener"
+    action: str  # "registered", "deregistered", "pruned"
+    portid: int
+    cpu: int
+    comm: str = ""
+
+    def title(self) -> str:
+        who = f"portid {self.portid}" + (f" ({self.comm})" if self.comm else "")
+        if self.action == "pruned":
+            return f"{who} is gone: forgotten as a listener on CPU {self.cpu}"
+        return f"{who} {self.action} as a listener on CPU {self.cpu}"
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "portid": self.portid,
+            "cpu": self.cpu,
+            "comm": self.comm,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskEvent(Entry):
+    """A task came or went; ``exit_code`` is None while it lives, else its wait status."""
+
+    what: ClassVar[str] = "task"
+    pid: int
+    tgid: int
+    comm: str
+    cpu: int
+    exit_code: int | None = None
+
+    def title(self) -> str:
+        who = f"task {self.pid} {self.comm!r}"
+        if self.tgid != self.pid:
+            who += f" of {self.tgid}"
+        if self.exit_code is None:
+            return f"{who} started on CPU {self.cpu}"
+        how = f"signal {self.exit_code & 0x7F}"
+        if not self.exit_code & 0x7F:
+            how = f"code {self.exit_code >> 8}"
+        return f"{who} ended on CPU {self.cpu}, {how}"
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "pid": self.pid,
+            "tgid": self.tgid,
+            "comm": self.comm,
+            "cpu": self.cpu,
+            "exit_code": self.exit_code,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Note(Entry):
+    """What a test, or who drives the kernel, wants to stand between the other entries."""
+
+    what: ClassVar[str] = "note"
+    text: str
+
+    def title(self) -> str:
+        return self.text
+
+    def details(self) -> dict[str, Any]:
+        return {"text": self.text}
+
+
+def kind_of_answer(message: Message, source: int, group: int) -> MessageKind:
+    """What a message to a client is."""
+    if source:
+        return MessageKind.MESSAGE
+    if message.header.nlmsg_type == NLMSG_ERROR:
+        return MessageKind.ERROR if message.error else MessageKind.ACK
+    if message.header.nlmsg_type == NLMSG_DONE:
+        return MessageKind.DONE
+    if message.header.nlmsg_flags & NLM_F_MULTI:
+        return MessageKind.DUMP
+    if group or not message.header.nlmsg_pid:
+        return MessageKind.EVENT
+    return MessageKind.REPLY
+
+
+ENTRY_CLASSES: Final = (
+    Sent, Queued, Dropped, Faulted, Opened, Bound, Closed, Overrun, Listener, TaskEvent, Note,
+)  # fmt: skip
