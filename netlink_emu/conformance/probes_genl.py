@@ -86,7 +86,7 @@ def announced(bench: Bench) -> list[str]:
 
 @probe("group_capabilities")
 def restricted_group(bench: Bench) -> list[str]:
-    """Nobody joins a group whose family asks for CAP_NET_ADMIN."""
+    """User nobody joins a group whose family asks for CAP_NET_ADMIN."""
     family = _family(bench, "NEW", groups=("secrets",), needs=CAP_NET_ADMIN)
     client = bench.client(uid=NOBODY)
     group = family.mcgrp_offset
@@ -191,7 +191,7 @@ def other_netns(bench: Bench) -> list[str]:
 
 @probe("lookup_before_permission")
 def forbidden_dump(bench: Bench) -> list[str]:
-    """Nobody asks for a dump of all tasks."""
+    """User nobody asks for a dump of all tasks."""
     return bench.client(uid=NOBODY).said(bench.get(flags=NLM_F_DUMP))
 
 

@@ -30,7 +30,7 @@ def vpid(bench: Bench) -> list[str]:
 
 @probe("get_needs_admin")
 def permission(bench: Bench) -> list[str]:
-    """Nobody asks for a task."""
+    """User nobody asks for a task."""
     return bench.client(uid=NOBODY).said(bench.get())
 
 

@@ -96,7 +96,7 @@ def memberships(bench: Bench) -> list[str]:
 
 @probe("opener_capability")
 def opener(bench: Bench) -> list[str]:
-    """Nobody opens a socket; root asks for a task with it: by send, and by sendto."""
+    """User nobody opens a socket; root asks for a task with it: by send, and by sendto."""
     nobody, root = bench.client(uid=NOBODY), bench.client(pid=CLIENT_PID + 1)
     lines = []
     for addr in (b"", nobody.address()):
@@ -115,7 +115,7 @@ def _bound(bench: Bench) -> Client:
 
 @probe("unicast_needs_admin")
 def unicast(bench: Bench) -> list[str]:
-    """Nobody sends 16 bytes to another process's portid."""
+    """User nobody sends 16 bytes to another process's portid."""
     other, client = _bound(bench), bench.client(uid=NOBODY)
     sent = client.send(bytes(16), client.address(CLIENT_PID + 1))
     return [f"{sent}, {len(other.drain())} received"]
@@ -123,7 +123,7 @@ def unicast(bench: Bench) -> list[str]:
 
 @probe("connect_needs_admin")
 def connect(bench: Bench) -> list[str]:
-    """Nobody connects to another process's portid."""
+    """User nobody connects to another process's portid."""
     _bound(bench)
     client = bench.client(uid=NOBODY)
     return [client.connect(client.address(CLIENT_PID + 1))]

@@ -170,23 +170,51 @@ def profile_for(
 class Era:
     """Kernels that no client can tell apart: the oldest of them, and its profile.
 
-    ``changes`` are the lines of the table that made it differ from the era before; in a stable
-    series, from its release.
+    ``kernels`` names them all. ``changes`` are the lines of the table that made it differ from
+    the era before; in a stable series, from its release.
     """
 
     release: str
     profile: Profile
+    kernels: str
     changes: tuple[Change, ...]
+
+
+def _turns(index: int) -> list[Release]:
+    """The patch levels of a series at which something may change, 0 first."""
+    levels = {change.stable.get(SERIES[index], 0) for change in CHANGES} | {0}
+    return [Release(index, patch) for patch in sorted(levels)]
 
 
 def _candidates() -> list[tuple[str, Release]]:
     """Every release at which something may change, mainline's first."""
     mainline = [(series, parse_release(series)) for series in SERIES]
-    levels = {(series, patch) for change in CHANGES for series, patch in change.stable.items()}
-    return mainline + [
-        (f"{series}.{patch}", Release(_INDEX[series], patch))
-        for series, patch in sorted(levels, key=lambda level: (_INDEX[level[0]], level[1]))
-    ]
+    stable = [turn for index in range(len(SERIES)) for turn in _turns(index)[1:]]
+    return mainline + [(str(turn), turn) for turn in stable]
+
+
+def _kernels(arch: str) -> dict[tuple[Any, ...], list[str]]:
+    """For each row the kernels that have it, runs of whole series as one."""
+    runs: dict[tuple[Any, ...], list[tuple[int, int, str]]] = {}
+    for index, series in enumerate(SERIES):
+        turns = _turns(index)
+        for turn, following in zip(turns, [*turns[1:], None], strict=True):
+            spans = runs.setdefault(_key(_row(turn, _arch(arch, turn))), [])
+            if turn.patch:
+                last = "" if following is None else f"-{series}.{following.patch - 1}"
+                spans.append((-1, -1, f"{turn}{last or ' on'}"))
+            elif following is not None:
+                spans.append((-1, -1, f"{series}.0-{series}.{following.patch - 1}"))
+            elif spans and spans[-1][1] == index - 1:
+                first = spans[-1][0]
+                spans[-1] = (first, index, f"{SERIES[first]}-{series}")
+            else:
+                spans.append((index, index, series))
+    return {key: [text for _, _, text in spans] for key, spans in runs.items()}
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[capability] for capability in CAPABILITIES)
 
 
 @functools.cache
@@ -195,13 +223,20 @@ def eras(arch: str = "x86_64") -> tuple[Era, ...]:
     found: dict[tuple[Any, ...], tuple[str, Release]] = {}
     for name, place in _candidates():
         row = _row(place, _arch(arch, place))
-        found.setdefault(tuple(row[capability] for capability in CAPABILITIES), (name, place))
+        found.setdefault(_key(row), (name, place))
+    kernels = _kernels(arch)
     result: list[Era] = []
     previous: Release | None = None
-    for name, place in sorted(found.values(), key=lambda item: item[1]):
-        machine = _arch(arch, place)
+    for key, (name, place) in sorted(found.items(), key=lambda item: item[1][1]):
         base = previous if place.patch == 0 else Release(place.index, 0)
-        result.append(Era(name, profile_for(name, arch=arch), _changes(base, place, machine)))
+        result.append(
+            Era(
+                name,
+                profile_for(name, arch=arch),
+                ", ".join(kernels[key]),
+                _changes(base, place, _arch(arch, place)),
+            )
+        )
         if place.patch == 0:
             previous = place
     return tuple(result)

@@ -1,0 +1,88 @@
+"""``netlink-emu releases``: the kernels that can be emulated, and what tells them apart."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.conformance.era_report import HEADINGS, compare, describe, era_rows
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, eras, profile_for
+
+app = typer.Typer(
+    help="The kernels that can be emulated, and what tells them apart.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+ArchOption = Annotated[
+    str, typer.Option("--arch", metavar="ARCH", help="The machine: x86_64, i386, mips64...")
+]
+
+
+def _profile(release: str, arch: str) -> Profile:
+    try:
+        return profile_for(release, arch=arch)
+    except (UnknownReleaseError, UnknownArchError) as exc:
+        raise UserError(str(exc)) from exc
+
+
+@app.callback()
+def table(context: typer.Context, arch: ArchOption = "x86_64") -> None:
+    """List the eras: kernels in one line cannot be told apart by a client."""
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        eras(arch)
+    except UnknownArchError as exc:
+        raise UserError(str(exc)) from exc
+    rows = list(era_rows(arch))
+    if sys.stdout.isatty():
+        _print_rich(rows)
+    else:
+        _print_plain(rows)
+
+
+def _print_plain(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    for row in (HEADINGS, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich(rows: list[tuple[str, ...]]) -> None:
+    # typer brings rich along; it takes long to import, and only a terminal wants it.
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*HEADINGS)
+    for row in rows:
+        grid.add_row(*row)
+    Console().print(grid)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A release: 5.10")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another: 6.1.192")],
+    arch: ArchOption = "x86_64",
+    to_arch: Annotated[
+        str | None, typer.Option("--to-arch", metavar="ARCH", help="B's machine, if not A's.")
+    ] = None,
+) -> None:
+    """Say in words and bytes what changes for a client from kernel A to kernel B."""
+    for line in compare(_profile(a, arch), _profile(b, to_arch or arch)):
+        print(line)
+
+
+@app.command()
+def show(
+    release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release: 6.1.192")],
+    arch: ArchOption = "x86_64",
+) -> None:
+    """Say all that a client can find out about one kernel."""
+    for line in describe(_profile(release, arch)):
+        print(line)
