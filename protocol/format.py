@@ -75,9 +75,23 @@ def _struct_code(sub: Construct[Any, Any]) -> str:
     raise TypeError(f"no struct code for {inner!r}: fixed-size scalars, Bytes and Padding only")
 
 
+def _byte_orders(construct: Struct) -> set[str]:
+    """The byte orders that a declaration's members have, as struct's prefixes."""
+    members = [sub.subcon if isinstance(sub, Renamed) else sub for sub in construct.subcons]
+    scalars = [sub for sub in members if isinstance(sub, FormatField) and sub.sizeof() > 1]
+    return {str(scalar.fmtstr[0]) for scalar in scalars}
+
+
 def derive(construct: Struct, char: str) -> struct.Struct:
-    """Make the ``struct`` codec that is equal to a declaration; ``char`` is the byte order's."""
-    return struct.Struct(char + "".join(map(_struct_code, construct.subcons)))
+    """Make the ``struct`` codec that is equal to a declaration.
+
+    ``char`` is the byte order's prefix; a declaration that has the same order for all hosts
+    keeps that.
+    """
+    orders = _byte_orders(construct) or {char}
+    if len(orders) != 1:
+        raise TypeError(f"a declaration in {len(orders)} byte orders has no struct codec")
+    return struct.Struct(orders.pop() + "".join(map(_struct_code, construct.subcons)))
 
 
 class Codec(Generic[T]):

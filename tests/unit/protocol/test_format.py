@@ -106,3 +106,25 @@ def test_only_what_struct_can_do(member: Any) -> None:
 
     with pytest.raises(TypeError, match="no struct code for"):
         Format(One, lambda _: ("a" / member,))
+
+
+def test_a_declaration_may_have_one_order_for_all_hosts() -> None:
+    @dataclass
+    class Network:
+        a: int
+        b: int
+
+    network = Format(Network, lambda o: ("a" / BIG.u16, "b" / o.u8))
+    for order in (LITTLE, BIG):
+        assert network[order].encode(Network(0x102, 3)) == bytes.fromhex("0102 03")
+        assert network[order].decode(bytes.fromhex("0102 03")) == Network(0x102, 3)
+
+
+def test_but_not_two_orders() -> None:
+    @dataclass
+    class Mixed:
+        a: int
+        b: int
+
+    with pytest.raises(TypeError, match="in 2 byte orders has no struct codec"):
+        Format(Mixed, lambda _: ("a" / BIG.u16, "b" / LITTLE.u32))
