@@ -14,6 +14,7 @@ from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
@@ -76,7 +77,7 @@ class Bench:
     ``worker`` is process 2000 on CPU 0, uid 1000, called "worker".
     """
 
-    def __init__(self, profile: Profile, *, cpus: int = 2) -> None:
+    def __init__(self, profile: Profile, *, cpus: int | Cpus = 2) -> None:
         self.profile: Final = profile
         self.order: Final = profile.arch.order
         self.clock: Final = VirtualClock()

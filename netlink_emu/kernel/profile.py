@@ -86,6 +86,7 @@ ARCHS: Final = {
         Arch("riscv64", LITTLE, 64, 8, efficient_unaligned_access=False),
         Arch("ia64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
         Arch("alpha", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=8192),
+        Arch("loongarch64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
         Arch("mips", BIG, 32, 8, efficient_unaligned_access=False),
         Arch("mipsel", LITTLE, 32, 8, efficient_unaligned_access=False),
         Arch("mips64", BIG, 64, 8, efficient_unaligned_access=False),

@@ -42,6 +42,9 @@ RECORDED: Final = {"6.18": 44}
 ARCH_ALIASES: Final = {
     "amd64": "x86_64",
     "arm64": "aarch64",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
     "i486": "i386",
     "i586": "i386",
     "i686": "i386",
