@@ -77,8 +77,13 @@ class Channel:
                 self._service.receive(self, ucred, message.data)
             await trio.lowlevel.checkpoint()
 
+    def sweep(self) -> None:
+        """Release the netlink socket if the client has closed; ``run`` will find out, too."""
+        if self._closed():
+            self._service.release(self)
+
     def _closed(self) -> bool:
-        """Whether an empty read was the end, and not an empty datagram."""
+        """Whether the client has closed, and there is nothing more to read."""
         poll = select.poll()
         poll.register(self._end, select.POLLRDHUP)
         if not poll.poll(0):

@@ -27,7 +27,7 @@ _SWEEP: Final = 256
 
 
 class Client:
-    """One address. ``identity`` is the device and inode of a socket in the file system."""
+    """One address. ``identity`` tells a socket in the file system from another of its name."""
 
     def __init__(self, owner: Clients, address: Address, pid: int, sock: NetlinkSock) -> None:
         self.address: Final = address
@@ -74,14 +74,16 @@ class Clients:
             client = None
         if client is None:
             client = self._new(address, ucred)
-        elif client in self.outbox.backlog:
-            self.outbox.flush(client)  # it is active: perhaps it has read
+        else:
+            self.outbox.heard_from(client)
         self._service.receive(client, ucred, datagram)
         self.note_backlog()
 
     def _new(self, address: Address, ucred: Ucred) -> Client:
+        # A socket that this process has closed must not keep the portid that autobind will try.
+        self._sweep(self._processes.get(ucred.pid, ()))
         if len(self._by_address) >= self._sweep_at:
-            self._sweep(self._by_address.values())
+            self.sweep()
             self._sweep_at = max(_SWEEP, 2 * len(self._by_address))
         client = Client(self, address, ucred.pid, self._service.socket(ucred))
         self._by_address[address] = client
@@ -106,6 +108,10 @@ class Clients:
         self._processes.get(client.pid, set()).discard(client)
         self.outbox.forget(client)
         self._service.release(client)
+
+    def sweep(self) -> None:
+        """Release all that are gone."""
+        self._sweep(self._by_address.values())
 
     def _sweep(self, clients: Iterable[Client]) -> None:
         for client in list(clients):
@@ -150,14 +156,15 @@ class Clients:
             self._backlogged = trio.Event()
 
 
-def _identity(address: Address) -> tuple[int, int] | None:
+def _identity(address: Address) -> tuple[int, int, int] | None:
+    """Device and inode, and the inode's time of change: its number may be used again at once."""
     if isinstance(address, bytes) or not address:
         return None  # abstract
     try:
         found = Path(address).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _exists(pid: int) -> bool:

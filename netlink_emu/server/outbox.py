@@ -4,9 +4,11 @@ Two limits of Unix datagrams meet here (net/unix/af_unix.c). A client that did n
 server holds net.unix.max_dgram_qlen + 1 unread datagrams. And all that is unread anywhere is
 charged to the sending socket, so that clients which never read could use up its buffer for all;
 connected clients are bounded by nothing else. Hence the window: a client may have so much
-unread, as far as we can know. SIOCOUTQ tells the sum over all clients only, which nobody exceeds.
-When that stays high, because somebody never reads, a client that has used up its window is
-probed: it gets one datagram more, and if the sum then falls back to what it was, it reads.
+unread, as far as we can know, and less of it while much is unread altogether.
+
+What we can know is SIOCOUTQ, the sum over all clients, which nobody exceeds. While that stays
+high, because somebody never reads, a client that has used up its window is probed: it gets one
+datagram more, and if the sum then falls back to what it was, the client reads.
 
 Whoever is held back keeps its datagrams in its netlink socket, where they count against the
 modelled receive buffer and overrun it, as in the kernel. Nobody waits for anybody.
@@ -31,8 +33,16 @@ SIOCOUTQ: Final = TIOCOUTQ  # the same number: linux/sockios.h
 # A backlogged client is tried again after this many seconds, doubling up to the last.
 FIRST_RETRY: Final = 0.01
 LAST_RETRY: Final = 0.32
-# A probe that shows nothing for so long ends, and the next client's begins.
-PROBE_SECONDS: Final = 0.1
+# A probe that shows nothing for so long has failed.
+PROBE_SECONDS: Final = 0.05
+# How long a client is then taken to be deaf, doubling up to the last; seconds.
+FIRST_DEAF: Final = 1.0
+LAST_DEAF: Final = 3600.0
+# Windows, as parts of the send buffer: while less than a CALM part of it is in use, and after.
+CALM: Final = 4
+WIDE: Final = 8
+NARROW: Final = 32
+MOST_TRUST: Final = 4
 
 
 class Outcome(enum.Enum):
@@ -58,11 +68,21 @@ C = TypeVar("C", bound=Receiver)
 
 
 class Account(Generic[C]):
-    """What the outbox knows of one client. ``unread`` is the most that it can have, in bytes."""
+    """What the outbox knows of one client.
+
+    ``unread`` is the most that it can have, in bytes. ``trust`` multiplies its narrow window: it
+    doubles each time that the client is seen to read. A probe that failed leaves ``deaf_at``, the
+    sum of all unread: until it falls below, the client has hardly read, and is not probed again
+    before ``deaf_until``; each time that is twice as far off.
+    """
 
     def __init__(self, client: C) -> None:
         self.client: Final = client
         self.unread = 0
+        self.trust = 1
+        self.deaf_at = 0
+        self.deaf_until = 0.0
+        self.deaf_for = FIRST_DEAF
         self.delay = FIRST_RETRY
         self.retry_at = 0.0
 
@@ -75,7 +95,6 @@ class Outbox(Generic[C]):
         self._counters: Final = counters
         self._gone: Final = gone
         self._sndbuf: Final = sock.getsockopt(SOL_SOCKET, SO_SNDBUF)
-        self.window: Final = self._sndbuf // 8
         self._accounts: dict[C, Account[C]] = {}
         self.backlog: dict[C, Account[C]] = {}
         self._probe: tuple[Account[C], int, float] | None = None
@@ -121,10 +140,8 @@ class Outbox(Generic[C]):
 
     def _send(self, account: Account[C], datagram: bytes, *, probing: bool = False) -> Outcome:
         cost = alloc_truesize(len(datagram))
-        if account.unread + cost > self.window and not probing:
-            self._settle()
-            if account.unread + cost > self.window:
-                return Outcome.HELD
+        if not probing and self._exceeds(account, cost):
+            return Outcome.HELD
         try:
             self._sock.sendto(datagram, MSG_DONTWAIT, account.client.address)
         except BlockingIOError:
@@ -141,11 +158,22 @@ class Outbox(Generic[C]):
         self._counters.datagrams_out += 1
         return Outcome.SENT
 
-    def _settle(self) -> None:
-        """Nobody has more unread than all have together."""
+    def _exceeds(self, account: Account[C], cost: int) -> bool:
+        """Whether ``cost`` more is beyond the window. One datagram is always within."""
+        narrow = self._sndbuf // NARROW * account.trust
+        if not account.unread or account.unread + cost <= narrow:
+            return False
+        total = self._settle()
+        calm = total < self._sndbuf // CALM
+        window = max(narrow, self._sndbuf // WIDE) if calm else narrow
+        return account.unread > 0 and account.unread + cost > window
+
+    def _settle(self) -> int:
+        """Nobody has more unread than all have together, which is returned."""
         total = self.unread()
         for account in self._accounts.values():
             account.unread = min(account.unread, total)
+        return total
 
     # --- clients that are held back
 
@@ -170,23 +198,41 @@ class Outbox(Generic[C]):
         if self.unread() <= before:
             account.unread = 0
             account.retry_at = 0.0
+            account.trust = min(account.trust * 2, MOST_TRUST)
+            account.deaf_for = FIRST_DEAF
             self._probe = None
         elif now - since > PROBE_SECONDS:
+            added = self._last_unread - before
+            for other in self._accounts.values():
+                other.deaf_at += added  # what was sent in vain is no sign of life of others
+            account.trust = 1
+            account.deaf_at = before + 1
+            account.deaf_until = now + account.deaf_for
+            account.deaf_for = min(account.deaf_for * 2, LAST_DEAF)
             self._probe = None
 
     def _begin_probe(self, now: float) -> None:
         """Probe the held client whose turn it is, once all others have come to rest."""
-        before, self._last_unread = self._last_unread, self.unread()
-        if self._probe is not None or before != self._last_unread:
+        last, self._last_unread = self._last_unread, self.unread()
+        if self._probe is not None or last != self._last_unread:
             return
         for client, account in self.backlog.items():
+            if now < account.deaf_until and self._last_unread >= account.deaf_at:
+                continue
             queue = client.sock.receive_queue
-            if queue and account.unread + alloc_truesize(len(queue[0].data)) > self.window:
+            if queue and self._exceeds(account, alloc_truesize(len(queue[0].data))):
                 break
         else:
             return
         if self._send(account, client.sock.receive_queue[0].data, probing=True) is Outcome.SENT:
             client.sock.take_datagram()
-            self._probe = account, before, now
+            self._probe = account, self._last_unread, now
         # Last in turn from now on.
         self.backlog[client] = self.backlog.pop(client)
+
+    def heard_from(self, client: C) -> None:
+        """The client has sent something: perhaps it has read, too."""
+        account = self.backlog.get(client)
+        if account is not None:
+            account.deaf_until = 0.0
+            self.flush(client)

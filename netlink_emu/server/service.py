@@ -67,15 +67,24 @@ class Peer(Protocol):
 
 
 class Service:
-    """An emulated kernel with clients. ``on_ready`` is called when there is something to flush."""
+    """An emulated kernel with clients.
+
+    ``on_ready`` is called when there is something to flush; ``sweep`` is to release all clients
+    that are gone, and that nobody has noticed yet.
+    """
 
     def __init__(
-        self, kernel: BootedKernel, policy: CredentialPolicy, on_ready: Callable[[], None]
+        self,
+        kernel: BootedKernel,
+        policy: CredentialPolicy,
+        on_ready: Callable[[], None],
+        sweep: Callable[[], None],
     ) -> None:
         self.kernel: Final = kernel
         self.counters: Final = Counters()
         self._policy: Final = policy
         self._on_ready: Final = on_ready
+        self._sweep: Final = sweep
         self._ready: deque[Peer] = deque()
         self._current: tuple[Ucred, Current] | None = None
 
@@ -107,7 +116,9 @@ class Service:
         peer.sock.data_ready = data_ready
 
     def release(self, peer: Peer) -> None:
-        """The client is gone: its socket is closed."""
+        """The client is gone: its socket is closed. Once is enough."""
+        if peer.sock.closed:
+            return
         self.counters.drop(Drop.CLIENT_GONE, len(peer.sock.receive_queue))
         self.counters.drop(Drop.OVERRUN, peer.sock.drops)
         peer.sock.data_ready = None
@@ -140,7 +151,8 @@ class Service:
             self._apply(peer.sock, self.current(ucred), hello)
         except NetlinkError as exc:
             error = exc.errno
-        peer.answer(encode_hello(Hello(error=error, portid=peer.sock.portid)))
+        portid = peer.sock.portid if peer.sock.bound else 0
+        peer.answer(encode_hello(Hello(error=error, portid=portid)))
 
     def _apply(self, sock: NetlinkSock, current: Current, hello: Hello) -> None:
         order = self.kernel.profile.arch.order
@@ -152,5 +164,8 @@ class Service:
             value = struct.pack(order.char + "i", min(hello.rcvbuf, 0x7FFFFFFF))
             sock.setsockopt(current, NL_SOL_SOCKET, SO_RCVBUF, value)
         if hello.portid or hello.groups:
+            table = self.kernel.netlink.sockets(sock.net, sock.protocol)
+            if not sock.bound and hello.portid in table:
+                self._sweep()
             address = SOCKADDR_NL[order].pack(AF_NETLINK, 0, hello.portid, hello.groups)
             sock.bind(current, address)
