@@ -78,8 +78,6 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
                 err = error.errno
         if err != DUMP_STARTED and (err or nlmsg_flags & NLM_F_ACK):
             netlink_ack(request, err)
-        if injector is not None:
-            injector.request_done(request)
         if trace is not None:
             trace.request_done(request, 0 if err == DUMP_STARTED else err)
         start += nlmsg_align(nlmsg_len)

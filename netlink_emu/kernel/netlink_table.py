@@ -51,6 +51,11 @@ class Netlink:
         """The bound sockets by portid."""
         return self._tables.setdefault((net, protocol), {})
 
+    def all_sockets(self, protocol: int) -> list[NetlinkSock]:
+        """The bound sockets of a protocol, in all network namespaces."""
+        tables = (table for (_, proto), table in self._tables.items() if proto == protocol)
+        return [sk for table in tables for sk in table.values()]
+
     def lookup(self, net: NetNamespace, protocol: int, portid: int) -> NetlinkSock | None:
         """netlink_lookup()."""
         table = self._tables.get((net, protocol))

@@ -147,10 +147,6 @@ class Injector(Protocol):
         """A request is about to be handled; raises NetlinkError where it shall fail."""
         ...
 
-    def request_done(self, request: Request) -> None:
-        """A request was handled, its answers were delivered."""
-        ...
-
     def deliver(self, sk: NetlinkSock, skb: SkBuff, *, dump: bool) -> bool:
         """Bring a datagram to a socket; False when it counts as lost for want of room."""
         ...

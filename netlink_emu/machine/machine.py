@@ -13,7 +13,7 @@ from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNames
 from netlink_emu.machine.tasks import TaskTable
 
 
-def _seeded(seed: int) -> Callable[[int], int]:
+def seeded(seed: int) -> Callable[[int], int]:
     """Numbers below a bound from a 64-bit linear congruential generator (Knuth's MMIX).
 
     Nothing here needs better randomness: it stands in for get_random_u32_below() in autobind,
@@ -42,7 +42,7 @@ class Machine:
     ) -> None:
         self.cpus: Final = cpus if isinstance(cpus, Cpus) else Cpus(cpus)
         self.clock: Final[Clock] = clock if clock is not None else VirtualClock()
-        self.random: Final = random if random is not None else _seeded(1)
+        self.random: Final = random if random is not None else seeded(1)
         self.init_user_ns: Final = UserNamespace()
         self.init_pid_ns: Final = PidNamespace()
         self.init_net: Final = NetNamespace(self.init_user_ns, is_init=True)
