@@ -232,29 +232,22 @@ class TaskstatsCodec:
         if not values.keys() <= _KNOWN:
             unknown = ", ".join(sorted(values.keys() - _KNOWN))
             raise EncodeError(f"struct taskstats has no {unknown}")
-        row = [*map(values.get, self.names, self._zeros)]
-        try:
-            data = self._struct.pack(*row)
-        except struct.error as exc:
-            raise EncodeError(self._misfit(values)) from exc
         comm = values.get("ac_comm", b"")
-        if isinstance(comm, bytes) and len(comm) > TS_COMM_LEN:
-            raise EncodeError(f"ac_comm is {len(comm)} bytes, there is room for {TS_COMM_LEN}")
-        return data
+        if not isinstance(comm, bytes) or len(comm) > TS_COMM_LEN:
+            raise EncodeError(f"ac_comm is {comm!r}, there is room for {TS_COMM_LEN} bytes")
+        try:
+            return self._struct.pack(*map(values.get, self.names, self._zeros))
+        except struct.error as exc:
+            raise EncodeError(self._misfits(values)) from exc
 
-    def _misfit(self, values: Mapping[str, int | bytes]) -> str:
-        for name, field in self._fields.items():
-            value = values.get(name)
-            if value is None:
-                continue
-            if name == "ac_comm":
-                if not isinstance(value, bytes):
-                    return f"{name} is {value!r}, {field.ctype} takes bytes"
-                continue
-            low, high = _LIMITS[field.ctype]
-            if not isinstance(value, int) or not low <= value <= high:
-                return f"{name} is {value!r}, {field.ctype} takes {low} to {high}"
-        return "struct taskstats cannot be packed"
+    def _misfits(self, values: Mapping[str, int | bytes]) -> str:
+        found = []
+        for name, (_, _, ctype) in self._fields.items():
+            low, high = _LIMITS.get(ctype, (0, 0))
+            value = values.get(name, 0)
+            if name != "ac_comm" and not (isinstance(value, int) and low <= value <= high):
+                found.append(f"{name} is {value!r}, {ctype} takes {low} to {high}")
+        return "; ".join(found)
 
     def decode(
         self, data: bytes | bytearray | memoryview, offset: int = 0

@@ -242,7 +242,8 @@ def _attributes(order: ByteOrder) -> bytes:
         (SKF_AD_NLATTR_NEST, 8, 4, 20),
         (SKF_AD_NLATTR_NEST, 8, 5, 0),
         (SKF_AD_NLATTR_NEST, 33, 1, 0),
-        (SKF_AD_NLATTR_NEST, 2, 1, 0),  # a header whose length leads beyond the packet
+        (SKF_AD_NLATTR_NEST, 1, 1, 0),  # a header whose length leads beyond the packet
+        (SKF_AD_NLATTR_NEST, 3, 1, 0),  # one shorter than a header
     ],
 )
 def test_attributes_are_found(

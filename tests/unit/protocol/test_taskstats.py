@@ -151,8 +151,10 @@ def test_pack_takes_the_values_in_order() -> None:
         ({"version": 70_000}, "version is 70000, __u16 takes"),
         ({"nvcsw": 1.5}, "nvcsw is 1.5, __u64 takes"),
         ({"ac_pid": b"1"}, "ac_pid is b'1', __u32 takes"),
-        ({"ac_comm": "bash"}, "ac_comm is 'bash', char[32] takes bytes"),
-        ({"ac_comm": b"x" * 33}, "ac_comm is 33 bytes, there is room for 32"),
+        ({"ac_comm": "bash"}, "ac_comm is 'bash', there is room for 32 bytes"),
+        ({"ac_comm": b"x" * 33}, "xxx', there is room for 32 bytes"),
+        ({"ac_comm": b"bash", "nvcsw": -1, "nivcsw": -2}, "nvcsw is -1, __u64 takes 0 to 1844"),
+        ({"ac_comm": b"bash", "nvcsw": -1, "nivcsw": -2}, "5; nivcsw is -2, __u64 takes"),
         ({"ac_comn": b"x", "version": 16}, "struct taskstats has no ac_comn"),
     ],
 )
