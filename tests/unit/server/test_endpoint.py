@@ -1,0 +1,70 @@
+"""The socket file: what is left behind, and what is not ours to remove."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from netlink_emu.server.endpoint import bound_socket, private_directory
+from netlink_emu.server.errors import NoDirectory, UnsafeDirectory
+
+
+def test_the_directory_is_made_private_and_stays(tmp_path: Path) -> None:
+    with bound_socket(tmp_path / "run" / "nl") as sock:
+        assert sock.getsockname() == str(tmp_path / "run" / "nl")
+        assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "run" / "nl").is_socket()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_the_file_goes_also_when_something_fails(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RuntimeError),
+        bound_socket(tmp_path / "run" / "nl"),
+    ):
+        raise RuntimeError
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_file_that_replaced_ours_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "nl"
+    with bound_socket(path):
+        path.rename(tmp_path / "former")  # keeps the inode from being used again
+        path.write_text("theirs")
+    assert path.read_text() == "theirs"
+
+
+def test_a_file_that_was_removed_is_no_error(tmp_path: Path) -> None:
+    with bound_socket(tmp_path / "run" / "nl"):
+        (tmp_path / "run" / "nl").unlink()
+
+
+def test_a_relative_path_stays_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    with bound_socket(Path("nl")) as sock:
+        assert sock.getsockname() == "nl"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_send_buffer_is_as_large_as_allowed(tmp_path: Path) -> None:
+    with bound_socket(tmp_path / "run" / "nl") as sock, socket.socket(socket.AF_UNIX) as plain:
+        size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        assert size >= plain.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def test_modes_are_looked_at_on_what_is_opened(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    os.close(private_directory(tmp_path))
+    tmp_path.chmod(0o750)
+    with pytest.raises(UnsafeDirectory, match="mode 0750"):
+        private_directory(tmp_path)
+
+
+def test_a_missing_parent_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(NoDirectory):
+        private_directory(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
