@@ -225,7 +225,8 @@ class Journal(Observer):
         for sink in self.sinks:
             sink(entry)
 
-    def _decoder(self) -> Decoder:
+    def decoder(self) -> Decoder:
+        """A decoder that knows the kernel's families by the numbers that they have now."""
         families = self._kernel.genl.families
         ids = {number: family.name for number, family in families.items()}
         return Decoder(self._kernel.profile.arch.order, ids, self.families)
@@ -260,7 +261,7 @@ class Journal(Observer):
         entry = Sent(
             peer=self.peer(sk, skb.current),
             data=skb.data,
-            decoder=self._decoder(),
+            decoder=self.decoder(),
             to=portid,
             group=skb.dst_group,
             **self._stamp(),
@@ -299,7 +300,7 @@ class Journal(Observer):
         return {
             "peer": peer,
             "data": skb.data,
-            "decoder": self._decoder(),
+            "decoder": self.decoder(),
             "source": skb.portid,
             "group": skb.dst_group,
             "request": request,
@@ -318,18 +319,11 @@ class Journal(Observer):
                 reason=reason,
                 peer=None,
                 data=skb.data,
-                decoder=self._decoder(),
+                decoder=self.decoder(),
                 source=skb.portid,
                 **self._stamp(),
             )
         )
-
-    def faulted(
-        self, sk: NetlinkSock, skb: SkBuff, fault: str, rule: int, *, is_request: bool = False
-    ) -> None:
-        """A fault was applied: told by the faults, not by the kernel."""
-        arriving = self._arriving(sk, skb)
-        self._add(Faulted(fault=fault, rule=rule, is_request=is_request, **arriving))
 
     def overrun(self, sk: NetlinkSock) -> None:
         self._add(Overrun(peer=self.peer(sk), **self._stamp()))
@@ -364,6 +358,65 @@ class Journal(Observer):
 
     def task_exited(self, task: Task) -> None:
         self._task(task, task.exit_code)
+
+    # --- what the faults ask and tell
+
+    def views_of_sending(
+        self, sk: NetlinkSock, current: Current, data: bytes
+    ) -> list[MessageView]:
+        """The messages of a datagram that a client is about to send."""
+        peer = self.peer(sk, current)
+        return list(
+            Sent(peer=peer, data=data, decoder=self.decoder(), number=0, time_ns=0).views()
+        )
+
+    def view_of_request(self, request: Request) -> MessageView | None:
+        """A request that is about to be handled."""
+        sent = self._handled
+        views = list(sent.views()) if sent is not None else []
+        index = len(sent.errors) if sent is not None else 0
+        return views[index] if index < len(views) else None
+
+    def views_of_arriving(self, sk: NetlinkSock, skb: SkBuff) -> list[MessageView]:
+        """The messages of a datagram that is about to be queued."""
+        peer = self.peer(sk)
+        arriving = Queued(
+            peer=peer,
+            data=skb.data,
+            decoder=self.decoder(),
+            source=skb.portid,
+            group=skb.dst_group,
+            request=None if skb.portid else self._answered(peer, skb.data),
+            number=0,
+            time_ns=0,
+        )
+        return list(arriving.views())
+
+    def faulted(
+        self,
+        sk: NetlinkSock,
+        data: bytes,
+        fault: str,
+        rule: int,
+        *,
+        is_request: bool = False,
+        source: int = 0,
+        group: int = 0,
+    ) -> None:
+        """A fault was applied to ``data``; what becomes of it follows."""
+        self._add(
+            Faulted(
+                fault=fault,
+                rule=rule,
+                is_request=is_request,
+                peer=self.peer(sk),
+                data=data,
+                decoder=self.decoder(),
+                source=source,
+                group=group,
+                **self._stamp(),
+            )
+        )
 
 
 def text_lines(entries: Iterable[Entry], started_ns: int) -> Iterator[str]:
