@@ -1,0 +1,156 @@
+"""The wheel: what is in it, and that it works beside a user's own ``protocol`` package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINK = ROOT / "netlink_emu" / "protocol"
+
+USER_TEST = """
+import protocol
+from protocol import wire
+
+import netlink_emu
+import netlink_emu.protocol.netlink
+
+
+def test_the_project_has_its_own_protocol():
+    assert protocol.OWNER == wire.OWNER == "the user"
+
+
+def test_netlink_emu_has_its_own():
+    assert netlink_emu.protocol.__name__ == "netlink_emu.protocol"
+    assert netlink_emu.protocol is not protocol
+    assert netlink_emu.protocol.netlink.NLMSGHDR.size == 16
+
+
+def test_the_plugin_is_there(pytestconfig):
+    assert pytestconfig.pluginmanager.has_plugin("netlink_emu")
+"""
+
+
+def _tree() -> Iterator[str]:
+    """The files below netlink_emu/ and protocol/, as they should be named in the wheel."""
+    for top, name in (("netlink_emu", "netlink_emu"), ("protocol", "netlink_emu/protocol")):
+        for directory, children, files in os.walk(ROOT / top):
+            children[:] = [child for child in children if child != "__pycache__"]
+            inside = Path(directory).relative_to(ROOT / top)
+            yield from (str(name / inside / file) for file in files)
+
+
+def _packages() -> set[str]:
+    return {
+        str(Path(file).parent).replace("/", ".")
+        for file in _tree()
+        if Path(file).name == "__init__.py"
+    }
+
+
+def test_the_link_leads_to_protocol() -> None:
+    assert LINK.is_symlink()
+    assert LINK.readlink() == Path("../protocol")
+    assert (LINK / "netlink.py").samefile(ROOT / "protocol" / "netlink.py")
+
+
+def test_every_package_is_listed() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = pyproject["tool"]["setuptools"]["packages"]
+    assert listed == sorted(listed)
+    assert set(listed) == _packages()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the tree, built in a copy: setuptools leaves its own files there."""
+    copy = tmp_path_factory.mktemp("source")
+    leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("netlink_emu", "protocol"):
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
+    built = subprocess.run(
+        [*command, str(copy)], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_tree(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if not name.endswith("/")}
+        (top_level,) = (name for name in names if name.endswith(".dist-info/top_level.txt"))
+        imports = archive.read(top_level).decode().split()
+    metadata = {name for name in names if name.split("/")[0].endswith(".dist-info")}
+    assert names - metadata == set(_tree())
+    assert imports == ["netlink_emu"]
+    assert {name.split("/")[-1] for name in metadata} >= {"LICENSE", "entry_points.txt"}
+
+
+@pytest.fixture(scope="module")
+def user_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel; what it depends on is lent by ours."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, symlinks=True)
+    scheme = sysconfig.get_paths("venv", vars={"base": str(home), "platbase": str(home)})
+    python = Path(scheme["scripts"]) / "python"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index"]
+    subprocess.run(
+        [*command, "--no-deps", "--quiet", "--disable-pip-version-check", str(wheel)],
+        check=True,
+        timeout=100,
+    )
+    # Paths in a .pth file come last, and those of its own directory are not read: our
+    # editable netlink_emu stays out.
+    lent = Path(scheme["purelib"]) / "lent.pth"
+    lent.write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_a_user_may_have_a_package_called_protocol(user_python: Path, tmp_path: Path) -> None:
+    package = tmp_path / "protocol"
+    package.mkdir()
+    (package / "__init__.py").write_text('OWNER = "the user"\n')
+    (package / "wire.py").write_text("from protocol import OWNER\n")
+    (tmp_path / "test_user.py").write_text(USER_TEST)
+    command = [str(user_python), "-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir=."]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "PYTHON", "COV"))
+    }
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "3 passed" in run.stdout
+
+
+def test_the_command_is_installed(user_python: Path) -> None:
+    where = "import netlink_emu, pathlib; print(pathlib.Path(netlink_emu.__file__).parents[1])"
+    run = subprocess.run(
+        [str(user_python), "-c", where],
+        cwd="/", capture_output=True, text=True, check=True, timeout=100,
+    )  # fmt: skip
+    assert Path(run.stdout.strip()) != ROOT
+    command = user_python.parent / "netlink-emu"
+    help_ = subprocess.run(
+        [str(command), "--help"], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert help_.returncode == 0, help_.stdout + help_.stderr
+    assert "netlink-emu" in help_.stdout
