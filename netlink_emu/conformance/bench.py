@@ -18,7 +18,7 @@ from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 from netlink_emu.protocol.attributes import AttrWriter, nla_walk
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.genetlink import GenlInfo, GenlOp
 from netlink_emu.machine.cgroups import Cgroup, CgroupCounts, File
-from netlink_emu.machine.tasks import TaskState
+from netlink_emu.machine.task import TaskState
 from netlink_emu.protocol import cgroupstats
 from netlink_emu.protocol.attributes import AttrWriter, nla_total_size
 from netlink_emu.protocol.errors import NetlinkError

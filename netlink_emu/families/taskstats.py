@@ -22,7 +22,10 @@ from netlink_emu.families.tsacct import (
 from netlink_emu.kernel.genetlink import GENL_ADMIN_PERM, GenlFamily, GenlInfo, GenlOp
 from netlink_emu.kernel.profile import TaskstatsPad
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
-from netlink_emu.machine.tasks import ExitState, Task
+from netlink_emu.machine.task import (
+    ExitState,
+    Task,
+)
 from netlink_emu.protocol.attributes import NLA_HDRLEN, AttrWriter, nla_total_size
 from netlink_emu.protocol.cpulist import parse_cpulist
 from netlink_emu.protocol.errors import NetlinkError

@@ -12,7 +12,7 @@ from netlink_emu.kernel.profile import MemIntegral
 from netlink_emu.machine.accounting import DELAYS, Delay, MemUse, mb_usec
 from netlink_emu.machine.clock import NSEC_PER_SEC, NSEC_PER_USEC
 from netlink_emu.machine.namespaces import PidNamespace, UserNamespace
-from netlink_emu.machine.tasks import (
+from netlink_emu.machine.task import (
     PF_DUMPCORE,
     PF_EXITING,
     PF_FORKNOEXEC,

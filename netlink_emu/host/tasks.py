@@ -18,7 +18,7 @@ from netlink_emu.machine.accounting import Delay, IoAccounting, Mm
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.tasks import (
+from netlink_emu.machine.task import (
     PF_DUMPCORE,
     PF_EXITING,
     PF_FORKNOEXEC,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.kernel.netlink_rcv import Request
     from netlink_emu.kernel.skbuff import SkBuff
-    from netlink_emu.machine.tasks import Task
+    from netlink_emu.machine.task import Task
 
 LIMIT: Final = 100_000
 # How many requests of a socket are remembered, for answers that come late.

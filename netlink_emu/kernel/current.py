@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
-from netlink_emu.machine.tasks import PF_SUPERPRIV, Task
+from netlink_emu.machine.task import (
+    PF_SUPERPRIV,
+    Task,
+)
 
 
 def _no_files(_fd: int) -> File | None:

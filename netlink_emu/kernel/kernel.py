@@ -12,7 +12,7 @@ from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.trace import Injector, Observer, Observers
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.netlink_rcv import Request
     from netlink_emu.kernel.skbuff import SkBuff
-    from netlink_emu.machine.tasks import Task
+    from netlink_emu.machine.task import Task
 
 
 class DropReason(enum.Enum):

@@ -11,7 +11,10 @@ from typing import Final
 
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.tasks import Task, TaskState
+from netlink_emu.machine.task import (
+    Task,
+    TaskState,
+)
 
 
 class AnyTasks:

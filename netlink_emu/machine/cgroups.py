@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netlink_emu.machine.tasks import Task
+    from netlink_emu.machine.task import Task
 
 
 class Cgroup:

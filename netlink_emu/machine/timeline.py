@@ -33,7 +33,12 @@ from netlink_emu.machine.scenario import (
     ThreadPlan,
     Wait,
 )
-from netlink_emu.machine.tasks import PF_EXITING, ExitState, Task, TaskState
+from netlink_emu.machine.task import (
+    PF_EXITING,
+    ExitState,
+    Task,
+    TaskState,
+)
 
 # A running task's CPU time is charged this often, so that a monitor sees it grow.
 SLICE_NS: Final = 100_000_000

@@ -11,7 +11,7 @@ import pytest
 from netlink_emu.conformance.bench import Bench
 from netlink_emu.kernel.releases import SERIES, profile_for
 from netlink_emu.machine.cgroups import File
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET
 from netlink_emu.protocol.genetlink import CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import NetlinkSockOpt

@@ -14,7 +14,7 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENLMSGHDR

@@ -18,7 +18,13 @@ from netlink_emu.machine.accounting import Mm
 from netlink_emu.machine.cgroups import Cgroup, File
 from netlink_emu.machine.credentials import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
-from netlink_emu.machine.tasks import CORE_SIGNALS, PF_EXITING, ExitState, Task, TaskState
+from netlink_emu.machine.task import (
+    CORE_SIGNALS,
+    PF_EXITING,
+    ExitState,
+    Task,
+    TaskState,
+)
 from netlink_emu.protocol.errors import NetlinkError
 
 from .programs import DEVICE, INTERPRETER, Program, inode_of, program

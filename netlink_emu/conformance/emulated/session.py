@@ -24,7 +24,10 @@ from netlink_emu.kernel import scm
 from netlink_emu.kernel.af_netlink import MSG_PEEK, MSG_TRUNC, NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.cgroups import File
-from netlink_emu.machine.tasks import Task, TaskState
+from netlink_emu.machine.task import (
+    Task,
+    TaskState,
+)
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,

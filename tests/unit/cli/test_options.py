@@ -9,7 +9,7 @@ import pytest
 
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.options import TaskChoice, build_sandbox, read_scenario
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 
 
 def _find(nr: int, tasks: TaskChoice) -> Task | None:

@@ -12,7 +12,10 @@ import pytest
 from netlink_emu.host.tasks import HostTasks, parse_stat
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.tasks import Task, TaskState
+from netlink_emu.machine.task import (
+    Task,
+    TaskState,
+)
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 STAT = (

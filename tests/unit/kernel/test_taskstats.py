@@ -11,7 +11,7 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import PidNamespace, UserNamespace
-from netlink_emu.machine.tasks import Task
+from netlink_emu.machine.task import Task
 from netlink_emu.protocol.taskstats import taskstats_layout
 
 CODEC = taskstats_layout(16).codec()
@@ -63,7 +63,7 @@ class TestGet:
             "read_char": 4096, "write_syscalls": 2048,
         }  # fmt: skip
         assert {name: stats[name] for name in expected} == expected
-        assert bytes(stats["ac_comm"]).rstrip(b"\0") == b"worker"  # type: ignore[arg-type]
+        assert bytes(stats["ac_comm"]).rstrip(b"\0") == b"worker"
         assert stats["ac_btime"] == stats["ac_btime64"] == 1_767_225_600
 
     def test_delays_while_accounting_is_on(self, bench: Bench) -> None:

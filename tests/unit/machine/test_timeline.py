@@ -8,7 +8,10 @@ from netlink_emu.machine.accounting import mb_usec
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario import ScenarioError, parse_scenario
-from netlink_emu.machine.tasks import Task, TaskState
+from netlink_emu.machine.task import (
+    Task,
+    TaskState,
+)
 from netlink_emu.machine.timeline import Timeline
 
 Event = tuple[float, int, int]  # seconds since the start, pid, wait status
