@@ -6,7 +6,7 @@ import enum
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,8 +18,12 @@ from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.scenario import Scenario, ScenarioError, parse_scenario
-from netlink_emu.machine.timeline import Timeline
+from netlink_emu.machine.scenario_table import ScenarioError
+
+# Scenarios are imported when there is one: `netlink-emu run` starts without that often.
+if TYPE_CHECKING:
+    from netlink_emu.machine.scenario import Scenario
+    from netlink_emu.machine.timeline import Timeline
 
 DEFAULT_RELEASE: Final = "6.18"
 
@@ -80,6 +84,8 @@ class Sandbox:
 
 def read_scenario(path: Path) -> Scenario:
     """Read a scenario file; raises UserError, as file:line:column where that is known."""
+    from netlink_emu.machine.scenario import parse_scenario
+
     try:
         return parse_scenario(path.read_text(encoding="utf-8"))
     except OSError as exc:
@@ -104,12 +110,14 @@ def build_sandbox(
     speed: float = 1.0,
 ) -> Sandbox:
     """Boot the kernel that these options describe; raises UserError."""
-    script = read_scenario(scenario) if scenario is not None else Scenario()
-    cpus = cpus or script.cpus or os.sysconf("SC_NPROCESSORS_CONF")
+    script = read_scenario(scenario) if scenario is not None else None
+    if cpus is None and script is not None:
+        cpus = script.cpus
+    cpus = cpus or os.sysconf("SC_NPROCESSORS_CONF")
     if not 0 < speed <= 1e6:
         raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
     clock = RealClock(speed)
-    config = KernelConfig(task_delayacct=script.task_delayacct)
+    config = KernelConfig(task_delayacct=script.task_delayacct if script else None)
     config = replace(
         config,
         nr_cpus=max(config.nr_cpus, cpus),
@@ -125,8 +133,15 @@ def build_sandbox(
     elif tasks is TaskChoice.ANY:
         machine.tasks.sources.append(AnyTasks(machine))
     kernel = boot(machine, profile)
-    timeline = Timeline(script, machine) if script.tasks else None
-    return Sandbox(kernel, clock, timeline)
+    return Sandbox(kernel, clock, _timeline(script, machine))
+
+
+def _timeline(script: Scenario | None, machine: Machine) -> Timeline | None:
+    if script is None or not script.tasks:
+        return None
+    from netlink_emu.machine.timeline import Timeline
+
+    return Timeline(script, machine)
 
 
 def _host_pid_max() -> int:

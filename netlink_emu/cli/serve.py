@@ -25,7 +25,7 @@ from netlink_emu.cli.options import (
     TasksOption,
     build_sandbox,
 )
-from netlink_emu.machine.scenario import ScenarioError
+from netlink_emu.machine.scenario_table import ScenarioError
 from netlink_emu.server.errors import ServerError
 from netlink_emu.server.serve import Server
 from netlink_emu.server.serve import serve as serve_kernel

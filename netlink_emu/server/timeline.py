@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import trio
 
 from netlink_emu.host.clock import RealClock
-from netlink_emu.machine.timeline import Timeline
+
+if TYPE_CHECKING:  # `netlink-emu run` imports this also when there is no scenario
+    from netlink_emu.machine.timeline import Timeline
 
 
 async def play(timeline: Timeline, clock: RealClock) -> None:
