@@ -66,7 +66,7 @@ def run(
     failure: BaseException | None = None
     finished: Finished | None = None
     try:
-        finished = trio.run(_run, sandbox, foreground, strict_exception_groups=True)
+        finished = trio.run(_run, sandbox, foreground)
     except* (InterposeError, ScenarioError) as group:
         failure = leaves(group)[0]
     if finished is None:

@@ -1,0 +1,195 @@
+/* Receives that wait: time-outs, signals, stops, kills. */
+#include "client.h"
+
+static char answer[4096];
+static volatile int hits;
+static int s;
+
+static void count(int number)
+{
+    (void)number;
+    hits++;
+}
+
+static void count_and_ask(int number)
+{
+    (void)number;
+    hits++;
+    ask(s, 77);
+}
+
+static void alarm_in(int ms, void (*handler)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    struct itimerval t = {{0, 0}, {0, ms * 1000}};
+    sigaction(SIGALRM, &action, 0);
+    hits = 0;
+    setitimer(ITIMER_REAL, &t, 0);
+}
+
+static long receive_named(int flags)
+{
+    struct sockaddr_nl from;
+    struct iovec iov = {answer, sizeof answer};
+    struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &iov, .msg_iovlen = 1};
+    return recvmsg(s, &m, flags);
+}
+
+/* Whether it took as long as it had to; a busy machine may add to that. */
+static const char *in_time(double since, int ms)
+{
+    double took = now_ms() - since;
+    static char wrong[40];
+    if (took > ms - 8 && took < ms + 700)
+        return "in time";
+    snprintf(wrong, sizeof wrong, "after %.0f ms", took);
+    return wrong;
+}
+
+static void report(const char *what, long n, double since, int ms)
+{
+    printf("%s: %s, %d signals, %s\n", what, n < 0 ? error_name(errno) : n > 60 ? "answer" : "?",
+           hits, in_time(since, ms));
+    fflush(stdout);
+}
+
+static void time_out(int ms)
+{
+    struct timeval t = {ms / 1000, ms % 1000 * 1000};
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+}
+
+static void child(const char *what, int number, int expected_signal)
+{
+    int status;
+    pid_t pid = fork();
+    if (!pid) {
+        receive_named(0);
+        _exit(7);
+    }
+    usleep(100000);
+    double since = now_ms();
+    kill(pid, number);
+    waitpid(pid, &status, 0);
+    printf("%s: %s %s\n", what,
+           WIFSIGNALED(status) && WTERMSIG(status) == expected_signal ? "ended by it" : "?",
+           in_time(since, 0));
+    fflush(stdout);
+}
+
+static void *wait_in_thread(void *result)
+{
+    char buffer[100];
+    *(long *)result = recv(s, buffer, sizeof buffer, 0);
+    return 0;
+}
+
+int main(void)
+{
+    double since;
+    int status;
+    sigset_t set;
+
+    s = open_bound();
+    since = now_ms();
+    alarm_in(100, count, 0);
+    report("signal", receive_named(0), since, 100);
+    since = now_ms();
+    alarm_in(100, count_and_ask, SA_RESTART);
+    report("signal, restarted, with an answer", receive_named(0), since, 100);
+    since = now_ms();
+    alarm_in(100, count, 0);
+    report("signal in read", read(s, answer, 100), since, 100);
+    since = now_ms();
+    alarm_in(100, count, 0);
+    report("signal in recvmmsg", recvmmsg(s, (struct mmsghdr[2]){{{0}}}, 2, 0, 0), since, 100);
+
+    hits = 0;
+    time_out(200);
+    since = now_ms();
+    report("time-out", receive_named(0), since, 200);
+    since = now_ms();
+    report("time-out of recv", recv(s, answer, 10, 0), since, 200);
+    since = now_ms();
+    report("time-out of read", read(s, answer, 10), since, 200);
+    since = now_ms();
+    alarm_in(100, count, SA_RESTART);
+    report("signal before the time-out", receive_named(0), since, 100);
+    since = now_ms();
+    report("MSG_DONTWAIT", receive_named(MSG_DONTWAIT), since, 0);
+    ask(s, 1);
+    since = now_ms();
+    report("no wait for what is there", receive_named(0), since, 0);
+    since = now_ms();
+    ask(s, 2);
+    struct mmsghdr m[2] = {{{0}}};
+    show("recvmmsg of 2, one comes", recvmmsg(s, m, 2, 0, 0));
+    printf("%s\n", in_time(since, 200));
+    time_out(0);
+
+    /* Blocked and ignored signals end nothing. */
+    time_out(300);
+    signal(SIGALRM, SIG_IGN);
+    struct itimerval t = {{0, 0}, {0, 100000}};
+    setitimer(ITIMER_REAL, &t, 0);
+    hits = 0;
+    since = now_ms();
+    report("ignored signal", receive_named(0), since, 300);
+    sigemptyset(&set);
+    sigaddset(&set, SIGALRM);
+    sigprocmask(SIG_BLOCK, &set, 0);
+    since = now_ms();
+    alarm_in(100, count, 0);
+    report("blocked signal", receive_named(0), since, 300);
+    sigprocmask(SIG_UNBLOCK, &set, 0);
+    printf("then it came: %d\n", hits);
+    time_out(0);
+
+    child("SIGTERM", SIGTERM, SIGTERM);
+    child("SIGKILL", SIGKILL, SIGKILL);
+    child("SIGINT", SIGINT, SIGINT);
+
+    pid_t pid = fork();
+    if (!pid) {
+        int n = receive_named(0);
+        printf("after stop and continue: %s\n", n > 60 ? "answer" : error_name(errno));
+        fflush(stdout);
+        _exit(0);
+    }
+    usleep(100000);
+    kill(pid, SIGSTOP);
+    since = now_ms();
+    waitpid(pid, &status, WUNTRACED);
+    printf("stopped: %d %s\n", WIFSTOPPED(status), in_time(since, 0));
+    fflush(stdout);
+    kill(pid, SIGCONT);
+    usleep(50000);
+    ask(s, 3);
+    waitpid(pid, &status, 0);
+
+    /* The thread that gets the signal is the one that waits. */
+    long result = 0;
+    pthread_t thread;
+    alarm_in(0, count, 0);
+    pthread_create(&thread, 0, wait_in_thread, &result);
+    usleep(100000);
+    pthread_kill(thread, SIGALRM);
+    pthread_join(thread, 0);
+    printf("signal to a thread: %ld, %d signals\n", result, hits);
+
+    /* Who closes a descriptor does not wake who waits on it. */
+    int d = dup(s);
+    int old = s;
+    pthread_create(&thread, 0, wait_in_thread, &result);
+    usleep(100000);
+    close(old);
+    s = d;
+    ask(s, 4);
+    pthread_join(thread, 0);
+    printf("closed by another thread: %s\n", result > 60 ? "answer" : "?");
+    fflush(stdout);
+    /* Threads that wait do not keep the process. */
+    pthread_create(&thread, 0, wait_in_thread, &result);
+    usleep(50000);
+    return 0;
+}
