@@ -46,6 +46,10 @@ from .netlink import (
 )
 from .taskstats import TaskstatsLayout, taskstats_layout
 
+# Nests in nests, and errors that quote errors: deeper ones are left as bytes. A datagram has room
+# for thousands, which no recursion of ours would survive; real ones have four.
+_MAX_DEPTH = 16
+
 Value = Any  # int, str, bytes, None (a flag), a dict (a struct), or a tuple of attributes
 
 
@@ -196,7 +200,7 @@ class Decoder:
             messages.append(junk)
         return messages
 
-    def _message(self, data: bytes) -> Message | None:
+    def _message(self, data: bytes, depth: int = 0) -> Message | None:
         if len(data) < NLMSG_HDRLEN:
             return None
         header = NLMSGHDR[self.order].decode(data)
@@ -204,7 +208,7 @@ class Decoder:
             return None
         data = data[: header.nlmsg_len]
         if header.nlmsg_type == NLMSG_ERROR and len(data) >= NLMSG_HDRLEN + NLMSGERR_SIZE:
-            return self._error(header, data)
+            return self._error(header, data, depth)
         if header.nlmsg_type == NLMSG_DONE and len(data) >= NLMSG_HDRLEN + NLMSGERR.size:
             end = NLMSG_HDRLEN + NLMSGERR.size
             error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
@@ -237,14 +241,15 @@ class Decoder:
         if number and name and isinstance(number.value, int) and isinstance(name.value, str):
             self.ids[number.value] = name.value
 
-    def _error(self, header: NlMsgHdr, data: bytes) -> Message:
+    def _error(self, header: NlMsgHdr, data: bytes, depth: int) -> Message:
         start = NLMSG_HDRLEN + NLMSGERR.size
         error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
         quoted = NLMSGHDR[self.order].decode(data, start)
         end = start + NLMSG_HDRLEN
         about: Message | None = None
         if not header.nlmsg_flags & NLM_F_CAPPED and start + quoted.nlmsg_len <= len(data):
-            about = self._message(data[start:])
+            if depth < _MAX_DEPTH:
+                about = self._message(data[start:], depth + 1)
             end = start + nlmsg_align(quoted.nlmsg_len)
         if about is None:
             about = Message(quoted, data[start : start + NLMSG_HDRLEN], self._name(quoted))
@@ -254,27 +259,32 @@ class Decoder:
             attrs, rest = self._attrs(rest, EXTACK)
         return Message(header, data, error=error, about=about, attrs=attrs, rest=rest)
 
-    def _attrs(self, data: bytes, described: AttrSet) -> tuple[tuple[Attribute, ...], bytes]:
+    def _attrs(
+        self, data: bytes, described: AttrSet, depth: int = 0
+    ) -> tuple[tuple[Attribute, ...], bytes]:
         attrs = []
         end = 0
         for nla_type, offset, length in nla_walk(data, 0, len(data), self.order):
-            attrs.append(self._attribute(nla_type, data[offset : offset + length], described))
+            payload = data[offset : offset + length]
+            attrs.append(self._attribute(nla_type, payload, described, depth))
             end = nlmsg_align(offset + length)
         return tuple(attrs), data[end:]
 
-    def _attribute(self, nla_type: int, payload: bytes, described: AttrSet) -> Attribute:
+    def _attribute(
+        self, nla_type: int, payload: bytes, described: AttrSet, depth: int
+    ) -> Attribute:
         number = nla_type & NLA_TYPE_MASK
         desc = described.get(number) or described.get(ANY)
         if desc is not None:
-            value = self._value(payload, desc)
+            value = self._value(payload, desc, depth)
             return Attribute(nla_type, desc.name, payload, value, desc)
-        if nla_type & NLA_F_NESTED:
-            nested, rest = self._attrs(payload, {})
+        if nla_type & NLA_F_NESTED and depth < _MAX_DEPTH:
+            nested, rest = self._attrs(payload, {}, depth + 1)
             if not rest:
                 return Attribute(nla_type, "", payload, nested)
         return Attribute(nla_type, "", payload, payload)
 
-    def _value(self, payload: bytes, desc: AttrDesc) -> Value:
+    def _value(self, payload: bytes, desc: AttrDesc, depth: int) -> Value:
         """What the payload means; the payload itself where it is not what it should be."""
         kind = desc.kind
         size = INTEGER_SIZES.get(kind)
@@ -284,8 +294,8 @@ class Decoder:
             return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)  # type: ignore[arg-type]
         if kind is Kind.STRING:
             return _text(payload)
-        if kind is Kind.NEST:
-            nested, rest = self._attrs(payload, desc.attrs)
+        if kind is Kind.NEST and depth < _MAX_DEPTH:
+            nested, rest = self._attrs(payload, desc.attrs, depth + 1)
             return payload if rest or (payload and len(payload) < NLA_HDRLEN) else nested
         if kind is Kind.TASKSTATS:
             layout = layout_of(payload, self.order)
