@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from errno import EINVAL, ERANGE
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -13,9 +14,12 @@ from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR, NlMsgHdr, nlmsg_align, nlmsg_walk
 from netlink_emu.protocol.policy import (
+    LIBERAL,
+    STRICT,
     NlaPolicy,
     NlAttrType,
     NlValidate,
+    Parser,
     ParseRules,
     nla_parse,
     policy_attributes,
@@ -170,6 +174,44 @@ def test_a_parse_gives_attributes_or_an_errno(
         assert errno in (EINVAL, ERANGE)
         assert extack.bad_attr in [offset - 4 for _, offset, _ in walked]
         assert extack.policy is None or rules.extack_policy
+
+
+def _outcome(parser: Parser, data: bytes) -> tuple[object, ...]:
+    extack = NetlinkExtAck()
+    found: object
+    try:
+        found = parser.parse(data, 0, len(data), extack)
+    except NetlinkError as exc:
+        found = exc.errno
+    return found, extack.msg, extack.bad_attr, extack.policy
+
+
+@given(data=st.data(), policy=POLICIES, validate=VALIDATIONS, rules=RULES)
+def test_lengths_that_are_good_by_themselves_change_nothing(
+    data: st.DataObject, policy: dict[int, NlaPolicy], validate: NlValidate, rules: ParseRules
+) -> None:
+    order = data.draw(ORDERS)
+    payload = data.draw(near_attributes(order))
+    parser = Parser(policy, maxtype=5, validate=validate, order=order, rules=rules)
+    careful = Parser(policy, maxtype=5, validate=validate, order=order, rules=rules)
+    careful._good.clear()
+    assert _outcome(parser, payload) == _outcome(careful, payload)
+
+
+@pytest.mark.parametrize("kind", [*NlAttrType])
+@pytest.mark.parametrize("strict", [LIBERAL, STRICT], ids=["liberal", "strict"])
+@pytest.mark.parametrize("limit", [0, 1, 4, 9])
+@pytest.mark.parametrize("rules", [ParseRules(), ParseRules(attr_type_mask=0xFFFF)])
+def test_each_length_is_judged_as_if_none_were_good_by_itself(
+    kind: NlAttrType, strict: NlValidate, limit: int, rules: ParseRules
+) -> None:
+    parser = Parser({1: NlaPolicy(kind, limit)}, maxtype=2, validate=strict, rules=rules)
+    careful = Parser({1: NlaPolicy(kind, limit)}, maxtype=2, validate=strict, rules=rules)
+    careful._good.clear()
+    for length, fill, flags in product(range(14), (b"\0", b"a"), (0, 0x4000, 0x8000)):
+        padded = fill * length + bytes(-length % 4)
+        attribute = _word(LITTLE, 4 + length, 2) + _word(LITTLE, 1 | flags, 2) + padded
+        assert _outcome(parser, attribute) == _outcome(careful, attribute), (length, fill, flags)
 
 
 @given(kind=st.sampled_from([*NlAttrType]), length=st.integers(0, 0xFFFF), order=ORDERS)
