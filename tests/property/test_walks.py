@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.protocol.attributes import AttrWriter, nla_walk
+from netlink_emu.protocol.attributes import NLA_F_NET_BYTEORDER, AttrWriter, nla_walk
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR, NlMsgHdr, nlmsg_align, nlmsg_walk
@@ -212,6 +212,55 @@ def test_each_length_is_judged_as_if_none_were_good_by_itself(
         padded = fill * length + bytes(-length % 4)
         attribute = _word(LITTLE, 4 + length, 2) + _word(LITTLE, 1 | flags, 2) + padded
         assert _outcome(parser, attribute) == _outcome(careful, attribute), (length, fill, flags)
+
+
+def outcome(
+    attributes: list[tuple[int, bytes]], policy: dict[int, NlaPolicy], validate: NlValidate
+) -> tuple[object, ...]:
+    """The attributes or the errno, and what the extended ack says."""
+    writer = AttrWriter()
+    for nla_type, payload in attributes:
+        writer.put(nla_type, payload)
+    data, extack = bytes(writer.data), NetlinkExtAck()
+    result: object
+    try:
+        result = nla_parse(data, 0, len(data), policy, maxtype=5, extack=extack, validate=validate)
+    except NetlinkError as exc:
+        result = exc.errno
+    return result, extack.msg, extack.bad_attr, extack.policy
+
+
+@given(
+    attributes=st.lists(
+        st.tuples(st.integers(0, 6), st.one_of(st.binary(max_size=9), st.just(b"ab\0"))),
+        max_size=4,
+    ),
+    policy=POLICIES,
+    validate=VALIDATIONS,
+)
+def test_net_byteorder_changes_nothing(
+    attributes: list[tuple[int, bytes]], policy: dict[int, NlaPolicy], validate: NlValidate
+) -> None:
+    """Nothing in validate_nla() asks for that flag, and the type is masked."""
+    flagged = [(nla_type | NLA_F_NET_BYTEORDER, payload) for nla_type, payload in attributes]
+    assert outcome(flagged, policy, validate) == outcome(attributes, policy, validate)
+
+
+@given(
+    attributes=st.lists(st.tuples(st.integers(0, 6), st.binary(max_size=9)), max_size=4),
+    policy=POLICIES,
+    validate=VALIDATIONS,
+)
+def test_the_first_offence_decides(
+    attributes: list[tuple[int, bytes]], policy: dict[int, NlaPolicy], validate: NlValidate
+) -> None:
+    whole = outcome(attributes, policy, validate)
+    for count in range(len(attributes)):
+        part = outcome(attributes[: count + 1], policy, validate)
+        if isinstance(part[0], int):
+            assert whole == part
+            return
+    assert whole[0] == {nla_type: payload for nla_type, payload in attributes if 0 < nla_type <= 5}
 
 
 @given(kind=st.sampled_from([*NlAttrType]), length=st.integers(0, 0xFFFF), order=ORDERS)
