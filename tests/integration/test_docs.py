@@ -1,0 +1,103 @@
+"""What the documentation shows does what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from helpers.serving import SECONDS, hello, request, serving
+
+from netlink_emu.machine.scenario import parse_scenario
+
+ROOT = Path(__file__).parents[2]
+NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["docs/scenario.md"])
+def test_scenarios_in_the_pages_can_be_read(page: str) -> None:
+    blocks = _blocks(page, "toml")
+    assert blocks
+    for block in blocks:
+        assert parse_scenario(block).tasks
+
+
+def test_every_key_of_a_scenario_is_described() -> None:
+    """The reader's own list of keys is what its error names."""
+    page = (ROOT / "docs/scenario.md").read_text(encoding="utf-8")
+    for text in ("nosuch = 1", '[[task]]\ncomm = "t"\nnosuch = 1'):
+        with pytest.raises(ValueError, match="unknown key") as caught:
+            parse_scenario(text)
+        keys = str(caught.value).partition("known are ")[2].split(", ")
+        ways = ("`{}`", "[[{}]]", "[[task.{}]]")
+        missing = [key for key in keys if not any(way.format(key) in page for way in ways)]
+        assert missing == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_client_of_the_servers_page_gets_its_answer(tmp_path: Path) -> None:
+    client, channel = _blocks("docs/server.md", "python")
+    with serving(tmp_path / "sandbox" / "nl"):
+        done = subprocess.run(
+            [sys.executable, "-c", client],
+            cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=True,
+        )  # fmt: skip
+        assert len(bytes.fromhex(done.stdout)) == 112
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(str(tmp_path / "sandbox" / "nl"))
+            names: dict[str, object] = {
+                "socket": socket,
+                "sock": sock,
+                "hello": hello(portid=9),
+                "request": request(9, 1, b"\1\0\0\0"),
+            }
+            exec(textwrap.dedent(channel), names)
+            mine = names["mine"]
+            assert isinstance(mine, socket.socket)
+            with mine:
+                assert len(mine.recv(4096)) == 48  # EOPNOTSUPP, with the request
+
+
+def _can_interpose() -> bool:
+    done = subprocess.run([*NETLINK_EMU, "run", "--", "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_demonstration_shows_ten_exits() -> None:
+    """scripts/run, as its first user sees it."""
+    if not _can_interpose():
+        pytest.skip("seccomp user notification does not work here: netlink-emu doctor")
+    examples = ROOT / "docs" / "examples"
+    command = ["run", "--tasks", "none", "--scenario", str(examples / "exits.toml"), "--"]
+    client = [sys.executable, str(examples / "exits.py"), "0-3", "10"]
+    done = subprocess.run(
+        [*NETLINK_EMU, *command, *client],
+        capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"LANG": "C"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "TASKSTATS is family 31; waiting for exits on CPUs 0-3"
+    pids = [int(line.split()[0]) for line in lines[3:]]
+    assert pids == [4900, 4117, 4900, 4202, 4201, 4900, 4118, 4900, 4301, 4300]
+    by_pid = {int(line.split()[0]): line for line in lines[3:]}
+    assert "SIGSEGV, core" in by_pid[4201]
+    assert "SIGKILL" in by_pid[4301]
+    assert "exit 3" in by_pid[4300]
+    assert by_pid[4300].endswith("0.80 s 100.0 MiB")
+    assert "1.40 s   0.90 s  40.0 MiB" in by_pid[4118]
