@@ -197,7 +197,7 @@ class Journal(Observer):
         if times is None and not found:
             raise AssertionError(found.explain())
         if times is not None and len(found) != times:
-            raise AssertionError(f"wanted {times}, but there was {found.explain()}")
+            raise AssertionError(f"wanted {times}, found {found.explain()}")
         return found
 
     def assert_no_request(self, **criteria: Any) -> None:

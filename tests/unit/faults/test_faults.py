@@ -1,0 +1,396 @@
+"""Faults: each does what it says to what it is for, as often as it is told, and is journalled."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from errno import EAGAIN, EIO, ENOBUFS, EPERM
+from typing import Any
+
+import pytest
+from helpers.kernel import Bench, fails, make_bench
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netlink_emu.faults import (
+    FAULTS,
+    Corrupt,
+    Delay,
+    Drop,
+    Fault,
+    FaultError,
+    Faults,
+    ShortStruct,
+    Unaligned,
+)
+from netlink_emu.faults.kinds import Stage, parse_fault
+from netlink_emu.journal import Journal, UnknownName
+from netlink_emu.journal.entries import Faulted
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.protocol.decode import Decoder
+from netlink_emu.protocol.netlink import nlmsg_walk
+
+ALL: dict[str, Any] = {"count": None}
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return make_bench()
+
+
+@pytest.fixture
+def journal(bench: Bench) -> Journal:
+    return Journal(bench.kernel)
+
+
+@pytest.fixture
+def faults(bench: Bench, journal: Journal) -> Faults:
+    return Faults(bench.kernel, journal, seed=7)
+
+
+@pytest.fixture
+def sock(bench: Bench) -> NetlinkSock:
+    return bench.sock(7)
+
+
+def policy_dump(bench: Bench, sock: NetlinkSock) -> list[bytes]:
+    return bench.ask(sock, bench.request(16, 10, [(1, b"\x1f\0")], flags=0x300))
+
+
+def headers(datagrams: list[bytes]) -> Iterator[tuple[int, int, int, int]]:
+    for data in datagrams:
+        for _, header in nlmsg_walk(data):
+            yield header.nlmsg_type, header.nlmsg_flags, header.nlmsg_seq, header.nlmsg_pid
+
+
+class TestArrival:
+    def test_drop(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.drop(cmd="TASKSTATS_CMD_GET", kind="reply")
+        (ack,) = bench.ask(sock, bench.get(1, 4242, flags=4))
+        assert len(ack) == 36
+        assert len(bench.ask(sock, bench.get(1, 4242, flags=4))) == 2
+        assert (sock.sk_err, sock.drops) == (0, 0)
+
+    def test_delay_is_by_the_machines_clock(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.delay(1.5, cmd="TASKSTATS_CMD_NEW")
+        assert bench.ask(sock, bench.get(1, 4242)) == []
+        assert faults.next_ns == bench.clock.monotonic_ns() + 1_500_000_000
+        bench.clock.advance(1.4)
+        assert faults.run_due() == 0
+        bench.clock.advance(0.1)
+        assert faults.run_due() == 1
+        (reply,) = bench.drain(sock)
+        assert len(reply) == 596
+        assert faults.next_ns is None
+
+    def test_what_is_late_for_a_closed_socket_is_lost(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.delay(1, cmd="TASKSTATS_CMD_NEW")
+        bench.ask(sock, bench.get(1, 4242))
+        sock.release()
+        bench.clock.advance(2)
+        faults.run_due()
+        assert not sock.receive_queue
+
+    def test_release_does_not_wait(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.delay(1000, **ALL)
+        bench.ask(sock, bench.get(1, 4242, flags=4))
+        assert faults.release() == 2
+        assert [len(data) for data in bench.drain(sock)] == [596, 36]
+
+    def test_duplicate(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.duplicate(2, kind="reply")
+        first, *others = bench.ask(sock, bench.get(1, 4242))
+        assert others == [first, first]
+
+    def test_reorder_puts_it_behind_the_next(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.reorder(kind="reply")
+        assert [len(data) for data in bench.ask(sock, bench.get(1, 4242, flags=4))] == [36, 596]
+
+    def test_reorder_of_another_socket_does_not_count(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.reorder(kind="reply")
+        assert bench.ask(sock, bench.get(1, 4242)) == []
+        assert len(bench.ask(bench.sock(8), bench.get(1, 4242))) == 1
+        assert bench.drain(sock) == []
+        faults.clear()
+        assert len(bench.drain(sock)) == 1
+
+    def test_enobufs(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        bench.register(sock, "0")
+        faults.enobufs(kind="event")
+        tasks = bench.machine.tasks
+        tasks.do_group_exit(tasks.fork(), 0)
+        with fails(ENOBUFS):
+            sock.recvmsg(4096)
+        with fails(EAGAIN):
+            sock.recvmsg(4096)
+        tasks.do_group_exit(tasks.fork(), 0)
+        assert len(bench.drain(sock)) == 1
+        assert sock.drops == 1
+
+    def test_enobufs_of_a_dump(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.enobufs(kind="dump")
+        bench.ask(sock, bench.request(16, 10, [(1, b"\x1f\0")], flags=0x300))
+        assert sock.sk_err == ENOBUFS
+
+    def test_enobufs_between_clients_is_the_senders_eagain(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.enobufs(kind="message")
+        bench.sock(8)
+        with fails(EAGAIN):
+            sock.sendmsg(bench.current, b"hello", addr=bench.address(8))
+
+    def test_enobufs_now(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        other = bench.sock(8)
+        assert faults.enobufs_now(portid=7) == 1
+        assert (sock.sk_err, other.sk_err) == (ENOBUFS, 0)
+        assert faults.enobufs_now(comm="client", pid=4242) == 2
+
+
+class TestBytes:
+    def test_truncate(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.truncate(20)
+        (reply,) = bench.ask(sock, bench.get(1, 4242))
+        assert len(reply) == 20
+        faults.truncate(-4)
+        (reply,) = bench.ask(sock, bench.get(1, 4242))
+        assert len(reply) == 592
+        assert reply[:4] == (596).to_bytes(4, "little")
+
+    def test_corrupt_is_seeded(self, bench: Bench, journal: Journal, sock: NetlinkSock) -> None:
+        replies = []
+        for _ in range(2):
+            faults = Faults(bench.kernel, journal, seed=3)
+            faults.corrupt(2, kind="reply")
+            replies += bench.ask(sock, bench.get(1, 4242))
+        (clean,) = bench.ask(sock, bench.get(1, 4242))
+        assert replies[0] == replies[1]
+        assert 1 <= sum(a != b for a, b in zip(replies[0], clean, strict=True)) <= 2
+
+    def test_wrong_seq_and_portid(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.wrong_seq()
+        faults.wrong_portid(to=99)
+        assert list(headers(bench.ask(sock, bench.get(1, 4242, seq=5)))) == [(31, 0, 6, 99)]
+        faults.wrong_seq(seq=1000)
+        faults.wrong_portid(by=-1)
+        assert list(headers(bench.ask(sock, bench.get(1, 4242, seq=5)))) == [(31, 0, 1000, 6)]
+
+    def test_every_message_of_a_dump_has_the_wrong_seq(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.wrong_seq(cmd="CTRL_CMD_GETPOLICY", **ALL)
+        assert {seq for _, _, seq, _ in headers(policy_dump(bench, sock))} == {2}
+
+    def test_missing_done(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.missing_done()
+        assert [kind for kind, *_ in headers(policy_dump(bench, sock))] == [16] * 7
+        assert [kind for kind, *_ in headers(policy_dump(bench, sock))] == [16] * 7 + [3]
+
+    def test_late_done_comes_alone(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.late_done(2)
+        assert len(list(headers(policy_dump(bench, sock)))) == 7
+        bench.clock.advance(2)
+        faults.run_due()
+        (done,) = bench.drain(sock)
+        assert list(headers([done])) == [(3, 2, 1, 7)]
+
+    def test_dump_intr_is_in_the_last_message(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.dump_intr()
+        flags = [flags for _, flags, _, _ in headers(policy_dump(bench, sock))]
+        assert flags == [2] * 6 + [0x12, 2]
+
+    def test_unaligned(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        (clean,) = bench.ask(sock, bench.get(1, 4242))
+        faults.unaligned(3)
+        (reply,) = bench.ask(sock, bench.get(1, 4242))
+        assert reply == (599).to_bytes(4, "little") + clean[4:] + bytes(3)
+
+    @pytest.mark.parametrize(("name", "by", "size"), [("short", 8, 552), ("long", 128, 688)])
+    def test_structs_of_other_sizes(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock, name: str, by: int, size: int
+    ) -> None:
+        faults.add(FAULTS[f"{name}-struct"](by))  # type: ignore[call-arg]
+        (reply,) = bench.ask(sock, bench.get(1, 4242))
+        assert len(reply) == 596 - 560 + size
+        lengths = struct.unpack_from("<IxxxxxxxxxxxxxxxxHxxHxxxxxxH", reply)
+        assert lengths == (len(reply), size + 16, 8, size + 4)
+
+    def test_an_unknown_attribute_first(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        (clean,) = bench.ask(sock, bench.get(1, 4242))
+        faults.unknown_attribute(type=77, length=2)
+        (reply,) = bench.ask(sock, bench.get(1, 4242))
+        assert reply[20:28] == b"\x06\0\x4d\0\xa5\xa5\0\0"
+        assert reply[28:] == clean[20:]
+        assert reply[:4] == (604).to_bytes(4, "little")
+
+    @given(name=st.sampled_from(sorted(FAULTS.keys() - {"enobufs"})), data=st.binary(max_size=100))
+    def test_no_fault_stumbles_over_junk(self, name: str, data: bytes) -> None:
+        bench = make_bench()
+        faults = Faults(bench.kernel, Journal(bench.kernel))
+        if FAULTS[name].stage is Stage.DELIVERY:
+            faults.add(FAULTS[name](), kind="message")
+        other, sock = bench.sock(8), bench.sock(7)
+        sock.sendmsg(bench.current, data or b"\0", addr=bench.address(8))
+        bench.drain(other)
+
+
+class TestFailure:
+    def test_errno_is_the_kernels_own_error(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        sock.setsockopt(bench.current, 270, 11, b"\1\0\0\0")
+        faults.errno("EIO", "on demand", cmd="TASKSTATS_CMD_GET")
+        (error,) = bench.ask(sock, bench.get(1, 4242, seq=4))
+        (message,) = Decoder().datagram(error)
+        assert (message.error, message.header.nlmsg_seq) == (-EIO, 4)
+        assert [attr.value for attr in message.attrs] == ["on demand"]
+        assert len(bench.ask(sock, bench.get(1, 4242))[0]) == 596
+
+    def test_errno_of_one_request_of_a_datagram(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.errno("EPERM", TASKSTATS_CMD_ATTR_PID=1)
+        datagrams = bench.ask(sock, bench.get(1, 4242) + bench.get(1, 1))
+        kinds = [(m.header.nlmsg_type, m.error) for d in datagrams for m in Decoder().datagram(d)]
+        assert kinds == [(31, None), (2, -EPERM)]
+
+    def test_the_operation_does_not_run(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.errno("ENOMEM")
+        bench.register(sock, "0")
+        assert bench.kernel.taskstats is not None
+        assert not bench.kernel.taskstats.listeners[0]
+
+    def test_send_errno(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        faults.send_errno("ENOBUFS", cmd="TASKSTATS_CMD_GET")
+        with fails(ENOBUFS):
+            bench.ask(sock, bench.get(1, 4242))
+        assert len(bench.ask(sock, bench.get(1, 4242))) == 1
+
+
+class TestRules:
+    def test_skip_and_count(self, bench: Bench, faults: Faults, sock: NetlinkSock) -> None:
+        rule = faults.drop(skip=1, count=2)
+        answered = [len(bench.ask(sock, bench.get(1, 4242))) for _ in range(5)]
+        assert answered == [1, 0, 0, 1, 1]
+        assert (rule.applied, rule.exhausted) == (2, True)
+        assert bench.kernel.injector is None
+
+    def test_probability_is_seeded(self, bench: Bench, journal: Journal) -> None:
+        runs = []
+        for _ in range(2):
+            faults = Faults(bench.kernel, journal, seed=5)
+            faults.drop(count=None, probability=0.5)
+            sock = bench.sock(9)
+            runs.append([len(bench.ask(sock, bench.get(1, 4242))) for _ in range(40)])
+            sock.release()
+            faults.clear()
+        assert runs[0] == runs[1]
+        assert 8 < sum(runs[0]) < 32
+
+    def test_several_rules_apply_one_after_the_other(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.duplicate()
+        faults.wrong_seq(by=10)
+        assert [seq for _, _, seq, _ in headers(bench.ask(sock, bench.get(1, 4242)))] == [11, 11]
+
+    def test_without_rules_the_kernel_does_not_ask(self, bench: Bench, faults: Faults) -> None:
+        assert bench.kernel.injector is None
+        rule = faults.drop()
+        assert bench.kernel.injector is faults
+        faults.remove(rule)
+        assert bench.kernel.injector is None
+
+    def test_the_client_that_it_is_for(
+        self, bench: Bench, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.drop(portid=8, **ALL)
+        assert len(bench.ask(sock, bench.get(1, 4242))) == 1
+        assert bench.ask(bench.sock(8), bench.get(1, 4242)) == []
+
+    def test_the_journal_names_it(
+        self, bench: Bench, faults: Faults, journal: Journal, sock: NetlinkSock
+    ) -> None:
+        faults.wrong_seq(by=3)
+        faults.errno("EIO", skip=1)
+        bench.ask(sock, bench.get(1, 4242))
+        bench.ask(sock, bench.get(1, 4242))
+        entries = journal.of(Faulted)
+        assert [(e.fault, e.rule, e.is_request) for e in entries] == [
+            ("wrong-seq by=3", 1, False),
+            ("errno", 2, True),
+        ]
+        assert (
+            entries[0].title() == "FAULT wrong-seq by=3: kernel → client[4242] portid 7, 596 bytes"
+        )
+
+    def test_wrong_criteria_are_refused(self, faults: Faults) -> None:
+        with pytest.raises(UnknownName):
+            faults.drop(cmd="TASKSTATS_GET")
+        with pytest.raises(FaultError, match="errno is for requests"):
+            faults.errno("EIO", kind="event")
+        with pytest.raises(FaultError, match="probability"):
+            faults.drop(probability=0)
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("text", "fault", "rule"),
+        [
+            ("drop", Drop(), "drop"),
+            (
+                "delay seconds=0.5 cmd=TASKSTATS_CMD_GET count=always",
+                Delay(0.5),
+                "delay seconds=0.5 cmd=TASKSTATS_CMD_GET count=always",
+            ),
+            (
+                "unaligned by=0x2 kind=event TASKSTATS_TYPE_PID=4242 skip=3",
+                Unaligned(2),
+                "unaligned by=2 kind=event TASKSTATS_TYPE_PID=4242 skip=3",
+            ),
+            ("corrupt probability=0.25 pid=4", Corrupt(), "corrupt pid=4 probability=0.25"),
+        ],
+    )
+    def test_rules(self, faults: Faults, text: str, fault: Fault, rule: str) -> None:
+        added = faults.parse(text)
+        assert (added.fault, str(added)) == (fault, rule)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", "there is no fault ''; there are drop, delay"),
+            ("explode", "there is no fault 'explode'"),
+            ("drop count", "'count' has no value: write count="),
+            ("drop seconds=1", "drop has no parameter 'seconds': it has no parameters"),
+            ("delay seconds=soon", "seconds is 'soon', which is no number"),
+            ("delay seconds=-1", "in the past"),
+            ("drop count=many", "count is 'many', which is no number"),
+            ("unaligned by=4", "1 to 3"),
+            ("errno error=ENOPE", "there is no errno ENOPE"),
+        ],
+    )
+    def test_mistakes(self, faults: Faults, text: str, said: str) -> None:
+        with pytest.raises(FaultError, match=said):
+            faults.parse(text)
+        assert faults.rules == []
+
+    def test_every_fault_can_be_written(self) -> None:
+        values: dict[str, dict[str, Any]] = {"short-struct": {"by": "4"}}
+        for name in FAULTS:
+            fault = parse_fault(name, values.get(name, {}))
+            assert str(fault).split()[0] == name
+        assert parse_fault("short-struct", {"by": "4"}) == ShortStruct(4)
