@@ -1,4 +1,4 @@
-"""Classic BPF: what SO_ATTACH_FILTER and seccomp take; include/uapi/linux/{filter,bpf_common}.h.
+"""Classic BPF: what SO_ATTACH_FILTER and seccomp take, checked and run.
 
 :class:`Filter` checks a program as bpf_check_classic() of net/core/filter.c (and
 seccomp_check_filter() of kernel/seccomp.c), and runs it. Jumps go forward only, so that every
@@ -9,130 +9,83 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from errno import EINVAL
 from types import MappingProxyType
 from typing import Final, Literal
 
 from .attributes import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR, nla_walk
+from .bpf_common import (
+    BPF_A,
+    BPF_ABS,
+    BPF_ADD,
+    BPF_ALU,
+    BPF_AND,
+    BPF_B,
+    BPF_DIV,
+    BPF_H,
+    BPF_IMM,
+    BPF_IND,
+    BPF_JA,
+    BPF_JEQ,
+    BPF_JGE,
+    BPF_JGT,
+    BPF_JMP,
+    BPF_JSET,
+    BPF_K,
+    BPF_LD,
+    BPF_LDX,
+    BPF_LEN,
+    BPF_LSH,
+    BPF_MAXINSNS,
+    BPF_MEM,
+    BPF_MEMWORDS,
+    BPF_MISC,
+    BPF_MOD,
+    BPF_MSH,
+    BPF_MUL,
+    BPF_NEG,
+    BPF_OR,
+    BPF_RET,
+    BPF_RSH,
+    BPF_ST,
+    BPF_STX,
+    BPF_SUB,
+    BPF_TAX,
+    BPF_TXA,
+    BPF_W,
+    BPF_X,
+    BPF_XOR,
+    SECCOMP_DATA,
+    SKF_AD_ALU_XOR_X,
+    SKF_AD_HATYPE,
+    SKF_AD_IFINDEX,
+    SKF_AD_NLATTR,
+    SKF_AD_NLATTR_NEST,
+    SKF_AD_OFF,
+    SKF_NET_OFF,
+    SOCK_FILTER,
+    Instruction,
+    SeccompData,
+    SockFilter,
+)
 from .errors import NetlinkError
-from .format import LITTLE, ByteOrder, Format
+from .format import LITTLE, ByteOrder
+
+__all__ = [
+    "BPF_MAXINSNS",
+    "SECCOMP_CODES",
+    "SECCOMP_DATA",
+    "SOCKET_CODES",
+    "SOCK_FILTER",
+    "Filter",
+    "Instruction",
+    "SeccompData",
+    "SockFilter",
+    "run_filter",
+]
 
 U32_MAX: Final = 0xFFFF_FFFF
-
-BPF_LD: Final = 0x00
-BPF_LDX: Final = 0x01
-BPF_ST: Final = 0x02
-BPF_STX: Final = 0x03
-BPF_ALU: Final = 0x04
-BPF_JMP: Final = 0x05
-BPF_RET: Final = 0x06
-BPF_MISC: Final = 0x07
-
-BPF_W: Final = 0x00
-BPF_H: Final = 0x08
-BPF_B: Final = 0x10
-
-BPF_IMM: Final = 0x00
-BPF_ABS: Final = 0x20
-BPF_IND: Final = 0x40
-BPF_MEM: Final = 0x60
-BPF_LEN: Final = 0x80
-BPF_MSH: Final = 0xA0
-
-BPF_ADD: Final = 0x00
-BPF_SUB: Final = 0x10
-BPF_MUL: Final = 0x20
-BPF_DIV: Final = 0x30
-BPF_OR: Final = 0x40
-BPF_AND: Final = 0x50
-BPF_LSH: Final = 0x60
-BPF_RSH: Final = 0x70
-BPF_NEG: Final = 0x80
-BPF_MOD: Final = 0x90
-BPF_XOR: Final = 0xA0
-
-BPF_JA: Final = 0x00
-BPF_JEQ: Final = 0x10
-BPF_JGT: Final = 0x20
-BPF_JGE: Final = 0x30
-BPF_JSET: Final = 0x40
-
-BPF_K: Final = 0x00
-BPF_X: Final = 0x08
-BPF_A: Final = 0x10
-BPF_TAX: Final = 0x00
-BPF_TXA: Final = 0x80
-
-BPF_MAXINSNS: Final = 4096
-BPF_MEMWORDS: Final = 16
-
-# Offsets below 0 (as a C int) name something else than bytes of the packet.
-SKF_AD_OFF: Final = -0x1000
-SKF_NET_OFF: Final = -0x100000
-SKF_AD_IFINDEX: Final = 8
-SKF_AD_NLATTR: Final = 12
-SKF_AD_NLATTR_NEST: Final = 16
-SKF_AD_HATYPE: Final = 28
-SKF_AD_CPU: Final = 36
-SKF_AD_ALU_XOR_X: Final = 40
-SKF_AD_RANDOM: Final = 56
-_ANCILLARY: Final = range(0, 64, 4)
-
-Instruction = tuple[int, int, int, int]
-
-
-# struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; };
-@dataclass(frozen=True, slots=True)
-class SockFilter:
-    """One instruction; a jump's distances count from the next one."""
-
-    code: int
-    jt: int
-    jf: int
-    k: int
-
-
-SOCK_FILTER: Final = Format(
-    SockFilter, lambda o: ("code" / o.u16, "jt" / o.u8, "jf" / o.u8, "k" / o.u32)
-)
-
-
-# struct seccomp_data {
-#     int   nr;                     /*  0 */
-#     __u32 arch;                   /*  4, AUDIT_ARCH_* */
-#     __u64 instruction_pointer;    /*  8 */
-#     __u64 args[6];                /* 16 */
-# };                                /* 64, include/uapi/linux/seccomp.h */
-@dataclass(frozen=True, slots=True)
-class SeccompData:
-    """What a seccomp filter sees of a system call."""
-
-    nr: int
-    arch: int
-    instruction_pointer: int = 0
-    arg0: int = 0
-    arg1: int = 0
-    arg2: int = 0
-    arg3: int = 0
-    arg4: int = 0
-    arg5: int = 0
-
-
-SECCOMP_DATA: Final = Format(
-    SeccompData,
-    lambda o: (
-        "nr" / o.s32,
-        "arch" / o.u32,
-        "instruction_pointer" / o.u64,
-        "arg0" / o.u64,
-        "arg1" / o.u64,
-        "arg2" / o.u64,
-        "arg3" / o.u64,
-        "arg4" / o.u64,
-        "arg5" / o.u64,
-    ),
-)
+_ANCILLARY: Final = range(0, 64, 4)  # SKF_AD_*
 
 _CLASS: Final = 0x07
 _SIZE: Final = 0x18

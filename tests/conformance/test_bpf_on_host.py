@@ -16,9 +16,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from netlink_emu.protocol import bpf
+from netlink_emu.protocol import bpf_common as bpf
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.bpf import SOCK_FILTER, Filter, Instruction, SockFilter
+from netlink_emu.protocol.bpf import SOCKET_CODES, Filter
+from netlink_emu.protocol.bpf_common import SOCK_FILTER, Instruction, SockFilter
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import BIG, LITTLE
 
@@ -110,7 +111,7 @@ def _instructions(code: int) -> st.SearchStrategy[Instruction]:
     return st.tuples(st.just(code), JUMP, JUMP, k)
 
 
-INSTRUCTIONS = st.sampled_from(sorted(bpf.SOCKET_CODES)).flatmap(_instructions)
+INSTRUCTIONS = st.sampled_from(sorted(SOCKET_CODES)).flatmap(_instructions)
 STORES = [(bpf.BPF_ST, 0, 0, 0), (bpf.BPF_STX, 0, 0, 1), (bpf.BPF_ST, 0, 0, 2)]
 ANYTHING = st.tuples(st.integers(0, 0xFF), JUMP, JUMP, K)
 PROGRAMS = st.builds(
@@ -147,7 +148,7 @@ def test_same_verdict(host: Host, program: list[Instruction], packet: bytes) -> 
 
 # Programs that load, compute and branch on what they computed: the value itself is compared,
 # bit by bit, by what is left of a packet as long as a bit says.
-COMPUTING = [code for code in sorted(bpf.SOCKET_CODES) if code & 7 in (bpf.BPF_ALU, bpf.BPF_MISC)]
+COMPUTING = [code for code in sorted(SOCKET_CODES) if code & 7 in (bpf.BPF_ALU, bpf.BPF_MISC)]
 LOADING = [0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0xB1, 0x80, 0x81, 0x00, 0x01]
 OPERATIONS = st.tuples(
     st.sampled_from([*COMPUTING, *LOADING]),

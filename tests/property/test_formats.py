@@ -49,7 +49,7 @@ def _values(declaration: Struct, wire: bytes) -> dict[str, Any]:
 
 def test_all_formats_are_found() -> None:
     names = {param.id for param in FORMATS}
-    assert {"netlink.NLMSGHDR", "attributes.NLATTR", "bpf.SECCOMP_DATA"} <= names
+    assert {"netlink.NLMSGHDR", "attributes.NLATTR", "bpf_common.SECCOMP_DATA"} <= names
     assert len(names) >= 9
 
 

@@ -10,7 +10,8 @@ import errno
 import pytest
 
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.bpf import (
+from netlink_emu.protocol.bpf import Filter, run_filter
+from netlink_emu.protocol.bpf_common import (
     BPF_A,
     BPF_ABS,
     BPF_ADD,
@@ -60,11 +61,9 @@ from netlink_emu.protocol.bpf import (
     SKF_AD_RANDOM,
     SKF_NET_OFF,
     SOCK_FILTER,
-    Filter,
     Instruction,
     SeccompData,
     SockFilter,
-    run_filter,
 )
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
