@@ -1,0 +1,185 @@
+"""Unmodified clients, from Debian and PyPI, on kernels that suit them and on those that do not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CHARGED = runpy.run_path(str(HERE / "charged.py"))
+EXPECTED: dict[str, int | str] = CHARGED["EXPECTED"]
+PID: int = CHARGED["PID"]
+
+
+def on_waiting_tasks(
+    release: str, *command: str, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """A command where every task reads 1 MB/s and waits for its disk half of the time."""
+    return subprocess.run(
+        [sys.executable, HERE / "waiting.py", release, *command],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+# --- iotop-c of Debian 12: copies what it knows of the struct, with the headers of version 13
+
+# An iteration later: PID PRIO USER DISK READ DISK WRITE SWAPIN IO COMMAND
+ROW = re.compile(
+    r"\d+ +\S+ +(?P<user>\S+) +(?P<read>[\d.]+) [BKM]/s +[\d.]+ [BKM]/s "
+    r"+(?P<swapin>[\d.]+) % +(?P<io>[\d.]+) % +sleep"
+)
+
+
+@pytest.mark.skipif(shutil.which("iotop-c") is None, reason="needs Debian's iotop-c")
+@pytest.mark.skipif(os.geteuid() != 0, reason="iotop-c refuses to start without CAP_NET_ADMIN")
+@pytest.mark.parametrize(
+    ("release", "reads", "swaps", "waits"),
+    [
+        ("2.6.18", False, True, False),  # version 1: no ac_*, and all else elsewhere
+        ("2.6.20", False, False, True),  # version 3: what follows ac_sched is 4 or 8 lower
+        ("2.6.21", True, False, True),
+        ("4.19", True, False, True),
+        ("6.13", True, False, True),
+        ("6.14", False, True, False),  # version 15: Tomas-M/iotop issue 82
+        ("6.14.9", True, False, True),
+        ("7.3", True, False, True),
+    ],
+)
+def test_iotop_c(release: str, reads: bool, swaps: bool, waits: bool) -> None:
+    finished = on_waiting_tasks(
+        release,
+        "sh", "-c",
+        "sleep 60 & pid=$!; iotop-c -b -n 2 -d 0.4 -P -p $pid; kill $pid",
+    )  # fmt: skip
+    rows = [match for line in finished.stdout.splitlines() if (match := ROW.match(line.strip()))]
+    assert len(rows) == 2, finished.stdout + finished.stderr
+    row = rows[-1]
+    assert (float(row["read"]) > 0) is reads
+    assert (float(row["swapin"]) > 0) is swaps
+    assert (float(row["io"]) > 0) is waits
+    if waits:
+        assert 25 < float(row["io"]) < 75
+    assert (row["user"] == "root") is (release != "6.14")  # ac_uid is read elsewhere, too
+
+
+# --- pyroute2 0.9: knows version 15; takes others for version 11, or a shorter prefix of it
+
+SCRIPT = f"""
+import json
+from pyroute2 import TaskStats
+with TaskStats() as ts:
+    ts.bind()
+    message = ts.get_pid_stat({PID})[0]
+stats = message.get_attr("TASKSTATS_TYPE_AGGR_PID").get_attr("TASKSTATS_TYPE_STATS")
+print(json.dumps(len(stats) if isinstance(stats, bytes) else {{
+    name: value.rstrip(b"\\0").decode() if isinstance(value, bytes) else value
+    for name, value in dict(stats).items()
+}}))
+"""
+
+
+def pyroute2(release: str) -> dict[str, int | str] | int:
+    """What it makes of the struct: its members, or the length of bytes that it left alone."""
+    finished = subprocess.run(
+        [sys.executable, HERE / "charged.py", release, "0", sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    seen: dict[str, int | str] | int = json.loads(finished.stdout)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("2.6.26", 6),
+        ("2.6.35", 7),
+        ("4.19", 8),
+        ("5.18", 11),
+        ("6.3", 13),
+        ("6.14", 15),
+        ("6.14.9", 16),
+        ("7.3", 17),
+    ],
+)
+def test_pyroute2_reads(release: str, version: int) -> None:
+    seen = pyroute2(release)
+    assert isinstance(seen, dict)
+    assert seen["version"] == version
+    for name, value in seen.items():
+        if name in EXPECTED:
+            assert value == EXPECTED[name], name
+    for name in ("ac_comm", "ac_pid", "blkio_delay_total", "read_bytes", "nvcsw"):
+        assert name in seen
+    # What version 15 inserted is found there, and there only.
+    assert ("cpu_delay_max" in seen) is (version == 15)
+
+
+@pytest.mark.parametrize(("release", "length"), [("2.6.18", 72), ("2.6.20", 264), ("2.6.23", 288)])
+def test_pyroute2_leaves_shorter_structs_alone(release: str, length: int) -> None:
+    assert pyroute2(release) == 4 + length  # the attribute as it came, its header in front
+
+
+# --- collectd of Debian 12: insists on the struct that it was compiled with, version 13
+
+ROOT = Path(os.environ.get("COLLECTD_ROOT", "/"))
+COLLECTD = ROOT / "usr/sbin/collectd"
+CONFIG = """\
+BaseDir "{directory}"
+PIDFile "{directory}/pid"
+PluginDir "{root}/usr/lib/collectd"
+TypesDB "{root}/usr/share/collectd/types.db"
+Interval 0.2
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel info
+  File STDERR
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+  DataDir stdout
+</Plugin>
+LoadPlugin processes
+<Plugin processes>
+  CollectDelayAccounting true
+  Process "sleep"
+</Plugin>
+"""
+
+
+@pytest.mark.skipif(
+    not COLLECTD.exists(),
+    reason="needs Debian's collectd-core, installed or unpacked below $COLLECTD_ROOT",
+)
+@pytest.mark.parametrize("release", ["5.18", "5.19", "6.3", "6.4", "6.18"])
+def test_collectd(release: str, tmp_path: Path) -> None:
+    config = tmp_path / "collectd.conf"
+    config.write_text(CONFIG.format(directory=tmp_path, root=ROOT))
+    finished = on_waiting_tasks(
+        release,
+        "sh", "-c",
+        f"sleep 60 & pid=$!; timeout 1.5 {COLLECTD} -f -C {config}; kill $pid",
+    )  # fmt: skip
+    rates = re.findall(r"processes-sleep/delay_rate-delay-blkio \S+ \S+:([\d.]+)", finished.stdout)
+    refused = finished.stderr.count("ts_delay_by_tgid failed: Protocol error")
+    if release in ("5.19", "6.3"):
+        assert refused == 0
+        assert rates
+        assert all(0.3 < float(rate) < 0.7 for rate in rates)
+    else:
+        assert refused > 0
+        assert rates == []

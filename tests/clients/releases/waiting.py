@@ -1,0 +1,51 @@
+"""Runs a command in an emulated kernel in which every task waits for its disk half of the time.
+
+    python waiting.py RELEASE COMMAND...
+
+Nothing else is charged: no swapping, no waiting for a CPU, and a megabyte read each second.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import trio
+
+from netlink_emu.families import boot
+from netlink_emu.host.clock import RealClock
+from netlink_emu.interpose.foreground import Foreground, end_like
+from netlink_emu.kernel.profile import KernelConfig
+from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.any_tasks import AnyTasks
+from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.task import Task
+
+
+class WaitingTasks(AnyTasks):
+    """Every number is a task that waits."""
+
+    def find(self, nr: int) -> Task | None:
+        task = super().find(nr)
+        if task is None:
+            return None
+        now = self._machine.clock.monotonic_ns()
+        seconds = (now - self._start_ns) / NSEC_PER_SEC
+        if seconds:
+            task.charge(blkio_delay=seconds / 2)
+        task.io.read_bytes = int(seconds * 1_048_576)
+        return task
+
+
+def main(release: str, command: list[str]) -> None:
+    """Run it, and end as it ended."""
+    clock = RealClock()
+    machine = Machine(cpus=2, clock=clock, pid_max=4_194_304)
+    machine.tasks.sources.append(WaitingTasks(machine))
+    config = KernelConfig(task_delayacct=True)
+    kernel = boot(machine, profile_for(release, config=config))
+    end_like(trio.run(Foreground(kernel, command).run))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
