@@ -51,8 +51,11 @@ class Target(Protocol):
     counters of events advance as recorded.
     """
 
-    name: str
-    exact_sequence: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def exact_sequence(self) -> bool: ...
 
     def describe(self) -> dict[str, str]:
         """What was tested, for a report: release, CPUs and so on."""

@@ -1,0 +1,185 @@
+"""``netlink-emu conformance``: recorded cases against the emulator, the kernel or a server."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.conformance.case import Case, CaseError
+from netlink_emu.conformance.corpus import load_corpus
+from netlink_emu.conformance.corpus_form import read_cases
+from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.exceptions import not_emulated
+from netlink_emu.conformance.kernel_target import KernelTarget
+from netlink_emu.conformance.report_text import failure, totals
+from netlink_emu.conformance.runner import Report, Result, Verdict, run
+from netlink_emu.conformance.selection import ExpressionError, select
+from netlink_emu.conformance.server_target import ServerTarget
+from netlink_emu.conformance.target import Target, TargetError
+from netlink_emu.conformance.vectors import case_from_json, load_directory
+from netlink_emu.kernel.releases import UnknownReleaseError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def load_cases(vectors: Path | None) -> list[Case]:
+    """The shipped corpus, or the transcripts of a folder in either form."""
+    if vectors is None:
+        return load_corpus()
+    if not vectors.is_dir():
+        raise UserError(f"{vectors} is not a folder")
+    cases = []
+    for path, source in load_directory(vectors):
+        try:
+            if isinstance(source, dict) and "cases" in source:
+                cases += read_cases(path.read_text("utf-8"))
+            else:
+                cases.append(case_from_json(source))
+        except (CaseError, TypeError, AttributeError) as exc:
+            raise UserError(f"{path} is not a transcript: {exc}") from exc
+    if not cases:
+        raise UserError(f"there are no transcripts (*.json) in {vectors}")
+    return cases
+
+
+def chosen(vectors: Path | None, expression: str | None) -> list[Case]:
+    """The cases that the options name."""
+    try:
+        return select(load_cases(vectors), expression)
+    except ExpressionError as exc:
+        raise typer.BadParameter(str(exc), param_hint="-k") from exc
+
+
+@contextlib.contextmanager
+def open_target(target: str, release: str | None) -> Iterator[Target]:
+    """What ``--target`` names."""
+    if release is not None and target != "emulator":
+        raise typer.BadParameter(
+            "only the emulator can be another release", param_hint="--release"
+        )
+    if target == "emulator":
+        try:
+            yield EmulatorTarget(release)
+        except UnknownReleaseError as exc:
+            raise typer.BadParameter(str(exc), param_hint="--release") from exc
+    elif target == "kernel":
+        with KernelTarget() as kernel:
+            yield kernel
+    else:
+        try:
+            with ServerTarget(Path(target)) as server:
+                yield server
+        except TargetError as exc:
+            raise UserError(str(exc)) from exc
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Callable[[Result], None]]:
+    """A bar on stderr if that is a terminal; failures are told as they come."""
+    if not sys.stderr.isatty():
+        yield lambda _result: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+
+        def advance(result: Result) -> None:
+            bar.update(task, advance=1, description=result.case.group)
+            if result.verdict is Verdict.FAILED:
+                bar.console.print(f"FAILED {result.case.name}", markup=False, style="red")
+
+        yield advance
+
+
+@app.callback(invoke_without_command=True)
+def conformance(
+    context: typer.Context,
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="emulator|kernel|PATH",
+            help="What is tested: the emulator, this machine's kernel (as root), or the server "
+            "behind a Unix datagram socket.",
+        ),
+    ] = "emulator",
+    vectors: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Run the transcripts of a folder, not the shipped ones."),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R", help="Emulate this release, not the one that a case was recorded on."
+        ),
+    ] = None,
+    expression: Annotated[
+        str | None,
+        typer.Option(
+            "-k",
+            metavar="EXPRESSION",
+            help="Only cases whose name, group or title has these words: 'events and not exec'.",
+        ),
+    ] = None,
+    junit_xml: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report as a page for a browser.")
+    ] = None,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List the cases and run nothing.")
+    ] = False,
+) -> None:
+    """Run recorded cases of a real kernel, and compare byte for byte.
+
+    The exit status is 0 if nothing failed, 1 if something did, 2 for wrong usage.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    cases = chosen(vectors, expression)
+    if listing:
+        for case in cases:
+            print(f"{case.group}/{case.name}: {case.title}")
+        return
+    if not cases:
+        raise UserError(f"no case matches {expression!r}")
+    with open_target(target, release) as opened:
+        exceptions = not_emulated() if opened.name == "emulator" else {}
+        with progress(len(cases)) as on_result:
+            report = run(cases, opened, on_result, exceptions)
+        family_id = getattr(opened, "family_id", None)
+    _show(report, family_id)
+    _write(report, family_id, junit_xml, html)
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def _show(report: Report, family_id: int | None) -> None:
+    for result in report.results:
+        if result.verdict is Verdict.FAILED:
+            print("\n".join(failure(result, family_id)), end="\n\n")
+    print("\n".join(totals(report)))
+
+
+def _write(report: Report, family_id: int | None, junit: Path | None, html: Path | None) -> None:
+    try:
+        if junit is not None:
+            from netlink_emu.conformance.report_junit import junit_xml
+
+            junit.write_text(junit_xml(report, family_id), "utf-8")
+        if html is not None:
+            from netlink_emu.conformance.report_html import html_page
+
+            when = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+            html.write_text(html_page(report, when, family_id), "utf-8")
+    except OSError as exc:
+        raise UserError(f"cannot write {exc.filename}: {exc.strerror}") from exc
