@@ -86,6 +86,14 @@ class StatusFile:
         os.close(self._fd)
 
 
+def comm_of(tid: int) -> str:
+    """The task's name; empty when it is gone, for nobody's answer depends on it."""
+    try:
+        return Path(f"/proc/{tid}/comm").read_text(errors="replace").removesuffix("\n")
+    except OSError:
+        return ""
+
+
 def is_thread_of(tid: int, tgid: int) -> bool:
     """Whether the thread ``tid`` is one of the process ``tgid`` now."""
     try:

@@ -138,6 +138,7 @@ class Clients:
             pid_ns=machine.init_pid_ns,
             tgid_vnr=self._ns_tgid(tid),
             fget=lambda fd: self._files(tid, fd),
+            comm=lambda: proc.comm_of(tid),
         )
 
     def _ns_tgid(self, tid: int) -> int:

@@ -9,8 +9,9 @@ from typing import Final
 
 import trio
 
+from netlink_emu.host.cgroups import file_of
 from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.clients import Clients, CredentialPolicy
+from netlink_emu.interpose.clients import Clients, CredentialPolicy, FileResolver
 from netlink_emu.interpose.context import Context
 from netlink_emu.interpose.dispatch import Dispatcher
 from netlink_emu.interpose.seccomp import Listener, Notification
@@ -28,7 +29,8 @@ _STRETCH: Final = 0.005
 class Supervisor:
     """Serves the clients of ``listener`` in ``kernel``; see :meth:`run`.
 
-    ``high`` is the threshold that their filter was built with.
+    ``high`` is the threshold that their filter was built with; ``files`` finds what a client's
+    descriptor refers to, for CGROUPSTATS.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Supervisor:
         *,
         high: int,
         credentials: CredentialPolicy | None = None,
+        files: FileResolver = file_of,
         pending: Sequence[Notification] = (),
     ) -> None:
         self._listener = listener
         self._pending = pending
-        self._context = Context(kernel, listener, Clients(kernel.machine, credentials), high)
+        clients = Clients(kernel.machine, credentials, files)
+        self._context = Context(kernel, listener, clients, high)
         self._context.on_ready = self._arrived
         self._dispatcher = Dispatcher(self._context, native())
         self._arrival = trio.Event()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from netlink_emu.families import BootedKernel
-from netlink_emu.host import cgroups
+from netlink_emu.host import cgroups, proc
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.credentials import Cred
@@ -98,6 +98,7 @@ class Service:
                 pid_ns=machine.init_pid_ns,
                 tgid_vnr=ucred.pid,
                 fget=partial(cgroups.file_of, ucred.pid),
+                comm=partial(proc.comm_of, ucred.pid),
             )
             self._current = ucred, current
         return self._current[1]
