@@ -135,7 +135,11 @@ def find_program(name: str, env: Mapping[str, str]) -> str:
     forbidden = False
     for directory in os.get_exec_path(env):
         path = Path(directory) / name
-        if not path.is_file():
+        try:
+            found = path.is_file()
+        except PermissionError:  # the directory is not ours to search
+            continue
+        if not found:
             continue
         if os.access(path, os.X_OK):
             return str(path)

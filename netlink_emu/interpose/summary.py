@@ -49,7 +49,8 @@ class Summary:
             f"{_count(self.received, 'datagram')} received"
         ]
         if self.calls:
-            calls = ", ".join(f"{name} {n}" for name, n in self.calls.most_common())
+            often_first = sorted(self.calls.items(), key=lambda call: (-call[1], call[0]))
+            calls = ", ".join(f"{name} {n}" for name, n in often_first)
             lines.append(f"system calls: {calls}")
         for number, n in sorted(self.passed.items()):
             lines.append(

@@ -50,7 +50,7 @@ def compile_c(source: Path, into: Path, *options: str) -> Path:
         pytest.skip("no C compiler")
     program = into / source.stem
     # Without warnings: the programs hand nonsense to the kernel on purpose.
-    command = [compiler, "-O1", "-w", "-o", program, source, "-lpthread", *options]
+    command = [compiler, "-O1", "-w", "-o", str(program), str(source), "-lpthread", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.fail(done.stderr)

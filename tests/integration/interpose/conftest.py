@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +13,20 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+def program() -> Iterator[Compile]:
     """``program(name)`` compiles programs/name.c; further arguments are the compiler's."""
     built: dict[tuple[str, ...], Path] = {}
 
     def build(name: str, *options: str) -> Path:
         key = (name, *options)
         if key not in built:
-            directory = tmp_path_factory.mktemp(name)
-            directory.chmod(0o755)
-            directory.parent.chmod(0o755)  # other users run them, too
-            built[key] = compile_c(PROGRAMS / f"{name}.c", directory, *options)
+            into = directory / str(len(built))
+            into.mkdir()
+            built[key] = compile_c(PROGRAMS / f"{name}.c", into, *options)
         return built[key]
 
-    return build
+    # pytest's own directories are closed to other users, who run these programs, too.
+    with tempfile.TemporaryDirectory(prefix="netlink-emu-test-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield build

@@ -22,7 +22,7 @@ write: 28
 poll the high number: 1
 read at the high number: 1
 nothing is left below: EAGAIN
-10 11 12 13 14 15 
+taken 10 11 12 13 14 15
 dump: 20
 dump ended: 1
 asked above, read below: 1000

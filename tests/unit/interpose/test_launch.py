@@ -50,6 +50,18 @@ def test_path_is_searched_in_order(tmp_path: Path) -> None:
     assert find_program("tool", env) == f"{tmp_path}/two/tool"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_directories_that_may_not_be_searched_are_passed_over(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    env = {"PATH": f"{hidden}:/bin"}
+    os.seteuid(65534)
+    try:
+        assert find_program("sh", env) == "/bin/sh"
+    finally:
+        os.seteuid(0)
+
+
 def test_a_name_with_a_slash_is_a_path() -> None:
     assert find_program("./tool", {"PATH": ""}) == "./tool"
 

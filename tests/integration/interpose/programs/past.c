@@ -36,9 +36,10 @@ int main(void)
     /* Some taken here, some there. */
     for (n = 10; n < 16; n++)
         ask(s, n);
+    printf("taken");
     for (n = 10; n < 16; n++) {
         recv(n % 2 ? low : s, answer, sizeof answer, MSG_DONTWAIT);
-        printf("%u ", ((struct nlmsghdr *)answer)->nlmsg_seq);
+        printf(" %u", ((struct nlmsghdr *)answer)->nlmsg_seq);
     }
     printf("\n");
 

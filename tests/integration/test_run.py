@@ -1,0 +1,203 @@
+"""``netlink-emu run``: how a command is run, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
+
+pytestmark = needs_interposer
+
+# A client in a few lines: asks nlctrl for its own family, says its portid and the answer's type.
+CLIENT = """
+import os, socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.bind((0, 0))
+s.send(struct.pack("=IHHII BBH HHH2x", 28, 16, 1, 1, 0, 3, 1, 0, 6, 1, 16))
+kind = struct.unpack_from("=H", s.recv(4096), 4)[0]
+print("portid", "pid" if s.getsockname()[0] == os.getpid() else s.getsockname()[0], "type", kind)
+s.close()
+"""
+ANSWERED = "portid pid type 16\n"
+
+
+def python(text: str) -> tuple[str, str, str]:
+    return (sys.executable, "-c", text)
+
+
+# --- how it ends
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 255])
+def test_the_exit_status_is_the_commands(code: int) -> None:
+    done = emulated("sh", "-c", f"exit {code}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
+def test_a_signal_that_ended_the_command_ends_us(number: signal.Signals) -> None:
+    done = emulated("sh", "-c", f"kill -{number.value} $$")
+    assert done.returncode == -number
+    assert done.stderr == ""
+
+
+def test_a_shell_sees_128_and_the_signal() -> None:
+    text = f"{' '.join(NETLINK_EMU)} run -- sh -c 'kill -TERM $$'; echo status $?"
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
+    assert done.stdout == "status 143\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "sentence"),
+    [
+        ("no-such-command", 127, "no-such-command: command not found"),
+        ("/no/such/command", 127, "/no/such/command: no such file or directory"),
+        ("/etc/passwd", 126, "/etc/passwd: permission denied"),
+        ("/tmp", 126, "/tmp: permission denied"),
+    ],
+)
+def test_what_cannot_be_run(command: str, status: int, sentence: str) -> None:
+    done = emulated(command)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr == f"netlink-emu: {sentence}\n"
+
+
+def test_without_a_command() -> None:
+    done = netlink_emu("run")
+    assert done.returncode == 2
+    assert "COMMAND" in done.stderr
+
+
+def test_an_unknown_release() -> None:
+    done = emulated("true", options=["--release", "1.2.3"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("netlink-emu: ")
+    assert "1.2.3" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+# --- what it sees
+
+
+def test_options_after_the_command_are_the_commands() -> None:
+    assert netlink_emu("run", "echo", "--summary", "-n").stdout == "--summary -n\n"
+
+
+def test_input_output_directory_and_environment_are_ours(tmp_path: Path) -> None:
+    done = netlink_emu(
+        "run", "--", "sh", "-c", "cat; pwd; echo $COLOUR; echo error >&2",
+        input="typed\n", cwd=tmp_path, env=os.environ | {"COLOUR": "green"},
+    )  # fmt: skip
+    assert done.stdout == f"typed\n{tmp_path}\ngreen\n"
+    assert done.stderr == "error\n"
+
+
+def test_no_descriptor_of_ours_is_the_commands() -> None:
+    text = "import os; print(sorted(map(int, os.listdir('/proc/self/fd')))[:-1])"
+    assert emulated(*python(text)).stdout == "[0, 1, 2]\n"
+
+
+def test_the_client_is_answered() -> None:
+    done = emulated(*python(CLIENT))
+    assert (done.stdout, done.stderr) == (ANSWERED, "")
+
+
+def test_grandchildren_and_what_they_execute_are_answered() -> None:
+    text = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CLIENT!r}])"
+    done = emulated("sh", "-c", 'exec env -- "$@"', "sh", *python(text))
+    assert done.stdout == ANSWERED
+
+
+def test_other_netlink_protocols_are_the_hosts() -> None:
+    text = (
+        "import socket; s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0);"
+        "s.bind((0, 0)); print(s.fileno() < 500, s.family.name)"
+    )
+    done = emulated(*python(text), options=["--summary"])
+    assert done.stdout == "True AF_NETLINK\n"
+    assert "1 NETLINK_ROUTE socket made by the host's kernel" in done.stderr
+
+
+def test_the_summary_is_on_stderr() -> None:
+    done = emulated(*python(CLIENT), options=["--summary"])
+    assert done.stdout == ANSWERED
+    assert done.stderr.splitlines() == [
+        "netlink-emu: 1 generic netlink socket, 1 request datagram, 1 datagram received",
+        "netlink-emu: system calls: bind 1, getsockname 1, recvfrom 1, sendto 1, socket 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "uses", "status"), [(0, True, 0), (0, False, 1), (5, False, 5), (5, True, 5)]
+)
+def test_use_can_be_required(code: int, uses: bool, status: int) -> None:
+    text = f"{CLIENT if uses else ''}\nraise SystemExit({code})"
+    done = emulated(*python(text), options=["--require-use"])
+    assert done.returncode == status
+    complaint = "netlink-emu: the command made no generic netlink socket\n"
+    assert done.stderr == ("" if uses else complaint)
+
+
+# --- where it runs
+
+
+@pytest.mark.parametrize("limit", [64, 256, 1024])
+def test_few_descriptors_are_enough(limit: int) -> None:
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    done = netlink_emu("run", "--", *python(CLIENT), preexec_fn=lower)
+    assert (done.stdout, done.stderr) == (ANSWERED, "")
+
+
+def test_a_supervisor_with_a_thousand_descriptors() -> None:
+    def fill() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+        for _ in range(1000):
+            os.set_inheritable(os.dup(0), True)
+
+    # The command inherits them all, as it would from a shell.
+    text = CLIENT + "\nprint(len(os.listdir('/proc/self/fd')) > 1000)"
+    done = netlink_emu("run", "--", *python(text), preexec_fn=fill, close_fds=False)
+    assert (done.stdout, done.stderr) == (ANSWERED + "True\n", "")
+
+
+def test_nested_it_says_why_it_cannot() -> None:
+    done = emulated(*NETLINK_EMU, "run", "true")
+    assert done.returncode == 1
+    assert done.stderr.startswith("netlink-emu: another seccomp supervisor already answers")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_can_still_change_the_user_of_a_program() -> None:
+    done = emulated("grep", "NoNewPrivs", "/proc/self/status")
+    assert done.stdout == "NoNewPrivs:\t0\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("flags", ["--pid --fork", "--user --map-root-user", "--net", "--mount"])
+def test_a_client_in_other_namespaces(flags: str) -> None:
+    """The portid is the pid as the client's own pid namespace numbers it."""
+    done = emulated("unshare", *flags.split(), *python(CLIENT))
+    assert (done.stdout, done.stderr) == (ANSWERED, "")
+
+
+def test_start_costs_little() -> None:
+    """In CPU time, which other processes do not prolong, against Python's own start."""
+
+    def cpu_seconds(*command: str) -> float:
+        pid = os.posix_spawn(command[0], command, os.environ)
+        _, status, usage = os.wait4(pid, 0)
+        assert status == 0
+        return usage.ru_utime + usage.ru_stime
+
+    bare = min(cpu_seconds(sys.executable, "-c", "pass") for _ in range(3))
+    ours = min(cpu_seconds(*NETLINK_EMU, "run", "/bin/true") for _ in range(3))
+    assert ours - bare < 1.0
