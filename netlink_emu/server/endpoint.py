@@ -57,12 +57,12 @@ def bound_socket(path: Path) -> Iterator[socket]:
             fcntl.flock(directory, fcntl.LOCK_EX)
             _make_way(path)
             os.fchmod(sock.fileno(), 0o600)  # bind() gives the file the mode of the socket
+            sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)  # before the first datagram can come
             sock.bind(os.fspath(path))
             made = path.lstat()
         finally:
             os.close(directory)
         try:
-            sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
             raise_sndbuf(sock)
             yield sock
         finally:
