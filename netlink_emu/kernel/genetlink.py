@@ -242,7 +242,9 @@ class Genetlink:
         candidates: list[int] = [*range(start, GENL_MAX_ID + 1), *range(first, start)]
         for number in candidates:
             if number not in self.families and number not in reserved:
-                self._next_id = number + 1
+                # genl_generate_id() looked at the number it gave last first.
+                again = profile.family_ids is FamilyIds.SEQUENTIAL
+                self._next_id = number if again else number + 1
                 return number
         raise NetlinkError(EBUSY)
 
