@@ -94,6 +94,11 @@ def derive(construct: Struct, char: str) -> struct.Struct:
     return struct.Struct(orders.pop() + "".join(map(_struct_code, construct.subcons)))
 
 
+def chain(char: str, *constructs: Struct) -> struct.Struct:
+    """As :func:`derive`, for declarations whose bytes stand directly behind one another."""
+    return derive(Struct(*[sub for construct in constructs for sub in construct.subcons]), char)
+
+
 class Codec(Generic[T]):
     """The derived codec of a :class:`Format` in one byte order.
 

@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from .format import Format
+from .format import BIG, LITTLE, Format, chain
+from .netlink import NLMSGHDR
 
 GENL_NAMSIZ: Final = 16
 GENL_ID_CTRL: Final = 0x10
@@ -31,6 +32,11 @@ GENLMSGHDR: Final = Format(
     GenlMsgHdr, lambda o: ("cmd" / o.u8, "version" / o.u8, "reserved" / o.u16)
 )
 GENL_HDRLEN: Final = GENLMSGHDR.size
+# struct nlmsghdr and struct genlmsghdr, which begin every message, as one; by byte order.
+GENL_HEADERS: Final = {
+    order.char: chain(order.char, NLMSGHDR[order].construct, GENLMSGHDR[order].construct)
+    for order in (LITTLE, BIG)
+}
 
 
 class GenlOpFlags(enum.IntFlag):

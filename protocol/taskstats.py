@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from construct import Bytes, Construct, Padding, Struct
@@ -188,9 +189,12 @@ def _members(version: int) -> list[tuple[str, str]]:
     return members
 
 
-_KNOWN: Final = frozenset(
-    name for name, ctype in _members(NEWEST_VERSION) if not ctype.startswith("pad")
-)
+# Every member that any version has, with nothing in it: for who fills in statistics, to copy.
+BLANK: Final[dict[str, int | bytes]] = {
+    name: b"" if ctype == "char[32]" else 0
+    for name, ctype in _members(NEWEST_VERSION)
+    if not ctype.startswith("pad")
+}
 
 
 class TaskstatsField(NamedTuple):
@@ -205,7 +209,8 @@ class TaskstatsCodec:
     """The derived codec of a layout in one byte order.
 
     ``pack(*values)``, in the order of ``names``, and ``unpack_from(buffer, offset)`` are
-    struct's own.
+    struct's own. ``row(values)`` takes them in that order out of a mapping that has all members,
+    as a copy of BLANK has.
     """
 
     def __init__(
@@ -218,7 +223,10 @@ class TaskstatsCodec:
         self.names: Final = tuple(fields)
         self._fields = fields
         self._struct = derive(construct, order.char)
-        self._zeros = tuple(b"" if name == "ac_comm" else 0 for name in self.names)
+        self._zeros = tuple(BLANK[name] for name in self.names)
+        self.row: Final[Callable[[Mapping[str, int | bytes]], tuple[int | bytes, ...]]] = (
+            itemgetter(*self.names)
+        )
         self.size: Final = self._struct.size
         self.pack: Final = self._struct.pack
         self.unpack_from: Final = self._struct.unpack_from
@@ -229,8 +237,8 @@ class TaskstatsCodec:
         Raises EncodeError for a value that does not fit its member, or a name that no version
         has.
         """
-        if not values.keys() <= _KNOWN:
-            unknown = ", ".join(sorted(values.keys() - _KNOWN))
+        if not values.keys() <= BLANK.keys():
+            unknown = ", ".join(sorted(values.keys() - BLANK.keys()))
             raise EncodeError(f"struct taskstats has no {unknown}")
         comm = values.get("ac_comm", b"")
         if not isinstance(comm, bytes) or len(comm) > TS_COMM_LEN:
@@ -239,6 +247,16 @@ class TaskstatsCodec:
             return self._struct.pack(*map(values.get, self.names, self._zeros))
         except struct.error as exc:
             raise EncodeError(self._misfits(values)) from exc
+
+    def wrapped(self, values: Mapping[str, int | bytes]) -> dict[str, int | bytes]:
+        """``values`` as C would assign them to the members: modulo what a member can hold."""
+        wrapped = dict(values)
+        for name, field in self._fields.items():
+            value = wrapped.get(name)
+            if isinstance(value, int):
+                low, high = _LIMITS[field.ctype]
+                wrapped[name] = (value - low) % (high - low + 1) + low
+        return wrapped
 
     def _misfits(self, values: Mapping[str, int | bytes]) -> str:
         found = []

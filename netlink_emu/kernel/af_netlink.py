@@ -82,6 +82,7 @@ class NetlinkSock(NetlinkOptions):
         self.filter: Filter | None = None
         self.data_ready: Callback | None = None
         self.error_report: Callback | None = None
+        self._from_kernel: Final = self._name(0, 0)
         if kernel.trace is not None:
             kernel.trace.socket_opened(self, current)
 
@@ -210,40 +211,41 @@ class NetlinkSock(NetlinkOptions):
         """
         if flags & MSG_OOB:
             raise NetlinkError(EOPNOTSUPP)
-        try:
-            return self._recvmsg(size, flags, current)
-        finally:
-            if not self.receive_queue:
+        queue = self.receive_queue
+        if self.sk_err or not queue:
+            if not queue:
                 self.congested = False
-
-    def _recvmsg(self, size: int, flags: int, current: Current | None) -> RecvMsg:
-        if self.sk_err:
-            raise NetlinkError(self.take_error())
-        if not self.receive_queue:
-            raise NetlinkError(EAGAIN)
-        skb = self.receive_queue[0]
+            raise NetlinkError(self.take_error() or EAGAIN)
+        skb = queue[0]
         if size > self.max_recvmsg_len:
             self.max_recvmsg_len = min(size, MAX_DUMP_ALLOC)
-        length = len(skb.data)
-        data = skb.data[:size] if size < length else skb.data
+        data, length = skb.data, len(skb.data)
+        shown = MSG_TRUNC if size < length else 0
+        if shown:
+            data = data[:size]
         whole = flags & MSG_TRUNC and self.kernel.profile.msg_trunc_returns_length
-        received = RecvMsg(
-            data,
-            length,
-            length if whole else len(data),
-            self._name(skb.portid, group_mask(skb.dst_group)),
-            scm_recv(self, skb, current),
-            MSG_TRUNC if size < length else 0,
-        )
+        result = length if whole else len(data)
+        # Nearly all comes from the kernel, and to no group.
+        named = skb.portid or skb.dst_group
+        name = self._name(skb.portid, group_mask(skb.dst_group)) if named else self._from_kernel
+        control = scm_recv(self, skb, current) if self.pktinfo or self.passcred else []
+        received = RecvMsg(data, length, result, name, control, shown)
         if not flags & MSG_PEEK:
-            self.receive_queue.popleft()
+            queue.popleft()
             self.rmem_alloc -= skb.truesize
-        if self.dump is not None and self.rmem_alloc <= self.rcvbuf // 2:
+        if self.dump is not None:
+            self._continue_dump()
+        if not queue:
+            self.congested = False
+        return received
+
+    def _continue_dump(self) -> None:
+        """Of a dump, the next part is made when half of the buffer is free."""
+        if self.rmem_alloc <= self.rcvbuf // 2:
             try:
                 netlink_dump(self)
             except NetlinkError as error:
                 self.set_error(error.errno)
-        return received
 
     def take_datagram(self) -> bytes | None:
         """Take what is first in the queue, for an edge whose client has its own: else None.
@@ -251,13 +253,17 @@ class NetlinkSock(NetlinkOptions):
         As a read by a client with a large buffer, without its system call: no pending error is
         reported. Dumps go on, a drained queue ends congestion.
         """
-        if not self.receive_queue:
+        queue = self.receive_queue
+        if not queue:
             return None
-        error, self.sk_err = self.sk_err, 0
-        try:
-            return self.recvmsg(MAX_DUMP_ALLOC * 8).data
-        finally:
-            self.sk_err = self.sk_err or error
+        skb = queue.popleft()
+        self.rmem_alloc -= skb.truesize
+        self.max_recvmsg_len = MAX_DUMP_ALLOC
+        if self.dump is not None:
+            self._continue_dump()
+        if not queue:
+            self.congested = False
+        return skb.data
 
     def deliver(self, skb: SkBuff) -> bool:
         """Queue ``skb`` as :meth:`admit` does, past the faults if there are any."""
@@ -269,29 +275,26 @@ class NetlinkSock(NetlinkOptions):
 
         A socket filter may cut the datagram or swallow it, which the sender does not notice.
         """
-        trace = self.kernel.trace
         if self.filter is not None:
             keep = self.filter.run(skb.data)
             if not keep:
-                if trace is not None:
-                    trace.dropped(self, skb, DropReason.FILTER)
+                if self.kernel.trace is not None:
+                    self.kernel.trace.dropped(self, skb, DropReason.FILTER)
                 return True
             if keep < len(skb.data):
                 skb = SkBuff(skb.data[:keep], skb.truesize, skb.portid, skb.dst_group, skb.creds)
-        if not self._admits(skb.truesize):
-            if trace is not None:
+        used = self.rmem_alloc
+        if self.congested or (
+            used + skb.truesize > self.rcvbuf and used
+            if self.kernel.profile.rmem_sum_rule
+            else used > self.rcvbuf
+        ):
+            if self.kernel.trace is not None:
                 reason = DropReason.CONGESTED if self.congested else DropReason.NO_ROOM
-                trace.dropped(self, skb, reason)
+                self.kernel.trace.dropped(self, skb, reason)
             return False
         self._enqueue(skb)
         return True
-
-    def _admits(self, truesize: int) -> bool:
-        if self.congested:
-            return False
-        if self.kernel.profile.rmem_sum_rule:
-            return not self.rmem_alloc or self.rmem_alloc + truesize <= self.rcvbuf
-        return self.rmem_alloc <= self.rcvbuf
 
     def _enqueue(self, skb: SkBuff) -> None:
         self.rmem_alloc += skb.truesize

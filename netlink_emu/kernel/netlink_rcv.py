@@ -80,7 +80,7 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
             netlink_ack(request, err)
         if trace is not None:
             trace.request_done(request, 0 if err == DUMP_STARTED else err)
-        start += nlmsg_align(nlmsg_len)
+        start += nlmsg_len + 3 & ~3  # NLMSG_ALIGN
 
 
 def netlink_ack(request: Request, err: int) -> None:

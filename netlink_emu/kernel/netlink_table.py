@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from errno import EADDRINUSE, EAGAIN, ECONNREFUSED
 from typing import TYPE_CHECKING, Final
@@ -130,17 +130,34 @@ class Netlink:
             receiver.overrun()
             raise NetlinkError(EAGAIN)
 
+    def unicast_each(
+        self, net: NetNamespace, protocol: int, skb: SkBuff, portids: Iterable[int]
+    ) -> list[int]:
+        """:meth:`unicast_from_kernel` to many: the portids at which nobody is."""
+        table, gone = self.sockets(net, protocol), []
+        for portid in portids:
+            receiver = table.get(portid)
+            if receiver is None or (receiver.connected and receiver.dst_portid):
+                self._refused(receiver, skb)
+                gone.append(portid)
+            elif not receiver.deliver(skb):
+                receiver.overrun()
+        return gone
+
     def _receiver(
         self, net: NetNamespace, protocol: int, portid: int, sender: int, skb: SkBuff
     ) -> NetlinkSock:
         """netlink_getsockbyportid(): who is connected hears only its peer."""
         receiver = self.lookup(net, protocol, portid)
         if receiver is None or (receiver.connected and receiver.dst_portid != sender):
-            if self._kernel.trace is not None:
-                reason = DropReason.NOBODY if receiver is None else DropReason.NOT_PEER
-                self._kernel.trace.dropped(receiver, skb, reason)
+            self._refused(receiver, skb)
             raise NetlinkError(ECONNREFUSED)
         return receiver
+
+    def _refused(self, receiver: NetlinkSock | None, skb: SkBuff) -> None:
+        if self._kernel.trace is not None:
+            reason = DropReason.NOBODY if receiver is None else DropReason.NOT_PEER
+            self._kernel.trace.dropped(receiver, skb, reason)
 
     def broadcast(self, sender: NetlinkSock, skb: SkBuff, portid: int, group: int) -> None:
         """netlink_broadcast() of a user's message, which ``portid`` does not get twice."""

@@ -7,6 +7,7 @@ datagrams fit a receive buffer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ def _head_size(size: int) -> int:
     return 1 << (needed - 1).bit_length()
 
 
+@lru_cache(maxsize=1024)  # asked for every datagram, and of few sizes
 def alloc_truesize(size: int) -> int:
     """What alloc_skb(size) charges to a receive buffer."""
     return _head_size(size) + SKB_STRUCT
 
 
+@lru_cache(maxsize=1024)
 def trimmed_truesize(allocated: int, used: int) -> int:
     """What is charged after netlink_trim(): a buffer that is mostly empty is made smaller."""
     head = _head_size(allocated)
