@@ -76,14 +76,13 @@ def _add(sums: Sums, name: str, value: int) -> None:
 
 
 def _add_delay(sums: Sums, members: DelayMembers, delay: Delay, count: int) -> None:
-    sums[members.count] = (sums.get(members.count, 0) + count) & U64
     _add(sums, members.total, delay.total)
+    sums[members.count] = (sums.get(members.count, 0) + count) & U64
     # Of several tasks the last one's stand, even if it never waited.
-    sums[members.max] = delay.max
-    sums[members.min] = delay.min
-    seconds, nanoseconds = divmod(delay.max_at_ns, NSEC_PER_SEC)
-    sums[members.max_ts_sec] = seconds
-    sums[members.max_ts_nsec] = nanoseconds
+    sums[members.max], sums[members.min] = delay.max, delay.min
+    at_ns = delay.max_at_ns
+    sums[members.max_ts_sec] = at_ns // NSEC_PER_SEC
+    sums[members.max_ts_nsec] = at_ns % NSEC_PER_SEC
 
 
 def delayacct_add_tsk(profile: Profile, sums: Sums, task: Task) -> None:

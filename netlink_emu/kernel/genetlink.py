@@ -58,16 +58,8 @@ class GenlInfo:
     request: Request
     cmd: int
     attrs: dict[int, bytes]
-
-    @property
-    def sk(self) -> NetlinkSock:
-        assert self.request.skb.sk is not None
-        return self.request.skb.sk
-
-    @property
-    def current(self) -> Current:
-        assert self.request.skb.current is not None
-        return self.request.skb.current
+    sk: NetlinkSock
+    current: Current
 
     @property
     def net(self) -> NetNamespace:
@@ -90,14 +82,11 @@ class GenlInfo:
 
         Raises ECONNREFUSED or EAGAIN when the requester cannot take it.
         """
-        message = self.family.message(
-            self.kernel, cmd, attrs, self.request.nlmsg_seq, self.request.skb.portid
-        )
-        room = NLMSG_HDRLEN + GENL_HDRLEN + self.family.hdrsize + allocated
-        skb = SkBuff(message, trimmed_truesize(nlmsg_align(room), len(message)))
-        self.kernel.netlink.unicast_from_kernel(
-            self.net, NETLINK_GENERIC, skb, self.request.skb.portid
-        )
+        kernel, family, portid = self.kernel, self.family, self.request.skb.portid
+        message = family.message(kernel, cmd, attrs, self.request.nlmsg_seq, portid)
+        room = nlmsg_align(NLMSG_HDRLEN + GENL_HDRLEN + family.hdrsize + allocated)
+        skb = SkBuff(message, trimmed_truesize(room, len(message)))
+        kernel.netlink.unicast_from_kernel(self.sk.net, NETLINK_GENERIC, skb, portid)
 
 
 class NotifyHook(Protocol):
@@ -351,7 +340,9 @@ class Genetlink:
         self._check_permission(request, op)
         if missing:
             raise NetlinkError(EOPNOTSUPP)
-        info = GenlInfo(self._kernel, family, request, cmd, {})
+        current = request.skb.current
+        assert current is not None
+        info = GenlInfo(self._kernel, family, request, cmd, {}, sk, current)
         if is_dump:
             self._dumpit(info, op)
         else:

@@ -39,11 +39,11 @@ class UserNamespace:
 
     def from_kuid(self, uid: int) -> int:
         """from_kuid_munged(): the global ``uid`` as seen here."""
-        return self._munged(uid, "_uids")
+        return uid if self.parent is None else self._munged(uid, "_uids")
 
     def from_kgid(self, gid: int) -> int:
         """from_kgid_munged(): the global ``gid`` as seen here."""
-        return self._munged(gid, "_gids")
+        return gid if self.parent is None else self._munged(gid, "_gids")
 
     def _munged(self, number: int, which: str) -> int:
         if self.parent is None:
