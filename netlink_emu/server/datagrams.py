@@ -34,6 +34,7 @@ class Client:
         self.pid: Final = pid
         self.sock: Final = sock
         self.identity: Final = _identity(address)
+        self.inherited = False  # it outlived the process that it is known by
         self._owner = owner
 
     def flush(self) -> None:
@@ -95,11 +96,11 @@ class Clients:
         """Whether the name was bound anew since, by another process.
 
         A socket in the file system has another inode then. An abstract one has not: it is
-        another if the process that we knew is gone; a socket that a child inherited stays.
+        another if the process that we knew is gone, unless it was seen to outlive it.
         """
         if client.identity is not None:
             return _identity(client.address) != client.identity
-        return client.pid not in self._processes and not _exists(client.pid)
+        return not client.inherited and not _exists(client.pid)
 
     def _gone(self, client: Client) -> None:
         if self._by_address.get(client.address) is not client:
@@ -138,6 +139,8 @@ class Clients:
             os.close(pidfd)
             clients = self._processes.pop(pid)
         self._sweep(clients)
+        for client in clients:
+            client.inherited = not client.sock.closed
 
     # --- clients that are held back
 
@@ -172,7 +175,7 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # somebody else's
         return True
     return True
 

@@ -30,6 +30,9 @@ from helpers.serving import (
 from netlink_emu.protocol.netlink import NetlinkSockOpt
 from netlink_emu.server.service import everyone_is_themselves
 
+# Children here use nothing but sockets, whatever locks the server's thread holds.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Serving]:
@@ -130,6 +133,30 @@ def test_a_path_that_another_process_binds_is_another_client(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.parametrize("watched", [True, False], ids=["pidfd", "no pidfd"])
+def test_an_abstract_name_is_another_client_once_its_process_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool
+) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, "no pidfd_open before Linux 5.3")
+
+    if not watched:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    name = f"\0netlink-emu-test-{os.getpid()}"
+    with serving(tmp_path / "run" / "nl") as server:
+        for _ in range(2):
+            child = os.fork()
+            if child == 0:  # pragma: no cover - in another process
+                status = 1
+                try:
+                    with server.client(name) as client:
+                        (answer,) = client.ask(request(9, 1, b"\1\0\0\0"))
+                    status = struct.unpack_from("=I", answer, 12) != (os.getpid(),)
+                finally:
+                    os._exit(status)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_child_that_inherits_the_socket_is_the_same_client(server: Serving) -> None:
     with server.client() as client:
         (answer,) = client.ask(request(9, 1, b"\1\0\0\0"))
@@ -142,6 +169,33 @@ def test_a_child_that_inherits_the_socket_is_the_same_client(server: Serving) ->
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert server.statistics().sockets == 1
+
+
+def test_a_child_that_outlives_its_parent_keeps_the_socket(server: Serving) -> None:
+    """As a daemon does that registers and then goes to the background."""
+    ours, theirs = socket.socketpair()
+    parent = os.fork()
+    if parent == 0:  # pragma: no cover - in another process
+        status = 1
+        try:
+            with server.client() as client:
+                client.ask(register("1"))
+                if os.fork() == 0:
+                    theirs.recv(1)  # until the parent is gone
+                    (answer,) = client.ask(request(9, 1, b"\1\0\0\0"))
+                    theirs.send(answer)
+                    status = 0
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(parent, 0)[1]) == 0
+    with ours, theirs:
+        ours.settimeout(SECONDS)
+        for _ in range(5):
+            server.call(lambda: None)  # the end of the parent is seen to meanwhile
+        ours.send(b"x")
+        assert struct.unpack_from("=I", ours.recv(4096), 12) == (parent,)
+    assert server.listeners() == {1: [parent]}
 
 
 def test_an_unnamed_client_is_counted_and_dropped(server: Serving) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from netlink_emu.server.endpoint import bound_socket, private_directory
-from netlink_emu.server.errors import NoDirectory, UnsafeDirectory
+from netlink_emu.server.errors import (
+    AlreadyServed,
+    NoDirectory,
+    NotASocket,
+    PathTooLong,
+    ServerError,
+    UnsafeDirectory,
+)
 
 
 def test_the_directory_is_made_private_and_stays(tmp_path: Path) -> None:
@@ -68,3 +75,54 @@ def test_a_missing_parent_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(NoDirectory):
         private_directory(tmp_path / "a" / "b")
     assert list(tmp_path.iterdir()) == []
+
+
+def _make(path: Path) -> None:
+    with bound_socket(path):
+        pytest.fail("it should not have been made")
+
+
+def test_a_live_socket_stays_and_a_stale_one_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "nl"
+    with bound_socket(path):
+        with pytest.raises(AlreadyServed):
+            _make(path)
+        path.rename(tmp_path / "run" / "kept")  # as a server that is killed leaves it
+    (tmp_path / "run" / "kept").rename(path)
+    with bound_socket(path) as sock, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        client.sendto(b"x", str(path))
+        assert sock.recv(10) == b"x"
+    assert not path.exists()
+
+
+def test_a_live_socket_that_is_connected_elsewhere_stays(tmp_path: Path) -> None:
+    """connect() to it fails with EPERM, which is no sign of staleness."""
+    tmp_path.chmod(0o700)
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as live,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer,
+    ):
+        peer.bind("")
+        live.bind(str(tmp_path / "nl"))
+        live.connect(peer.getsockname())
+        with pytest.raises(AlreadyServed):
+            _make(tmp_path / "nl")
+    assert (tmp_path / "nl").is_socket()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("file/nl", NoDirectory),
+        ("link/nl", UnsafeDirectory),
+        ("run/file", NotASocket),
+        ("x" * 108, PathTooLong),
+    ],
+)
+def test_where_no_socket_can_be(tmp_path: Path, name: str, error: type[ServerError]) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    (tmp_path / "run" / "file").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("run")
+    with pytest.raises(error):
+        _make(tmp_path / name)
