@@ -73,8 +73,12 @@ class Server:
         while True:
             await self._pending.wait()
             self._pending = trio.Event()
-            self._service.flush()
-            self._clients.note_backlog()
+            self.flush()
+
+    def flush(self) -> None:
+        """Send on what has just been queued now, not a moment later."""
+        self._service.flush()
+        self._clients.note_backlog()
 
     async def retry_forever(self) -> None:
         """Carry on with the clients whose queues were full."""
