@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +15,7 @@ from netlink_emu.cli.errors import UserError
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
 from netlink_emu.host.tasks import HostTasks
+from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
@@ -67,6 +69,14 @@ ScenarioOption = Annotated[
         help="TOML file of CPUs, tasks and what they do; see docs/scenario.md.",
     ),
 ]  # fmt: skip
+ConfigOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config", metavar="KEY=VALUE",
+        help="Configure the kernel: task_delayacct=on, nr_cpus=64, rmem_max=8388608... "
+        "May be repeated.",
+    ),
+]  # fmt: skip
 SpeedOption = Annotated[
     float,
     typer.Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
@@ -108,6 +118,7 @@ def build_sandbox(
     tasks: TaskChoice = TaskChoice.NONE,
     scenario: Path | None = None,
     speed: float = 1.0,
+    config: Sequence[str] | None = None,
 ) -> Sandbox:
     """Boot the kernel that these options describe; raises UserError."""
     script = read_scenario(scenario) if scenario is not None else None
@@ -117,17 +128,21 @@ def build_sandbox(
     if not 0 < speed <= 1e6:
         raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
     clock = RealClock(speed)
-    config = KernelConfig(task_delayacct=script.task_delayacct if script else None)
-    config = replace(
-        config,
-        nr_cpus=max(config.nr_cpus, cpus),
-        pid_max=_host_pid_max() if tasks is TaskChoice.HOST else config.pid_max,
+    default = KernelConfig()
+    chosen = replace(
+        default,
+        task_delayacct=script.task_delayacct if script else None,
+        nr_cpus=max(default.nr_cpus, cpus),
+        pid_max=_host_pid_max() if tasks is TaskChoice.HOST else default.pid_max,
     )
     try:
-        profile = profile_for(release, arch=arch or os.uname().machine, config=config)
-    except (UnknownReleaseError, UnknownArchError) as exc:
+        chosen = configure(parse_settings(config or ()), chosen)
+        profile = profile_for(release, arch=arch or os.uname().machine, config=chosen)
+    except (ConfigError, UnknownReleaseError, UnknownArchError) as exc:
         raise UserError(str(exc)) from exc
-    machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=config.pid_max)
+    if cpus > chosen.nr_cpus:
+        raise UserError(f"a kernel with nr_cpus={chosen.nr_cpus} does not run on {cpus} CPUs")
+    machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=chosen.pid_max)
     if tasks is TaskChoice.HOST:
         machine.tasks.sources.append(HostTasks(machine))
     elif tasks is TaskChoice.ANY:

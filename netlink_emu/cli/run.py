@@ -11,6 +11,8 @@ import typer
 from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.options import (
     DEFAULT_RELEASE,
+    ArchOption,
+    ConfigOption,
     CpusOption,
     ReleaseOption,
     Sandbox,
@@ -35,10 +37,12 @@ def run(
         list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
     ],
     release: ReleaseOption = DEFAULT_RELEASE,
+    arch: ArchOption = None,
     cpus: CpusOption = None,
     tasks: TasksOption = TaskChoice.HOST,
     scenario: ScenarioOption = None,
     speed: SpeedOption = 1.0,
+    config: ConfigOption = None,
     allow_io_uring: Annotated[
         bool,
         typer.Option(
@@ -60,8 +64,20 @@ def run(
     The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
     """
     sandbox = build_sandbox(
-        release=release, cpus=cpus, tasks=tasks, scenario=scenario, speed=speed
+        release=release,
+        arch=arch,
+        cpus=cpus,
+        tasks=tasks,
+        scenario=scenario,
+        speed=speed,
+        config=config,
     )
+    machine = sandbox.kernel.profile.arch
+    if machine.order.name != sys.byteorder:
+        raise UserError(
+            f"{machine.name} is {machine.order.name}-endian, and a command of this "
+            f"{sys.byteorder}-endian machine cannot read its messages"
+        )
     foreground = Foreground(sandbox.kernel, command, allow_io_uring=allow_io_uring)
     failure: BaseException | None = None
     finished: Finished | None = None

@@ -16,6 +16,7 @@ from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.options import (
     DEFAULT_RELEASE,
     ArchOption,
+    ConfigOption,
     CpusOption,
     ReleaseOption,
     Sandbox,
@@ -55,6 +56,7 @@ def serve(
     tasks: TasksOption = TaskChoice.NONE,
     scenario: ScenarioOption = None,
     speed: SpeedOption = 1.0,
+    config: ConfigOption = None,
     clients: Annotated[
         ClientsAre,
         typer.Option("--clients", help="Act as the emulated root, or as their own user."),
@@ -65,7 +67,13 @@ def serve(
     Ends with status 130 on SIGINT, 143 on SIGTERM; SIGUSR1 prints statistics.
     """
     sandbox = build_sandbox(
-        release=release, arch=arch, cpus=cpus, tasks=tasks, scenario=scenario, speed=speed
+        release=release,
+        arch=arch,
+        cpus=cpus,
+        tasks=tasks,
+        scenario=scenario,
+        speed=speed,
+        config=config,
     )
     try:
         status = trio.run(_serve, sandbox, socket, clients)

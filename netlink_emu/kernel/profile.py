@@ -98,6 +98,19 @@ ARCHS: Final = {
 X86_64: Final = ARCHS["x86_64"]
 
 
+# include/linux/threads.h, net/core/sysctl_net_core.c (buffers of one datagram and int's range),
+# include/uapi/linux/genetlink.h (0x10 is nlctrl's).
+_BOUNDS: Final = {
+    "nr_cpus": (1, 8192),
+    "rmem_default": (2304, 0x7FFFFFFF),
+    "rmem_max": (2304, 0x7FFFFFFF),
+    "wmem_default": (4608, 0x7FFFFFFF),
+    "wmem_max": (4608, 0x7FFFFFFF),
+    "pid_max": (2, 4194304),
+    "taskstats_family_id": (0x11, 0x3FF),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class KernelConfig:
     """What the builder and the administrator of a kernel chose, not its release.
@@ -117,6 +130,13 @@ class KernelConfig:
     wmem_max: int = 4194304
     pid_max: int = 32768
     taskstats_family_id: int = 0x1F
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no kernel could be configured to."""
+        for name, (least, most) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"{name} is between {least} and {most}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

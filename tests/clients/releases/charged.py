@@ -1,6 +1,6 @@
 """Runs a command in an emulated kernel whose task 2000 has all its accounting charged.
 
-    python charged.py RELEASE UID COMMAND...
+    python charged.py RELEASE[/ARCH] UID COMMAND...
 
 The command acts as user UID in that kernel, whoever it is here.
 The clock stands still, so that every figure is known: EXPECTED, for the members of any version.
@@ -80,9 +80,11 @@ for number, kind in enumerate(NAMES, 1):
 
 def charged_kernel(release: str) -> BootedKernel:
     """A kernel whose delay accounting is on, with the task."""
+    release, _, arch = release.partition("/")
     clock = VirtualClock(realtime_ns=(REALTIME - AGE) * NSEC_PER_SEC)
     machine = Machine(cpus=4, clock=clock)
-    kernel = boot(machine, profile_for(release, config=KernelConfig(task_delayacct=True)))
+    config = KernelConfig(task_delayacct=True)
+    kernel = boot(machine, profile_for(release, arch=arch or "x86_64", config=config))
     parent = machine.tasks.fork(pid=PARENT)
     cred = Cred.for_ids(machine.init_user_ns, 1001, 1002)
     task = machine.tasks.fork(parent, pid=PID, comm=b"charged", cpu=3, cred=cred)

@@ -161,6 +161,16 @@ def test_a_client_of_version_15_is_lost_elsewhere(readers: dict[int, Path]) -> N
     assert seen["blkio_delay_total"] == EXPECTED["swapin_delay_total"]
 
 
+@pytest.mark.parametrize(
+    "release", ["3.10/mips64el", "3.11/aarch64", "4.6/ia64", "4.7/mipsel", "4.19/riscv64"]
+)
+def test_padding_does_not_disturb_who_walks_attributes(
+    release: str, readers: dict[int, Path]
+) -> None:
+    (seen,) = read_all(release, [readers[8]])
+    assert seen == expected(8, 8)
+
+
 @pytest.mark.parametrize("release", ["5.18", "5.19", "6.3", "6.4", "6.18"])
 def test_a_client_that_insists_on_the_size(release: str, readers: dict[int, Path]) -> None:
     # As collectd 5.12 does, compiled with the headers of 5.19 to 6.3.

@@ -1,6 +1,6 @@
 """Runs a command in an emulated kernel in which every task waits for its disk half of the time.
 
-    python waiting.py RELEASE COMMAND...
+    python waiting.py RELEASE[/ARCH] COMMAND...
 
 Nothing else is charged: no swapping, no waiting for a CPU, and a megabyte read each second.
 """
@@ -43,7 +43,8 @@ def main(release: str, command: list[str]) -> None:
     machine = Machine(cpus=2, clock=clock, pid_max=4_194_304)
     machine.tasks.sources.append(WaitingTasks(machine))
     config = KernelConfig(task_delayacct=True)
-    kernel = boot(machine, profile_for(release, config=config))
+    release, _, arch = release.partition("/")
+    kernel = boot(machine, profile_for(release, arch=arch or "x86_64", config=config))
     end_like(trio.run(Foreground(kernel, command).run))
 
 

@@ -84,3 +84,24 @@ def test_a_wrong_scenario_is_named_with_its_place(
     with pytest.raises(UserError) as caught:
         read_scenario(file)
     assert f"{file}{said}" in str(caught.value)
+
+
+def test_configuration() -> None:
+    kernel = build_sandbox(cpus=2, config=["task_delayacct=on", "nr_cpus=4"]).kernel
+    assert kernel.task_delayacct is True
+    assert kernel.profile.config.nr_cpus == 4
+    assert build_sandbox(config=["taskstats=off"]).kernel.taskstats is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (["nr_cpus=4"], "a kernel with nr_cpus=4 does not run on 8 CPUs"),
+        (["nr_cpus=0"], "nr_cpus is between 1 and 8192, not 0"),
+        (["nr_cpus"], "'nr_cpus' is not of the form key=value"),
+    ],
+)
+def test_wrong_configurations(settings: list[str], problem: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build_sandbox(cpus=8, config=settings)
+    assert str(caught.value) == problem
