@@ -14,7 +14,6 @@ from netlink_emu.conformance.bench import (
     named,
 )
 from netlink_emu.conformance.probes import probe
-from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import CtrlCmd
@@ -155,13 +154,15 @@ def zero_send(bench: Bench) -> list[str]:
 
 @probe("autobind_random")
 def autobind(bench: Bench) -> list[str]:
-    """A process binds four sockets."""
-    current = Current.of(bench.spawn(pid=3000))
+    """A process binds three sockets, closes the last, and binds another."""
+    client = bench.client()
     portids: list[int] = []
-    for _ in range(4):
-        sock = bench.kernel.socket(current, SOCK_RAW, NETLINK_GENERIC)
-        sock.bind(current, bench.client(pid=4000 + len(portids)).address())
+    for number in range(4):
+        sock = bench.kernel.socket(client.current, SOCK_RAW, NETLINK_GENERIC)
+        sock.bind(client.current, client.address())
         portids.append(sock.portid - (1 << 32) if sock.portid >> 31 else sock.portid)
+        if number == 2:
+            sock.release()
     return [" ".join(map(str, portids))]
 
 

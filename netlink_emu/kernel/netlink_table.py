@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _LAST_ROVER: Final = -4097
 
 
+def _below(rover: int) -> int:
+    """The next portid to try, as s32; after the lowest comes the first again."""
+    return rover - 1 if rover > -(1 << 31) else _LAST_ROVER
+
+
 @dataclass(frozen=True, slots=True)
 class NetlinkTable:
     """struct netlink_table: one netlink protocol. ``input`` takes what is sent to the kernel.
@@ -44,6 +49,8 @@ class Netlink:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._tables: dict[tuple[NetNamespace, int], dict[int, NetlinkSock]] = {}
+        # Until 4.2 one counter for all, never set back.
+        self._rover = _LAST_ROVER
         # Subscribers of any group, the newest first: nl_table[].mc_list.
         self._mc_lists: dict[tuple[NetNamespace, int], list[NetlinkSock]] = {}
 
@@ -80,12 +87,13 @@ class Netlink:
         table = self.sockets(sk.net, sk.protocol)
         portid = current.tgid_vnr & 0xFFFFFFFF
         if portid in table or not portid:
-            rover = _LAST_ROVER
+            rover = self._rover
             if self._kernel.profile.autobind_random:
                 rover = -(1 << 31) + self._kernel.machine.random(_LAST_ROVER + 1 + (1 << 31))
             while rover & 0xFFFFFFFF in table:
-                rover = rover - 1 if rover > -(1 << 31) else _LAST_ROVER
+                rover = _below(rover)
             portid = rover & 0xFFFFFFFF
+            self._rover = _below(rover)
         self.insert(sk, portid)
 
     def remove(self, sk: NetlinkSock) -> None:

@@ -21,5 +21,5 @@ def test_the_other_byte_order_is_refused() -> None:
 
 
 def test_an_unknown_machine_is_refused() -> None:
-    with pytest.raises(UserError, match="^unknown architecture 'vax'; known are x86_64, "):
+    with pytest.raises(UserError, match=r"^unknown architecture 'vax'; known are x86_64, "):
         run(["true"], arch="vax")
