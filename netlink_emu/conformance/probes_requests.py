@@ -6,7 +6,7 @@ from netlink_emu.conformance.bench import NOBODY, Bench
 from netlink_emu.conformance.probes import probe
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.namespaces import PidNamespace
-from netlink_emu.machine.tasks import TaskState
+from netlink_emu.machine.task import TaskState
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_ATTR_FD, CGROUPSTATS_CMD_GET
 from netlink_emu.protocol.netlink import NLM_F_ACK
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID
