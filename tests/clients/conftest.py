@@ -1,0 +1,23 @@
+"""The two sides that every client here is run on."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.interposed import what_is_missing
+from helpers.sides import Side, has_taskstats
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("emulated"),
+        pytest.param("real", marks=pytest.mark.real_kernel),
+    ]
+)
+def side(request: pytest.FixtureRequest) -> Side:
+    side = Side(request.param)
+    if side.emulated:
+        if what_is_missing():
+            pytest.skip(f"no interposer here: {what_is_missing()}")
+    elif not has_taskstats():
+        pytest.skip("no real TASKSTATS, or no right to ask it")
+    return side
