@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,16 +15,18 @@ import typer
 from netlink_emu.cli.errors import UserError
 from netlink_emu.conformance.case import Case, CaseError
 from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.corpus_form import read_cases
+from netlink_emu.conformance.corpus_form import read_cases, write_cases
 from netlink_emu.conformance.emulator_target import EmulatorTarget
 from netlink_emu.conformance.exceptions import not_emulated
 from netlink_emu.conformance.kernel_target import KernelTarget
+from netlink_emu.conformance.record import NotReproducible
+from netlink_emu.conformance.record import record as record_case
 from netlink_emu.conformance.report_text import failure, totals
 from netlink_emu.conformance.runner import Report, Result, Verdict, run
 from netlink_emu.conformance.selection import ExpressionError, select
 from netlink_emu.conformance.server_target import ServerTarget
-from netlink_emu.conformance.target import Target, TargetError
-from netlink_emu.conformance.vectors import case_from_json, load_directory
+from netlink_emu.conformance.target import Target, TargetError, Unsupported
+from netlink_emu.conformance.vectors import case_from_json
 from netlink_emu.kernel.releases import UnknownReleaseError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -35,24 +38,29 @@ def load_cases(vectors: Path | None) -> list[Case]:
         return load_corpus()
     if not vectors.is_dir():
         raise UserError(f"{vectors} is not a folder")
-    cases = []
-    for path, source in load_directory(vectors):
-        try:
-            if isinstance(source, dict) and "cases" in source:
-                cases += read_cases(path.read_text("utf-8"))
-            else:
-                cases.append(case_from_json(source))
-        except (CaseError, TypeError, AttributeError) as exc:
-            raise UserError(f"{path} is not a transcript: {exc}") from exc
+    cases = [case for path in sorted(vectors.glob("*.json")) for case in read_file(path)]
     if not cases:
         raise UserError(f"there are no transcripts (*.json) in {vectors}")
     return cases
 
 
-def chosen(vectors: Path | None, expression: str | None) -> list[Case]:
-    """The cases that the options name."""
+def read_file(path: Path) -> list[Case]:
+    """The case or cases of a file, in either form."""
     try:
-        return select(load_cases(vectors), expression)
+        text = path.read_text("utf-8")
+        source = json.loads(text)
+        if isinstance(source, dict) and "cases" in source:
+            return list(read_cases(text))
+        return [case_from_json(source)]
+    except OSError as exc:
+        raise UserError(f"cannot read {path}: {exc.strerror}") from exc
+    except (CaseError, ValueError, TypeError, AttributeError) as exc:
+        raise UserError(f"{path} is not a transcript: {exc}") from exc
+
+
+def _selected(cases: list[Case], expression: str | None) -> list[Case]:
+    try:
+        return select(cases, expression)
     except ExpressionError as exc:
         raise typer.BadParameter(str(exc), param_hint="-k") from exc
 
@@ -146,7 +154,7 @@ def conformance(
     """
     if context.invoked_subcommand is not None:
         return
-    cases = chosen(vectors, expression)
+    cases = _selected(load_cases(vectors), expression)
     if listing:
         for case in cases:
             print(f"{case.group}/{case.name}: {case.title}")
@@ -163,6 +171,59 @@ def conformance(
     raise typer.Exit(1 if report.failed else 0)
 
 
+@app.command()
+def record(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Cases in either form; without any, the shipped ones."
+        ),
+    ] = None,
+    expression: Annotated[
+        str | None, typer.Option("-k", metavar="EXPRESSION", help="Only these cases.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write, not to stdout."),
+    ] = None,
+) -> None:
+    """Record cases on this machine's kernel: their steps as they are, every outcome new.
+
+    Each case is carried out twice; a transcript is written if both runs are equal outside of
+    what may vary. Needs root. A case that cannot be recorded here is named on stderr, and the
+    exit status is then 1.
+    """
+    cases = [case for file in files for case in read_file(file)] if files else load_corpus()
+    cases = _selected(cases, expression)
+    made, failed = [], False
+    with KernelTarget() as kernel:
+        for case in cases:
+            trouble = kernel.premise_missing(case)
+            try:
+                if trouble is None:
+                    made.append(record_case(case, kernel))
+            except (NotReproducible, Unsupported, TargetError) as exc:
+                trouble = str(exc)
+            if trouble is not None:
+                failed = True
+                print(f"{case.name}: not recorded: {trouble}", file=sys.stderr)
+    if not made:
+        raise UserError("nothing was recorded")
+    text = write_cases(made)
+    if output is None:
+        print(text, end="")
+    else:
+        _write_file(output, text)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _write_file(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as exc:
+        raise UserError(f"cannot write {path}: {exc.strerror}") from exc
+
+
 def _show(report: Report, family_id: int | None) -> None:
     for result in report.results:
         if result.verdict is Verdict.FAILED:
@@ -171,15 +232,12 @@ def _show(report: Report, family_id: int | None) -> None:
 
 
 def _write(report: Report, family_id: int | None, junit: Path | None, html: Path | None) -> None:
-    try:
-        if junit is not None:
-            from netlink_emu.conformance.report_junit import junit_xml
+    if junit is not None:
+        from netlink_emu.conformance.report_junit import junit_xml
 
-            junit.write_text(junit_xml(report, family_id), "utf-8")
-        if html is not None:
-            from netlink_emu.conformance.report_html import html_page
+        _write_file(junit, junit_xml(report, family_id))
+    if html is not None:
+        from netlink_emu.conformance.report_html import html_page
 
-            when = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-            html.write_text(html_page(report, when, family_id), "utf-8")
-    except OSError as exc:
-        raise UserError(f"cannot write {exc.filename}: {exc.strerror}") from exc
+        when = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        _write_file(html, html_page(report, when, family_id))

@@ -117,3 +117,7 @@ def can_unshare_users() -> bool:
 
 def kernel_release() -> str:
     return os.uname().release
+
+
+def machine_name() -> str:
+    return os.uname().machine
