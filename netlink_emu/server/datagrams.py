@@ -27,14 +27,13 @@ _SWEEP: Final = 256
 
 
 class Client:
-    """One address. ``identity`` tells a socket in the file system from another of its name."""
+    """One address. ``identity`` tells its socket from another of the same name."""
 
     def __init__(self, owner: Clients, address: Address, pid: int, sock: NetlinkSock) -> None:
         self.address: Final = address
         self.pid: Final = pid
         self.sock: Final = sock
         self.identity: Final = _identity(address)
-        self.inherited = False  # it outlived the process that it is known by
         self._owner = owner
 
     def flush(self) -> None:
@@ -93,14 +92,13 @@ class Clients:
         return client
 
     def _is_another(self, client: Client) -> bool:
-        """Whether the name was bound anew since, by another process.
+        """Whether the name was bound anew since; else a child has inherited the socket.
 
-        A socket in the file system has another inode then. An abstract one has not: it is
-        another if the process that we knew is gone, unless it was seen to outlive it.
+        Where sockets have no identity, it is another if the process that we knew is gone.
         """
         if client.identity is not None:
             return _identity(client.address) != client.identity
-        return not client.inherited and not _exists(client.pid)
+        return not _exists(client.pid)
 
     def _gone(self, client: Client) -> None:
         if self._by_address.get(client.address) is not client:
@@ -139,8 +137,6 @@ class Clients:
             os.close(pidfd)
             clients = self._processes.pop(pid)
         self._sweep(clients)
-        for client in clients:
-            client.inherited = not client.sock.closed
 
     # --- clients that are held back
 
@@ -159,15 +155,33 @@ class Clients:
             self._backlogged = trio.Event()
 
 
-def _identity(address: Address) -> tuple[int, int, int] | None:
-    """Device and inode, and the inode's time of change: its number may be used again at once."""
-    if isinstance(address, bytes) or not address:
-        return None  # abstract
+def _identity(address: Address) -> tuple[int, ...] | None:
+    """What a socket of the same name bound later has not; None if that cannot be known.
+
+    In the file system its device and inode, and the inode's time of change, for the number may
+    be used again at once; of an abstract name the socket's own inode.
+    """
+    if isinstance(address, bytes):
+        return _abstract_inode(address)
     try:
         found = Path(address).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_ctime_ns
+
+
+def _abstract_inode(name: bytes) -> tuple[int] | None:
+    """From /proc/net/unix, which shows each NUL of an abstract name as an @."""
+    shown = name.replace(b"\0", b"@")
+    try:
+        lines = Path("/proc/net/unix").read_bytes().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        fields = line.split(None, 7)  # Num RefCount Protocol Flags Type St Inode Path
+        if fields[7:] == [shown]:
+            return (int(fields[6]),)
+    return None
 
 
 def _exists(pid: int) -> bool:
