@@ -27,7 +27,7 @@ class Channel:
     """One private channel; ``run`` serves it until the client closes, and closes our end."""
 
     def __init__(
-        self, service: Service, end: socket, ucred: Ucred, gone: Callable[[Channel], None]
+        self, service: Service, end: socket, ucred: Ucred, gone: Callable[[Channel, socket], None]
     ) -> None:
         self.sock: Final = service.socket(ucred)
         self._service: Final = service
@@ -47,10 +47,10 @@ class Channel:
                 await self._read()
                 nursery.cancel_scope.cancel()
         finally:
+            self._gone(self, self._end)
             trio.lowlevel.notify_closing(self._end)
             self._end.close()
             self._service.release(self)
-            self._gone(self)
 
     async def _read(self) -> None:
         receiver = Receiver(self._end)

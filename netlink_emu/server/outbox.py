@@ -43,6 +43,7 @@ CALM: Final = 4
 WIDE: Final = 8
 NARROW: Final = 32
 MOST_TRUST: Final = 4
+_DONTWAIT: Final = int(MSG_DONTWAIT)
 
 
 class Outcome(enum.Enum):
@@ -94,7 +95,9 @@ class Outbox(Generic[C]):
         self._sock: Final = sock
         self._counters: Final = counters
         self._gone: Final = gone
+        self._sendto: Final = sock.sendto
         self._sndbuf: Final = sock.getsockopt(SOL_SOCKET, SO_SNDBUF)
+        self._narrow: Final = self._sndbuf // NARROW
         self._accounts: dict[C, Account[C]] = {}
         self.backlog: dict[C, Account[C]] = {}
         self._probe: tuple[Account[C], int, float] | None = None
@@ -107,17 +110,19 @@ class Outbox(Generic[C]):
         account = self._accounts.get(client)
         if account is None:
             account = self._accounts[client] = Account(client)
-        while client.sock.receive_queue:
-            outcome = self._send(account, client.sock.receive_queue[0].data)
+        queue, take = client.sock.receive_queue, client.sock.take_datagram
+        while queue:
+            outcome = self._send(account, queue[0].data)
             if outcome is Outcome.GONE:
                 self._gone(client)
                 return
             if outcome is not Outcome.SENT:
                 self.backlog.setdefault(client, account)
                 return
-            client.sock.take_datagram()
+            take()
             account.delay = FIRST_RETRY
-        self.backlog.pop(client, None)
+        if self.backlog:
+            self.backlog.pop(client, None)
 
     def forget(self, client: C) -> None:
         """The client is gone."""
@@ -140,10 +145,10 @@ class Outbox(Generic[C]):
 
     def _send(self, account: Account[C], datagram: bytes, *, probing: bool = False) -> Outcome:
         cost = alloc_truesize(len(datagram))
-        if not probing and self._exceeds(account, cost):
+        if account.unread + cost > self._narrow and not probing and self._exceeds(account, cost):
             return Outcome.HELD
         try:
-            self._sock.sendto(datagram, MSG_DONTWAIT, account.client.address)
+            self._sendto(datagram, _DONTWAIT, account.client.address)
         except BlockingIOError:
             # sock_alloc_send_pskb() waits only while wmem_alloc >= sndbuf; else it is the peer.
             full = self.unread() >= self._sndbuf
@@ -160,7 +165,7 @@ class Outbox(Generic[C]):
 
     def _exceeds(self, account: Account[C], cost: int) -> bool:
         """Whether ``cost`` more is beyond the window. One datagram is always within."""
-        narrow = self._sndbuf // NARROW * account.trust
+        narrow = self._narrow * account.trust
         if not account.unread or account.unread + cost <= narrow:
             return False
         total = self._settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from socket import AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_SEQPACKET, SOL_SOCKET, socket
@@ -15,12 +16,10 @@ from netlink_emu.server.channel import Channel
 from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket
 from netlink_emu.server.hello import is_hello
+from netlink_emu.server.linger import STRETCH, Linger
 from netlink_emu.server.receive import Message, Receiver
 from netlink_emu.server.service import CredentialPolicy, Service, everyone_is_root
 from netlink_emu.server.statistics import Drop, Statistics
-
-# After so many datagrams the other tasks (the timeline, channels, retries) have their turn.
-BATCH: Final = 64
 
 
 class Server:
@@ -38,6 +37,7 @@ class Server:
         self._service: Final = Service(kernel, policy, self._on_ready, self._sweep)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
+        self._linger: Final = Linger(sock)
 
     def statistics(self) -> Statistics:
         """The figures as they are now."""
@@ -85,20 +85,26 @@ class Server:
         await self._clients.retry_forever()
 
     async def receive_forever(self) -> NoReturn:
-        """Read and answer; each wake-up reads all that is there, up to BATCH."""
+        """Read and answer; each wake-up serves whoever goes on asking, for a stretch."""
         receiver = Receiver(self._sock)
         while True:
             await trio.lowlevel.wait_readable(self._sock)
-            for _ in range(BATCH):
-                try:
-                    message = receiver.receive()
-                except BlockingIOError:
-                    break
-                try:
-                    self._receive(message)
-                finally:
+            self._serve_stretch(receiver)
+
+    def _serve_stretch(self, receiver: Receiver) -> None:
+        end = time.monotonic() + STRETCH
+        while time.monotonic() < end:
+            try:
+                message = receiver.receive()
+            except BlockingIOError:
+                if self._linger.wait():
+                    continue
+                return
+            try:
+                self._receive(message)
+            finally:
+                if message.fds:
                     message.close_fds()
-            await trio.lowlevel.checkpoint()
 
     def _receive(self, message: Message) -> None:
         counters = self._service.counters
@@ -116,10 +122,16 @@ class Server:
         if end is None:
             self._service.counters.drop(Drop.BAD_HELLO)
             return
-        channel = Channel(self._service, end, message.ucred, self._channels.discard)
+        channel = Channel(self._service, end, message.ucred, self._forget)
         self._channels.add(channel)
+        self._linger.add(end)
         self._service.receive(channel, message.ucred, message.data)
         self._nursery.start_soon(channel.run)
+
+    def _forget(self, channel: Channel, end: socket) -> None:
+        """The channel is about to be closed."""
+        self._channels.discard(channel)
+        self._linger.remove(end)
 
 
 def _seqpacket(fd: int) -> socket | None:

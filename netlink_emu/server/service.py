@@ -27,6 +27,7 @@ from netlink_emu.server.statistics import Counters, Drop
 
 SOCK_RAW: Final = 3
 SO_RCVBUF: Final = 8
+_CACHED: Final = 1024
 _INT: Final = struct.Struct("=i")
 
 
@@ -86,11 +87,15 @@ class Service:
         self._on_ready: Final = on_ready
         self._sweep: Final = sweep
         self._ready: deque[Peer] = deque()
-        self._current: tuple[Ucred, Current] | None = None
+        self._receiving = False
+        self._currents: dict[Ucred, Current] = {}
 
     def current(self, ucred: Ucred) -> Current:
         """The caller of the emulated system calls that a client of these credentials makes."""
-        if self._current is None or self._current[0] != ucred:
+        current = self._currents.get(ucred)
+        if current is None:
+            if len(self._currents) >= _CACHED:
+                self._currents.clear()
             machine = self.kernel.machine
             current = Current(
                 cred=self._policy(machine, ucred),
@@ -100,8 +105,8 @@ class Service:
                 fget=partial(cgroups.file_of, ucred.pid),
                 comm=partial(proc.comm_of, ucred.pid),
             )
-            self._current = ucred, current
-        return self._current[1]
+            self._currents[ucred] = current
+        return current
 
     def socket(self, ucred: Ucred) -> NetlinkSock:
         """A netlink socket for a new client; its peer must be told to :meth:`serve` it."""
@@ -109,10 +114,14 @@ class Service:
 
     def serve(self, peer: Peer) -> None:
         """From now on, flush the peer whenever its socket has something."""
+        ready, append = self._ready, self._ready.append
 
         def data_ready(_sock: NetlinkSock) -> None:
-            self._ready.append(peer)
-            self._on_ready()
+            # What a client's own request causes is flushed when it was handled; and there is
+            # no need to say twice that something is to be flushed.
+            if not ready and not self._receiving:
+                self._on_ready()
+            append(peer)
 
         peer.sock.data_ready = data_ready
 
@@ -130,10 +139,13 @@ class Service:
         if is_hello(datagram):
             self._hello(peer, ucred, datagram)
             return
+        self._receiving = True
         try:
             peer.sock.sendmsg(self.current(ucred), datagram)
         except NetlinkError as error:
             self.counters.dropped[errno.errorcode[error.errno]] += 1
+        finally:
+            self._receiving = False
         self.flush()
 
     def flush(self) -> None:
