@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 
 from netlink_emu.conformance.era_report import layout, news, sizes
-from netlink_emu.kernel.profile import ARCHS
+from netlink_emu.kernel.config import KEYS
+from netlink_emu.kernel.profile import ARCHS, KernelConfig
 from netlink_emu.kernel.releases import CAPABILITIES, eras, profile_for
 from netlink_emu.kernel.releases_table import (
     CHANGES,
@@ -43,6 +44,21 @@ that each was read from.
 `netlink-emu releases show 5.10` all about one. `netlink_emu.kernel.releases.releases()` gives one
 release of each era, for a test that is to run on all of them.
 """
+
+# KernelConfig's members in words.
+CONFIGURATION = {
+    "taskstats": "CONFIG_TASKSTATS: without it there is no family.",
+    "task_delay_acct": "CONFIG_TASK_DELAY_ACCT: without it every delay field is 0.",
+    "task_delayacct": "Delay accounting on or off at boot; by default as the release has it.",
+    "cpumask_offstack": "CONFIG_CPUMASK_OFFSTACK: CPU lists end at the last CPU before 6.1, too.",
+    "nr_cpus": "CONFIG_NR_CPUS: bounds the length of CPU lists, and before 6.1 their width.",
+    "rmem_default": "net.core.rmem_default: a receive buffer, in bytes.",
+    "rmem_max": "net.core.rmem_max: what SO_RCVBUF may ask for.",
+    "wmem_default": "net.core.wmem_default: a send buffer, in bytes.",
+    "wmem_max": "net.core.wmem_max: what SO_SNDBUF may ask for.",
+    "pid_max": "kernel.pid_max: tasks have lower numbers.",
+    "taskstats_family_id": "The id of TASKSTATS, which clients have to look up.",
+}
 
 NOTES = """\
 ## What differs, but not here
@@ -163,9 +179,26 @@ def _machines() -> Iterator[str]:
     yield from _table(headings, rows())
 
 
+def _configuration() -> Iterator[str]:
+    yield "## Configuration"
+    yield ""
+    yield "What the builder and the administrator of a kernel choose: `--config nr_cpus=64`,"
+    yield "`--config task_delayacct=on`, or a `KernelConfig` for `profile_for()`."
+    yield ""
+    defaults = KernelConfig()
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for key in KEYS:
+            value = getattr(defaults, key)
+            default = {None: "", True: "on", False: "off"}.get(value, str(value))
+            yield f"`{key}`", default, CONFIGURATION[key]
+
+    yield from _table(("key", "default", "what it is"), rows())
+
+
 def render() -> str:
     """The page."""
-    parts = (_eras(), _changes(), _first(), _machines())
+    parts = (_eras(), _changes(), _first(), _machines(), _configuration())
     sections = ["\n".join(part).rstrip() + "\n" for part in parts]
     return "\n".join((INTRODUCTION, *sections, NOTES))
 
