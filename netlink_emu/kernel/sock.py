@@ -54,6 +54,8 @@ SOCK_MIN_SNDBUF: Final = 4608  # 2 * SKB_TRUESIZE(2048)
 SOCK_MIN_RCVBUF: Final = 2304  # SKB_TRUESIZE(2048)
 INT_MAX: Final = 0x7FFFFFFF
 UINT_MAX: Final = 0xFFFFFFFF
+HZ: Final = 250  # CONFIG_HZ of the kernel of the transcripts
+MAX_SCHEDULE_TIMEOUT: Final = 0x7FFFFFFFFFFFFFFF  # LONG_MAX, in jiffies
 
 # Switches, read back as 0 or 1: SO_REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
 # NO_CHECK, PASSSEC, RXQ_OVFL, WIFI_STATUS, NOFCS, SELECT_ERR_QUEUE, PREFER_BUSY_POLL.
@@ -109,7 +111,7 @@ class Sock:
         self._integers: dict[int, int] = {}
         self._rcvlowat = 1
         self._linger = (0, 0)
-        self._timeouts: dict[int, tuple[int, int]] = {}
+        self._timeouts: dict[int, int] = {}  # in jiffies; absent is MAX_SCHEDULE_TIMEOUT
 
     def take_error(self) -> int:
         """sock_error(): the pending error, which is then no more."""
@@ -123,9 +125,17 @@ class Sock:
 
     @property
     def rcvtimeo(self) -> float | None:
-        """SO_RCVTIMEO in seconds; None waits for ever."""
-        seconds, micro = self._timeouts.get(SO_RCVTIMEO, (0, 0))
-        return seconds + micro / 1_000_000 if seconds or micro else None
+        """SO_RCVTIMEO in seconds: 0 does not wait at all, None waits for ever."""
+        return self._timeout(SO_RCVTIMEO)
+
+    @property
+    def sndtimeo(self) -> float | None:
+        """SO_SNDTIMEO, likewise."""
+        return self._timeout(SO_SNDTIMEO)
+
+    def _timeout(self, which: int) -> float | None:
+        ticks = self._timeouts.get(which)
+        return None if ticks is None else ticks / HZ
 
     def _int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
         order = self.kernel.profile.arch.order
@@ -149,7 +159,7 @@ class Sock:
         elif optname == SO_LINGER:
             if len(value) < 8:
                 raise NetlinkError(EINVAL)
-            self._linger = (int(bool(number)), self._int(value, 4) if number else 0)
+            self._set_linger(number, self._int(value, 4))
         elif optname == SO_PASSCRED:
             self.passcred = bool(number)
         elif optname in _TIMESTAMPS:
@@ -184,13 +194,25 @@ class Sock:
         else:
             self.rcvbuf = max(size, SOCK_MIN_RCVBUF)
 
+    def _set_linger(self, on: int, seconds: int) -> None:
+        """SO_LINGER: a negative time is a very long one, as much of it as an int shows."""
+        if on and seconds < 0:
+            seconds = MAX_SCHEDULE_TIMEOUT // HZ
+        self._linger = (1, seconds) if on else (0, 0)
+
     def _set_timeout(self, which: int, value: bytes) -> None:
         if len(value) < 16:
             raise NetlinkError(EINVAL)
         seconds, micro = self._int(value, 0, 8), self._int(value, 8, 8)
         if not 0 <= micro < 1_000_000:
             raise NetlinkError(EDOM)
-        self._timeouts[which] = (seconds, micro) if seconds >= 0 else (0, 0)
+        # sock_set_timeout(): before the epoch is at once, nothing and what is too far are never.
+        if seconds < 0:
+            self._timeouts[which] = 0
+        elif not (seconds or micro) or seconds >= MAX_SCHEDULE_TIMEOUT // HZ - 1:
+            self._timeouts.pop(which, None)
+        else:
+            self._timeouts[which] = seconds * HZ - (-micro * HZ // 1_000_000)
 
     def _set_switch(self, current: Current, optname: int, *, on: bool) -> None:
         user_ns = self.net.user_ns
@@ -262,8 +284,6 @@ class Sock:
         raise NetlinkError(_GET_ERRORS.get(optname, ENOPROTOOPT))
 
     def _get_timeout(self, which: int) -> bytes:
-        """In the jiffies that it is kept in, HZ being 250: whole milliseconds by four."""
-        seconds, micro = self._timeouts.get(which, (0, 0))
-        ticks = -(-micro * 250 // 1_000_000)
-        seconds, ticks = seconds + ticks // 250, ticks % 250
-        return self._bytes(seconds, 8) + self._bytes(ticks * 4000, 8)
+        """In the jiffies that it is kept in: whole milliseconds by four."""
+        seconds, ticks = divmod(self._timeouts.get(which, 0), HZ)
+        return self._bytes(seconds, 8) + self._bytes(ticks * (1_000_000 // HZ), 8)
