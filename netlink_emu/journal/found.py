@@ -14,7 +14,7 @@ _SHOWN: Final = 5
 class Found(list[MessageView]):
     """The messages that match, the oldest first.
 
-    Its repr() is an explanation, so that ``assert journal.requests(...)`` explains itself.
+    Its repr() names the nearest, so that ``assert journal.requests(...)`` explains itself.
     """
 
     def __init__(self, what: str, match: Match, candidates: Sequence[MessageView]) -> None:
@@ -24,10 +24,11 @@ class Found(list[MessageView]):
         self._candidates = candidates
 
     def similar(self) -> list[tuple[MessageView, list[str]]]:
-        """What does not match, with what it lacks; the nearest first."""
-        misses = [(view, self._match.misses(view)) for view in self._candidates]
-        others = [(view, missed) for view, missed in misses if missed]
-        return sorted(others, key=lambda item: (len(item[1]), -item[0].entry.number))
+        """What does not match but comes near, with what it lacks; the nearest first."""
+        distances = [(self._match.distance(view), view) for view in self._candidates]
+        near = [item for item in distances if 0 < item[0] < self._match.criteria]
+        near.sort(key=lambda item: (item[0], -item[1].entry.number))
+        return [(view, self._match.misses(view)) for _, view in near]
 
     def summary(self) -> str:
         """How many there were, in words."""
@@ -43,19 +44,28 @@ class Found(list[MessageView]):
         lines += [f"  {view}" for view in self[:_SHOWN]]
         if len(self) > _SHOWN:
             lines.append(f"  and {len(self) - _SHOWN} more")
-        similar = self.similar()
-        near = [item for item in similar if len(item[1]) < self._match.criteria]
-        if not self and near:
+        if self:
+            return "\n".join(lines)
+        near = self.similar()
+        if near:
             lines.append(f"Found {len(near)} similar:")
             for view, missed in near[:_SHOWN]:
                 lines.append(f"  {view}")
                 lines.append(f"    but {', '.join(missed)}")
-        elif not self and similar:
-            lines.append(f"There were {len(similar)} others, the last of them:")
-            lines += [f"  {view}" for view, _ in similar[:_SHOWN]]
-        elif not self:
+        elif self._candidates:
+            lines.append(f"There were {len(self._candidates)} others, the last of them:")
+            lines += [f"  {view}" for view in self._candidates[-_SHOWN:]]
+        else:
             lines.append(f"There was no {self._what} at all.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<{self.explain()}>"
+        # One line, for that is what pytest shows of an assertion's operand.
+        near = self.similar()
+        if self:
+            nearest = f": {self[-1]}"
+        elif near:
+            nearest = f"; similar is {near[0][0]}, but {', '.join(near[0][1])}"
+        else:
+            nearest = f" among {len(self._candidates)}"
+        return f"<{self.summary()}{nearest}>"

@@ -87,12 +87,24 @@ class Match:
             found += self._attr_misses(view.attrs)
         return found
 
+    def distance(self, view: MessageView) -> float:
+        """How many criteria a message misses; one whose attribute is there, but other, by half."""
+        attrs = view.attrs
+        near = sum(name in attrs for name in self.attrs) - sum(
+            self._is(attrs, name) for name in self.attrs
+        )
+        return len(self.misses(view)) - near / 2
+
+    def _is(self, attrs: Mapping[str, Any], name: str) -> bool:
+        wanted = self.attrs[name]
+        return name in attrs and (wanted is None or _equal(wanted, attrs[name]))
+
     def _attr_misses(self, attrs: Mapping[str, Any]) -> list[str]:
         found = []
-        for name, wanted in self.attrs.items():
+        for name in self.attrs:
             if name not in attrs:
                 found.append(f"it has no {name}")
-            elif wanted is not None and not _equal(wanted, attrs[name]):
+            elif not self._is(attrs, name):
                 found.append(f"{name} is {attrs[name]!r}")
         return found
 

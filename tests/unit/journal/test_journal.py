@@ -165,7 +165,15 @@ class TestQuestions:
         assert "Found 3 similar:" in text
         assert "but its comm is 'client', TASKSTATS_CMD_ATTR_PID is 999" in text
         assert "it has no TASKSTATS_CMD_ATTR_PID" in text
-        assert repr(found) == f"<{text}>"
+        assert repr(found).startswith("<no requests with cmd=TASKSTATS_CMD_GET comm=top")
+        assert "; similar is #5 client[4242] portid 7 " in repr(found)
+
+    def test_another_value_is_near_even_alone(self, journal: Journal) -> None:
+        found = journal.requests(TASKSTATS_CMD_ATTR_PID=998)
+        assert [missed for _, missed in found.similar()] == [
+            ["TASKSTATS_CMD_ATTR_PID is 999"],
+            ["TASKSTATS_CMD_ATTR_PID is 4242"],
+        ]
 
     def test_nothing_near_shows_what_there_was(self, journal: Journal) -> None:
         text = journal.requests(cmd="CTRL_CMD_GETFAMILY").explain()

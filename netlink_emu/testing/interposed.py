@@ -1,0 +1,50 @@
+"""Starting a test's client under the interposer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from netlink_emu.families import BootedKernel
+from netlink_emu.interpose import fds
+from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.bpf_filter import build_filter
+from netlink_emu.interpose.clients import FileResolver
+from netlink_emu.interpose.launch import launch
+from netlink_emu.interpose.supervisor import Supervisor
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.testing.process import ClientProcess
+
+
+def start_interposed(
+    kernel: BootedKernel,
+    argv: Sequence[str],
+    *,
+    cred: Cred,
+    files: FileResolver,
+    ended: Callable[[], None],
+    env: Mapping[str, str] | None,
+    cwd: str | os.PathLike[str] | None,
+    stdin: int | None,
+    allow_io_uring: bool,
+) -> tuple[ClientProcess, Supervisor]:
+    """Start a program under the filter; its calls stop until the supervisor runs."""
+    high = fds.choose_high(fds.open_files_limit())
+    program = build_filter(native(), high=high, allow_io_uring=allow_io_uring)
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            argv, env=env, cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    launched = launch(program, start)
+    supervisor = Supervisor(
+        kernel,
+        launched.listener,
+        high=high,
+        credentials=lambda _tid: cred,
+        files=files,
+        pending=launched.pending,
+    )
+    return ClientProcess(launched.value, argv, supervisor.summary, ended), supervisor

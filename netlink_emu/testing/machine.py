@@ -1,0 +1,143 @@
+"""CPUs and cgroups of the emulated machine, as a test handles them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from netlink_emu.host.cgroups import file_of
+from netlink_emu.machine.cgroups import Cgroup, File
+
+if TYPE_CHECKING:
+    from netlink_emu.families import BootedKernel
+    from netlink_emu.testing.tasks import TaskHandle
+
+Call = Callable[[Callable[[], Any]], Any]
+
+
+class CpusHandle:
+    """``kernel.cpus``: which CPUs there are, and which are online."""
+
+    def __init__(self, kernel: BootedKernel, call: Call) -> None:
+        self._cpus: Final = kernel.machine.cpus
+        self._tasks: Final = kernel.machine.tasks
+        self._call: Final = call
+
+    @property
+    def possible(self) -> tuple[int, ...]:
+        """The CPUs that listeners may register for."""
+        return self._cpus.possible
+
+    @property
+    def online(self) -> tuple[int, ...]:
+        return self._cpus.online
+
+    def __len__(self) -> int:
+        return len(self.possible)
+
+    def set_offline(self, cpu: int) -> None:
+        """Take a CPU down; its tasks go on on the next one that is online.
+
+        Listeners stay registered for it, and hear nothing. Raises ValueError for the last one.
+        """
+
+        def down() -> None:
+            self._cpus.set_online(cpu, online=False)
+            online = self._cpus.online
+            refuge = next((other for other in online if other > cpu), online[0])
+            for task in self._tasks:
+                if task.cpu == cpu:
+                    task.cpu = refuge
+
+        self._call(down)
+
+    def set_online(self, cpu: int) -> None:
+        """Bring a CPU up."""
+        self._call(lambda: self._cpus.set_online(cpu, online=True))
+
+
+class CgroupHandle:
+    """A cgroup (v1) of the emulated machine.
+
+    ``path`` is a real directory that stands for it: a client that opens it, and names the
+    descriptor to CGROUPSTATS_CMD_GET, asks for this cgroup.
+    """
+
+    def __init__(self, owner: CgroupsHandle, cgroup: Cgroup, path: Path) -> None:
+        self._owner: Final = owner
+        self.cgroup: Final = cgroup
+        self.path: Final = path
+
+    def __repr__(self) -> str:
+        return f"<cgroup {self.path.name} with {len(self.cgroup.tasks)} tasks>"
+
+    def attach(self, *tasks: TaskHandle) -> CgroupHandle:
+        """Move tasks here, one by one: a thread of a process can be elsewhere."""
+
+        def attach() -> None:
+            for task in tasks:
+                self.cgroup.attach(task.task)
+
+        self._owner.call(attach)
+        return self
+
+    def mkdir(self, name: str) -> CgroupHandle:
+        """A new cgroup below this one; raises ValueError if there is one of that name."""
+        child = self._owner.call(lambda: self.cgroup.mkdir(name))
+        return self._owner.add(child, self.path / name)
+
+    def rmdir(self) -> None:
+        """Remove it; who has it open finds it removed. Raises ValueError while it is not empty."""
+        self._owner.call(self.cgroup.rmdir)
+        # A descriptor stays good without the directory, as on a cgroup file system.
+        self.path.rmdir()
+
+
+class CgroupsHandle:
+    """``kernel.cgroups``: one hierarchy, whose directories are made when they are asked for."""
+
+    def __init__(self, kernel: BootedKernel, call: Call) -> None:
+        self._root: Final = kernel.machine.cgroups
+        self.call: Final = call
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._by_identity: dict[tuple[int, int], Cgroup] = {}
+        self._top: CgroupHandle | None = None
+
+    @property
+    def root(self) -> CgroupHandle:
+        """The root of the hierarchy."""
+        if self._top is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="netlink-emu-cgroup-")
+            self._top = self.add(self._root, Path(self._directory.name))
+        return self._top
+
+    def mkdir(self, name: str) -> CgroupHandle:
+        """A new cgroup below the root."""
+        return self.root.mkdir(name)
+
+    def add(self, cgroup: Cgroup, path: Path) -> CgroupHandle:
+        """Have a real directory stand for a cgroup."""
+        path.mkdir(exist_ok=True)
+        status = path.stat()
+        self._by_identity[status.st_dev, status.st_ino] = cgroup
+        return CgroupHandle(self, cgroup, path)
+
+    def file_of(self, pid: int, fd: int) -> File | None:
+        """What a client's descriptor refers to: one of these cgroups, or what the host knows."""
+        file = file_of(pid, fd)
+        if file is None or not self._by_identity:
+            return file
+        try:
+            status = Path(f"/proc/{pid}/fd/{fd}").stat()
+        except OSError:
+            return file
+        cgroup = self._by_identity.get((status.st_dev, status.st_ino))
+        return file if cgroup is None else File(cgroup=cgroup, o_path=file.o_path)
+
+    def close(self) -> None:
+        """Remove the directories."""
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None

@@ -1,0 +1,83 @@
+"""Waiting for clients, and saying what they did instead."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from netlink_emu.journal.entries import Entry
+from netlink_emu.testing.errors import TimeIsUp
+
+if TYPE_CHECKING:
+    from netlink_emu.journal.journal import Journal
+    from netlink_emu.testing.process import ClientProcess
+
+T = TypeVar("T")
+_SHOWN: Final = 15  # entries of the journal
+
+
+class Waiting:
+    """Wakes who waits whenever something happened in the kernel, or to a client."""
+
+    def __init__(self) -> None:
+        self._changed: Final = threading.Condition()
+        self._version = 0
+
+    def entry(self, _entry: Entry) -> None:
+        """A sink of the journal."""
+        self.notify()
+
+    def notify(self) -> None:
+        with self._changed:
+            self._version += 1
+            self._changed.notify_all()
+
+    def until(
+        self,
+        look: Callable[[], T | None],
+        timeout: float,
+        *,
+        hopeless: Callable[[], str | None],
+    ) -> tuple[T | None, str]:
+        """What ``look`` gives as soon as that is not None, and why nothing came of it.
+
+        ``hopeless`` says so when waiting longer makes no sense.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                version = self._version
+            why = hopeless()
+            found = look()
+            if found is not None:
+                return found, ""
+            if why is not None:
+                return None, why
+            with self._changed:
+                left = deadline - time.monotonic()
+                if not self._changed.wait_for(lambda v=version: self._version != v, left):  # type: ignore[misc]
+                    return None, f"nothing came within {timeout:g} s"
+
+
+def explain(
+    what: str,
+    why: str,
+    journal: Journal,
+    entries: Sequence[Entry],
+    clients: Sequence[ClientProcess],
+    near: str = "",
+) -> TimeIsUp:
+    """The error: what was waited for, what happened instead."""
+    lines = [f"{what}: {why}"]
+    if near:
+        lines.append(near)
+    lines += [client.describe() for client in clients]
+    if entries:
+        more = f", of {len(entries)} the last {_SHOWN}" if len(entries) > _SHOWN else ""
+        lines.append(f"What did happen{more}:")
+        lines += [f"  {line}" for line in journal.lines(entries[-_SHOWN:])]
+    else:
+        lines.append("Nothing at all happened: no client has made a generic netlink socket.")
+    return TimeIsUp("\n".join(lines))
