@@ -111,6 +111,10 @@ class HostTasks:
         task.group = group
         return task
 
+    def occupies(self, nr: int) -> bool:
+        """Whether the host has a thread of that number now."""
+        return (self._proc / str(nr)).exists()
+
     def read_thread(self, nr: int, tgid: int) -> Task | None:
         """One thread without its group, None if it has ended."""
         where = self._proc / str(tgid) / "task" / str(nr)

@@ -24,6 +24,10 @@ class AnyTasks:
         self._machine: Final = machine
         self._start_ns: Final = machine.clock.monotonic_ns()
 
+    def occupies(self, nr: int) -> bool:
+        """None is taken: a task that was made stands before what is answered for any number."""
+        return False
+
     def find(self, nr: int) -> Task | None:
         machine = self._machine
         if not 0 < nr < machine.tasks.pid_max:

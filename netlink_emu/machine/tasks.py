@@ -35,6 +35,10 @@ class TaskSource(Protocol):
         """The task with the global number ``nr``."""
         ...
 
+    def occupies(self, nr: int) -> bool:
+        """Whether a new task must not get the number ``nr``, because there is such a task."""
+        ...
+
 
 class ExitHook(Protocol):
     """Told of a task that ends, before anybody can reap it."""
@@ -80,11 +84,12 @@ class TaskTable:
     def find_task_by_pid_ns(self, nr: int, ns: PidNamespace) -> Task | None:
         """The task or thread numbered ``nr`` in ``ns``; zombies are found until reaped."""
         task = self._by_nr.get(ns, {}).get(nr)
-        if task is None and ns is self.init_pid_ns:
+        # The init of a source's own tasks stands for ours.
+        if self.sources and ns is self.init_pid_ns and (task is None or task is self.init_task):
             for source in self.sources:
-                task = source.find(nr)
-                if task is not None:
-                    break
+                found = source.find(nr)
+                if found is not None:
+                    return found
         return task
 
     def _alloc(self, pid_ns: PidNamespace, pid: int | None) -> PidNumbers:
@@ -99,7 +104,10 @@ class TaskTable:
                     raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
                 numbers[ns] = pid
             else:
-                numbers[ns] = ns.next_nr(taken, self.pid_max)
+                nr = ns.next_nr(taken, self.pid_max)
+                while ns.is_init and any(source.occupies(nr) for source in self.sources):
+                    nr = ns.next_nr(taken, self.pid_max)
+                numbers[ns] = nr
             ns = ns.parent
         return tuple(numbers.items())
 

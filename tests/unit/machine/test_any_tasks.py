@@ -7,6 +7,7 @@ import pytest
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.task import Task
 
 
 @pytest.mark.parametrize("nr", [1, 2, 4242, 32767])
@@ -45,3 +46,26 @@ def test_a_real_task_of_the_machine_comes_first() -> None:
     other = machine.tasks.find_task_by_pid_ns(78, machine.init_pid_ns)
     assert other is not None
     assert other.comm == b"any/78"
+
+
+def test_new_tasks_take_numbers_that_a_source_does_not_occupy() -> None:
+    class Source:
+        def find(self, nr: int) -> Task | None:
+            return None
+
+        def occupies(self, nr: int) -> bool:
+            return nr < 10
+
+    machine = Machine()
+    machine.tasks.sources.append(Source())
+    assert machine.tasks.fork().pid == 10
+
+
+def test_the_init_of_a_source_stands_before_the_machine_s_own() -> None:
+    machine = Machine()
+    source = AnyTasks(machine)
+    machine.tasks.sources.append(source)
+    assert machine.tasks.fork().pid == 2
+    found = machine.tasks.find_task_by_pid_ns(1, machine.init_pid_ns)
+    assert found is not None
+    assert found.comm == b"any/1"
