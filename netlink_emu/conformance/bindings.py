@@ -49,12 +49,9 @@ class Bindings:
         known = self._values.get(symbol)
         return self._session.value_of(symbol, about) if known is None else known
 
-    def known_pid(self, pid: int) -> str | None:
-        """The name of the task with a pid that was learnt."""
-        for symbol, value in self._values.items():
-            if symbol.kind == "PID" and value == pid:
-                return symbol.name
-        return None
+    def put(self, symbol: Symbol, value: int) -> None:
+        """Say what a symbol stands for."""
+        self._values[symbol] = value
 
     def resolve(self, masked: MaskedBytes, actor: str) -> MaskedBytes:
         """The bytes with every symbol's value in place; masks stay where the value is unknown."""

@@ -10,14 +10,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from .case import Case, Outcome, Step, Symbol
+from .case import MAIN, Case, Outcome, Step, Symbol
 from .premises import missing_for_kernel
 from .real import probe
 from .real.channel import Channel, channel_pair
 from .real.messages import LOCK_PATIENCE, Begin, End, ValueOf
 from .target import About, TargetError, Unsupported
 
-_ANSWER: Final = 60.0  # seconds that a step may take
+_ANSWER: Final = 30.0  # seconds that a step may take
 _TRIES: Final = 8  # of a case that others' exits can disturb
 
 
@@ -111,7 +111,7 @@ class KernelSession:
             self._channel.send(message)
             answer = self._channel.receive(patience)
         except (EOFError, OSError) as exc:
-            raise TargetError(f"the driver is gone: {exc}") from exc
+            raise TargetError(f"the driver is gone: {exc}, after {message}") from exc
         if isinstance(answer, LookupError):
             raise Unsupported(str(answer)) from answer
         if isinstance(answer, Exception):
@@ -123,6 +123,10 @@ class KernelSession:
         assert isinstance(outcome, Outcome)
         self.foreign += foreign
         return outcome
+
+    def main_pid(self) -> int:
+        """The pid of the driver."""
+        return int(self.ask(ValueOf(Symbol("PID", MAIN), About(MAIN))))
 
     def value_of(self, symbol: Symbol, about: About) -> int | None:
         answer = self.ask(ValueOf(symbol, about))

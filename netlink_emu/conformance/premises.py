@@ -155,5 +155,20 @@ def missing_for_kernel(case: Case, family_id: int | None) -> str | None:
     return _missing_paths(case) or _missing_buffers(case)
 
 
+def missing_for_anything(family_id: int | None, cpus: frozenset[int]) -> str | None:
+    """Why sequences of any steps cannot be compared with this machine's kernel."""
+    if not probe.is_admin():
+        return "it needs root with CAP_NET_ADMIN"
+    if family_id is None:
+        return "this kernel has no TASKSTATS"
+    if not probe.in_initial_namespaces():
+        return "not in the kernel's initial user, pid and net namespaces"
+    if absent := cpus - probe.cpus_usable():
+        return f"no CPU {min(absent)} to run tasks on"
+    if probe.sysctl("kernel.task_delayacct") not in ("0", ""):
+        return "kernel.task_delayacct is on"
+    return None
+
+
 def _all_sent(case: Case) -> bytes:
     return b"".join(step.op.payload.data for step in case.steps if isinstance(step.op, ops.Send))

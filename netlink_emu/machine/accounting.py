@@ -93,9 +93,13 @@ class IoAccounting:
 
 @dataclass(slots=True)
 class Mm:
-    """Of the address space: high-water marks in KiB, and the executable's device and inode."""
+    """Of the address space: high-water marks in KiB, and the executable's device and inode.
+
+    ``dumpable`` is get_dumpable(): a process that changed its ids leaves no core.
+    """
 
     hiwater_rss_kb: int = 0
     hiwater_vm_kb: int = 0
     exe_dev: int = 0
     exe_inode: int = 0
+    dumpable: bool = True

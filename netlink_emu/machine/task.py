@@ -197,6 +197,12 @@ class Task:
         """task_tgid_nr_ns()."""
         return self.group.leader.pid_nr_ns(ns)
 
+    def commit_creds(self, cred: Cred) -> None:
+        """Change who the task is; a process that changes its effective ids leaves no core."""
+        if self.mm is not None and (cred.euid, cred.egid) != (self.cred.euid, self.cred.egid):
+            self.mm.dumpable = False
+        self.cred = cred
+
     def charge(
         self,
         *,

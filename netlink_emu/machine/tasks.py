@@ -18,7 +18,6 @@ from netlink_emu.machine.task import (
     PF_EXITING,
     PF_FORKNOEXEC,
     PF_SIGNALED,
-    PF_SUPERPRIV,
     TASK_COMM_LEN,
     WCOREFLAG,
     ExitState,
@@ -160,6 +159,7 @@ class TaskTable:
             task.mm = Mm(
                 exe_dev=parent.mm.exe_dev if parent.mm else 0,
                 exe_inode=parent.mm.exe_inode if parent.mm else 0,
+                dumpable=parent.mm.dumpable if parent.mm else True,
             )
         return self._register(task)
 
@@ -188,7 +188,8 @@ class TaskTable:
             real_parent=group.leader.real_parent,
             realtime_ns=self._realtime_ns,
         )
-        task.flags = sibling.flags & (PF_FORKNOEXEC | PF_SUPERPRIV)
+        # copy_process() clears PF_SUPERPRIV: a thread starts without having used a privilege.
+        task.flags = sibling.flags & PF_FORKNOEXEC
         task.delayacct = self.delayacct_on
         task.nice, task.policy, task.mm = sibling.nice, sibling.policy, sibling.mm
         task.share_files(sibling)
@@ -270,9 +271,14 @@ class TaskTable:
             self._kill_sibling(other, code)
 
     def kill(self, task: Task, signal: int, *, core_dumped: bool = False) -> None:
-        """A fatal signal ends the process of ``task``; ``core_dumped`` if a core was written."""
-        code = signal | (WCOREFLAG if core_dumped else 0)
-        if signal in CORE_SIGNALS:
+        """A fatal signal ends the process of ``task``; ``core_dumped`` if a core was written.
+
+        A signal that dumps core sets ACORE whatever RLIMIT_CORE says, but not for a process that
+        is not dumpable: do_coredump() turns back before it.
+        """
+        dumps = signal in CORE_SIGNALS and task.mm is not None and task.mm.dumpable
+        code = signal | (WCOREFLAG if core_dumped and dumps else 0)
+        if dumps:
             task.flags |= PF_DUMPCORE
         task.flags |= PF_SIGNALED
         self.do_group_exit(task, code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from errno import EBUSY, ECHILD, EINVAL, ENOENT
 from typing import Final
@@ -50,14 +50,19 @@ class Process:
 
 
 class EmulatedTasks:
-    """The machine's side of a case: every step that does something to a task."""
+    """The machine's side of a case: every step that does something to a task.
 
-    def __init__(self, kernel: Kernel) -> None:
+    ``like`` is the result that the next step is to have where a number is free to choose: a new
+    task's pid or tid, a new descriptor. So the emulator can follow a real kernel.
+    """
+
+    def __init__(self, kernel: Kernel, main_pid: int | None = None) -> None:
         self.kernel: Final = kernel
         self.machine: Final = kernel.machine
         self._table: Final = kernel.machine.tasks
         self._boot()
-        main = self._table.fork(comm=b"python3")
+        main = self._table.fork(comm=b"main", pid=main_pid)
+        self.like: Mapping[str, int] = {}
         self.tasks: Final[dict[str, Task]] = {MAIN: main}
         self._processes: Final[dict[str, Process]] = {MAIN: Process()}
         self._started(main)
@@ -141,6 +146,7 @@ class EmulatedTasks:
             pid_ns = PidNamespace(pid_ns)
         task = self._table.fork(
             self._table.init_task if op.orphan else main,
+            pid=self.like.get("pid"),
             comm=comm_bytes(op.comm or f"orc-{name}"),
             cpu=op.cpu or 0,
             cred=cred,
@@ -159,7 +165,9 @@ class EmulatedTasks:
 
     def _thread(self, name: str, op: ops.Thread) -> int:
         comm = comm_bytes(op.comm or f"orc-{op.thread}")
-        task = self._table.clone_thread(self.tasks[name], comm=comm, cpu=op.cpu or 0)
+        task = self._table.clone_thread(
+            self.tasks[name], pid=self.like.get("tid"), comm=comm, cpu=op.cpu or 0
+        )
         self.tasks[op.thread] = task
         self._processes[op.thread] = self._processes[name]
         task.min_flt = 20
@@ -251,7 +259,7 @@ class EmulatedTasks:
                 self._set_ids(name, task, op.uid, op.gid)
             case ops.SetEuid():
                 self.current(name).ns_capable(task.cred.user_ns, CAP_SETUID)
-                task.cred = task.cred.with_euid(op.uid)
+                task.commit_creds(task.cred.with_euid(op.uid))
             case ops.SetNice():
                 if op.nice < task.nice:
                     self.current(name).ns_capable(user_ns, _CAP_SYS_NICE)
@@ -277,7 +285,7 @@ class EmulatedTasks:
         current = self.current(name)
         current.ns_capable(task.cred.user_ns, CAP_SETGID)
         current.ns_capable(task.cred.user_ns, CAP_SETUID)
-        task.cred = Cred.for_ids(task.cred.user_ns, uid, gid)
+        task.commit_creds(Cred.for_ids(task.cred.user_ns, uid, gid))
 
     # --- cgroups and descriptors
 
@@ -324,7 +332,7 @@ class EmulatedTasks:
     def install(self, name: str, file: File) -> int:
         """fd_install() of the lowest free descriptor above the standard ones."""
         files = self.tasks[name].files
-        number = 3
+        number = self.like.get("fd", 3)
         while number in files:
             number += 1
         files[number] = file

@@ -49,9 +49,9 @@ _MSG_CTRUNC: Final = 0x8
 class EmulatedSession:
     """The sockets and tasks of one case."""
 
-    def __init__(self, kernel: BootedKernel) -> None:
+    def __init__(self, kernel: BootedKernel, main_pid: int | None = None) -> None:
         self.kernel: Final = kernel
-        self.tasks: Final = EmulatedTasks(kernel)
+        self.tasks: Final = EmulatedTasks(kernel, main_pid)
         self._order: Final = kernel.profile.arch.order
         self._owners: dict[str, str] = {}
 
@@ -59,6 +59,8 @@ class EmulatedSession:
 
     def execute(self, step: Step) -> Outcome:
         op = step.op
+        if isinstance(op, ops.Socket):
+            self._owners[op.sock] = step.actor
         sock = getattr(op, "sock", None)
         actor = step.actor if step.task or sock is None else self._owners.get(sock, MAIN)
         try:
@@ -159,7 +161,6 @@ class EmulatedSession:
     def _socket(self, actor: str, process: Process, current: Current, op: ops.Socket) -> None:
         process.socks[op.sock] = self._make(current, op)
         process.fds[f"sock:{op.sock}"] = self.tasks.install(actor, File())
-        self._owners[op.sock] = actor
 
     def _native(self, value: bytes, op: ops.SetSockOpt) -> bytes:
         """An int in the byte order of the emulated machine; raw bytes as they are."""

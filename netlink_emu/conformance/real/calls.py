@@ -12,9 +12,10 @@ import resource
 import select
 import socket
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from netlink_emu.conformance import ops
 from netlink_emu.conformance.case import Cmsg, Datagram, MaskedBytes, Outcome
@@ -35,7 +36,9 @@ from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOL_NETLIN
 
 from . import libc
 
+_T = TypeVar("_T")
 _SCM_CREDENTIALS: Final = 2
+_EVENT: Final = 2048  # bytes that are enough to know an exit event by
 _PROC_COLUMNS: Final = ("Eth", "Groups", "Rmem", "Wmem", "Dump", "Locks", "Drops")
 
 
@@ -141,7 +144,8 @@ class Calls:
 
     def _send(self, request: Request, op: ops.Send) -> Outcome:
         sock = self.socks[op.sock]
-        data, flags, address = op.payload.data, op.flags or 0, request.address
+        data, address = op.payload.data, request.address
+        flags = (op.flags or 0) | socket.MSG_DONTWAIT
         ancillary: list[tuple[int, int, bytes]] = []
         if request.creds is not None:
             creds = struct.pack("=iII", *request.creds)
@@ -156,25 +160,43 @@ class Calls:
         if address is not None:
             return Outcome(result=libc.sendto(sock.fileno(), data, flags, address))
         if op.via == "write":
-            return Outcome(result=os.write(sock.fileno(), data))
+            return Outcome(result=_unblocked(sock, lambda: os.write(sock.fileno(), data)))
         return Outcome(result=sock.send(data, flags))
 
     def _recv(self, request: Request, op: ops.Recv) -> Outcome:
         sock = self.socks[op.sock]
         datagrams: list[Datagram] = []
+        flags = op.flags or 0
         while op.n is None or len(datagrams) < op.n:
             try:
-                datagram = _receive_one(sock, op, op.flags or 0)
-                event = event_of(datagram.payload.data, request.family_id)
-                if event is not None and event.id not in request.known:
-                    self.foreign += 1
-                    if (op.flags or 0) & socket.MSG_PEEK:
-                        _receive_one(sock, op, (op.flags or 0) & ~socket.MSG_PEEK)
+                if self._drop_foreign(sock, request, op):
+                    continue
+                datagram = _receive_one(sock, op, flags)
+                if self._is_foreign(datagram.payload.data, request):
+                    if flags & socket.MSG_PEEK:
+                        _receive_one(sock, op, flags & ~socket.MSG_PEEK)
                     continue
                 datagrams.append(datagram)
             except OSError as exc:
                 return Outcome(datagrams=tuple(datagrams), error=error_name(exc.errno))
         return Outcome(datagrams=tuple(datagrams))
+
+    def _is_foreign(self, data: bytes, request: Request) -> bool:
+        """Whether this is the exit event of a task that is none of the case's."""
+        event = event_of(data, request.family_id)
+        foreign = event is not None and event.id not in request.known
+        self.foreign += foreign
+        return foreign
+
+    def _drop_foreign(self, sock: socket.socket, request: Request, op: ops.Recv) -> bool:
+        """Drop the next datagram if it is foreign, and the buffer too small to tell that of it."""
+        if op.bufsize is None or op.bufsize >= _EVENT or op.via == "read":
+            return False
+        peeked = sock.recv(_EVENT, socket.MSG_PEEK | socket.MSG_DONTWAIT | ((op.flags or 0) & 1))
+        if not self._is_foreign(peeked, request):
+            return False
+        sock.recv(_EVENT, socket.MSG_DONTWAIT)
+        return True
 
 
 def _kind(op: ops.Socket | ops.SocketPair) -> tuple[int, int, int]:
@@ -198,14 +220,19 @@ def split_iov(data: bytes, iov: int | list[int] | None) -> list[bytes]:
     return [part for part in (*parts, rest) if part] or [b""]
 
 
+def _unblocked(sock: socket.socket, call: Callable[[], _T]) -> _T:
+    """A call that has no flags to say that it shall not wait."""
+    os.set_blocking(sock.fileno(), False)
+    try:
+        return call()
+    finally:
+        os.set_blocking(sock.fileno(), True)
+
+
 def _receive_one(sock: socket.socket, op: ops.Recv, flags: int) -> Datagram:
     size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
     if op.via == "read":
-        os.set_blocking(sock.fileno(), bool(op.blocking))
-        try:
-            data = os.read(sock.fileno(), size)
-        finally:
-            os.set_blocking(sock.fileno(), True)
+        data = _unblocked(sock, lambda: os.read(sock.fileno(), size))
         return Datagram(MaskedBytes(data), sender=None, msg_flags=None, cmsgs=None)
     buffer = bytearray(size)
     length, ancillary, msg_flags, address = sock.recvmsg_into(

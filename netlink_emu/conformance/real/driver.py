@@ -53,6 +53,7 @@ class Driver:
     family_id: int
     calls: Calls = field(default_factory=Calls)
     tasks: dict[str, TaskHandle] = field(default_factory=dict)
+    tids: set[int] = field(default_factory=set)  # of all tasks there ever were
     owners: dict[str, str] = field(default_factory=dict)  # sock -> task
     cgroups: list[str] = field(default_factory=list)
     scratch: str | None = None
@@ -86,7 +87,7 @@ class Driver:
             op=op,
             address=self._address(op, actor),
             creds=self._creds(op, actor),
-            known=frozenset(handle.tid for handle in self.tasks.values()),
+            known=frozenset(self.tids),
             family_id=self.family_id,
         )
         if actor == MAIN:
@@ -225,6 +226,7 @@ class Driver:
         if not handle.ours:
             handle.pid = handle.tid = ready.tid
             handle.exe = procfs.executable(handle.pid)
+        self.tids.add(handle.tid)
         handle.parent = procfs.parent(handle.pid) or 0
         if op.exec is not None:
             with contextlib.suppress(EOFError):  # its pipe closes with the exec
@@ -251,6 +253,7 @@ class Driver:
         ready = channel.receive(_ANSWER)
         assert isinstance(ready, Ready)  # its tid is that of its own pid namespace
         (tid,) = {int(entry.name) for entry in Path(f"/proc/{leader.pid}/task").iterdir()} - known
+        self.tids.add(tid)
         self.tasks[op.thread] = TaskHandle(
             leader.pid, tid, channel, ours=False, exe=leader.exe, parent=leader.parent
         )

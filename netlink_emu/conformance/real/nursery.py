@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from netlink_emu.conformance.case import Step
 
+from . import libc
 from .channel import Channel
 from .driver import Driver
 from .messages import LOCK_PATIENCE, Begin, End, ValueOf
@@ -55,6 +57,8 @@ def _machine_lock() -> Iterator[None]:
 
 
 def _drive(channel: Channel, family_id: int) -> None:
+    libc.set_comm(b"main")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     driver = Driver(family_id)
     with _machine_lock():
         channel.send(None)

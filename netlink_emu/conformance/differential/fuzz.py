@@ -1,0 +1,228 @@
+"""Carries sequences out on both sides, and cuts down those that make a difference."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from netlink_emu.conformance import ops
+from netlink_emu.conformance.bindings import Bindings
+from netlink_emu.conformance.case import Case, MaskedBytes, Outcome, Step, Symbol
+from netlink_emu.conformance.emulated.foreign import foreign_families
+from netlink_emu.conformance.emulated.session import EmulatedSession
+from netlink_emu.conformance.emulator_target import cpu_count
+from netlink_emu.conformance.kernel_target import KernelSession, KernelTarget
+from netlink_emu.conformance.real import probe
+from netlink_emu.families import boot
+from netlink_emu.kernel.profile import KernelConfig
+from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.machine import Machine
+
+from .equal import Equality
+from .sequences import Sequences
+
+_AGAIN = 4  # runs that a difference must survive: others' exits may have made it
+_DUMP = bytes.fromhex("1400000010000103010000000000000003020000")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A sequence on which both sides differ, and how."""
+
+    seed: int
+    steps: tuple[Step, ...]
+    index: int
+    text: str
+    real: Outcome
+    ours: Outcome
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run has done."""
+
+    sequences: int = 0
+    steps: int = 0
+    requests: int = 0
+    datagrams: int = 0
+    disturbed: int = 0  # sequences that were repeated because others' exits came between
+    seconds: float = 0.0
+    operations: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+
+
+class Fuzzer:
+    """Both sides. ``kernel`` is an open KernelTarget; the emulator is made like its machine."""
+
+    def __init__(self, kernel: KernelTarget, release: str | None = None) -> None:
+        self.kernel = kernel
+        self.figures = Figures()
+        self._family_id = kernel.family_id or 0
+        self._profile = profile_for(
+            release or probe.kernel_release(),
+            arch=probe.machine_name(),
+            config=KernelConfig(taskstats_family_id=self._family_id),
+        )
+        self._cpus = cpu_count(probe.cpus_possible())
+        self._families = foreign_families(self._dump())
+
+    def _dump(self) -> Case:
+        """The kernel's own dump of families, so that the emulator's is as long."""
+        payload = MaskedBytes(_DUMP)
+        steps = [
+            Step(ops.Socket(sock="a")),
+            Step(ops.Send(sock="a", payload=payload)),
+            Step(ops.Recv(sock="a")),
+        ]
+        case = Case("dump", "dump", "differential", tuple(steps))
+        with self.kernel.session(case) as session:
+            made = [Step(step.op, session.execute(step)) for step in steps]
+        return Case("dump", "dump", "differential", tuple(made))
+
+    def run(
+        self,
+        requests: int,
+        seed: int,
+        length: int = 40,
+        on_sequence: Callable[[Figures], None] = lambda _figures: None,
+        stop_after: int = 10,
+    ) -> Figures:
+        """Carry out sequences until so many requests were compared, or differences found."""
+        began = time.monotonic()
+        figures = self.figures
+        while figures.requests < requests and len(figures.differences) < stop_after:
+            steps = tuple(Sequences(seed).make(length))
+            found = self._persistent(steps, count=True)
+            if found is not None:
+                figures.differences.append(self.minimised(seed, steps))
+            figures.sequences += 1
+            figures.seconds = time.monotonic() - began
+            on_sequence(figures)
+            seed += 1
+        return figures
+
+    def _persistent(
+        self, steps: tuple[Step, ...], *, count: bool = False
+    ) -> tuple[int, str, Outcome, Outcome] | None:
+        """The difference that a sequence makes every time, None if it makes none."""
+        found = None
+        for attempt in range(_AGAIN):
+            found = self._once(steps, count=count and not attempt)
+            if found is None:
+                self.figures.disturbed += bool(attempt and count)
+                return None
+        return found
+
+    def _once(
+        self, steps: tuple[Step, ...], *, count: bool
+    ) -> tuple[int, str, Outcome, Outcome] | None:
+        case = Case("sequence", "", "differential", steps)
+        equality = Equality(self._family_id)
+        figures = self.figures
+        with self.kernel.session(case) as kernel, self._emulator(kernel) as emulator:
+            theirs, mine = Bindings(kernel), Bindings(emulator)
+            for index, step in enumerate(steps):
+                real = kernel.execute(theirs.prepare(step))
+                emulator.tasks.like = real.result if isinstance(real.result, dict) else {}
+                ours = emulator.execute(mine.prepare(step))
+                if count:
+                    figures.steps += 1
+                    figures.requests += isinstance(step.op, ops.Send)
+                    figures.datagrams += len(real.datagrams or ())
+                    figures.operations[step.op.ACTION or step.op.NAME] += 1
+                if isinstance(step.op, ops.Open) and isinstance(real.result, dict):
+                    for bindings in (theirs, mine):
+                        bindings.put(Symbol("FD", step.op.fd), real.result["fd"])
+                text = equality.difference(step, real, ours)
+                if text is not None:
+                    return index, text, real, ours
+        return None
+
+    @contextlib.contextmanager
+    def _emulator(self, kernel: KernelSession) -> Iterator[EmulatedSession]:
+        machine = Machine(cpus=self._cpus, pid_max=1 << 22)
+        booted = boot(machine, self._profile)
+        for family in self._families:
+            booted.genl.register_family(family)
+        yield EmulatedSession(booted, main_pid=kernel.main_pid())
+
+    # --- cutting down
+
+    def minimised(self, seed: int, steps: tuple[Step, ...]) -> Difference:
+        """A shorter sequence with a difference, as short as leaving steps out can make it."""
+        found = self._persistent(steps)
+        if found is None:
+            raise ValueError("the sequence makes no difference any more")
+        steps = steps[: found[0] + 1]
+        size = max(1, len(steps) // 2)
+        while size:
+            start = 0
+            while start < len(steps):
+                shorter = steps[:start] + steps[start + size :]
+                again = self._shortened(shorter)
+                if again is not None:
+                    found, steps = again, shorter[: again[0] + 1]
+                else:
+                    start += size
+            size //= 2
+        index, text, real, ours = found
+        return Difference(seed, steps, index, text, real, ours)
+
+    def _shortened(self, steps: tuple[Step, ...]) -> tuple[int, str, Outcome, Outcome] | None:
+        """The difference of a sequence with steps missing; None also if it makes no sense."""
+        if not steps or not _makes_sense(steps):
+            return None
+        return self._persistent(steps)
+
+
+def _makes_sense(steps: tuple[Step, ...]) -> bool:
+    """Whether every step finds the socket, task and descriptor that it speaks of."""
+    socks: dict[str, str] = {}
+    tasks, ended = {"main"}, set()
+    fds: set[str] = set()
+    for step in steps:
+        op, actor = step.op, step.actor
+        match op:
+            case ops.Spawn():
+                tasks.add(actor)
+                continue
+            case ops.Thread():
+                if actor not in tasks or actor in ended:
+                    return False
+                tasks.add(op.thread)
+                continue
+            case ops.Exit():
+                who = op.thread or actor
+                if who not in tasks or who in ended:
+                    return False
+                ended.add(who)
+                continue
+            case ops.Reap():
+                if actor not in ended:
+                    return False
+                continue
+            case ops.Open():
+                fds.add(op.fd)
+                continue
+        if actor not in tasks or actor in ended:
+            return False
+        if isinstance(op, ops.Socket):
+            if op.sock in socks:
+                return False
+            socks[op.sock] = actor
+        elif (sock := getattr(op, "sock", None)) is not None:
+            if socks.get(sock) != actor:
+                return False
+            if isinstance(op, ops.Close):
+                del socks[sock]
+        if isinstance(op, ops.Send):
+            for mask in op.payload.masks:
+                name = mask.symbol.name
+                if mask.symbol.kind == "PID" and name not in tasks:
+                    return False
+                if mask.symbol.kind == "FD" and name not in fds:
+                    return False
+    return True
