@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.host.cgroups import file_of
+from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup, File
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class CpusHandle:
 
     def __init__(self, kernel: BootedKernel, call: Call) -> None:
         self._cpus: Final = kernel.machine.cpus
-        self._tasks: Final = kernel.machine.tasks
+        self._machine: Final = kernel.machine
         self._call: Final = call
 
     @property
@@ -42,16 +43,7 @@ class CpusHandle:
 
         Listeners stay registered for it, and hear nothing. Raises ValueError for the last one.
         """
-
-        def down() -> None:
-            self._cpus.set_online(cpu, online=False)
-            online = self._cpus.online
-            refuge = next((other for other in online if other > cpu), online[0])
-            for task in self._tasks:
-                if task.cpu == cpu:
-                    task.cpu = refuge
-
-        self._call(down)
+        self._call(lambda: acts.take_cpu_down(self._machine, cpu))
 
     def set_online(self, cpu: int) -> None:
         """Bring a CPU up."""

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import signal as _signal
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from netlink_emu.machine.accounting import DELAYS
-from netlink_emu.machine.credentials import Cred
-from netlink_emu.machine.task import PF_EXITING, ExitState, Task, TaskState
+from netlink_emu.machine import acts
+from netlink_emu.machine.task import PF_EXITING, Task, TaskState
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
-
-T = TypeVar("T")
-Call = Callable[[Callable[[], T]], T]
-
-SECONDS: Final = ("utime", "stime", "cpu_delay", *(f"{name}_delay" for name in DELAYS))
-COUNTERS: Final = ("min_flt", "maj_flt", "nvcsw", "nivcsw")
-IO: Final = (
-    "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes",
-)  # fmt: skip
-MEMORY: Final = ("rss_kib", "vm_kib")
-_CHARGES: Final = frozenset((*SECONDS, *COUNTERS, *IO, *MEMORY))
-_POLICIES: Final = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}
 
 
 class TaskHandle:
@@ -79,17 +66,12 @@ class TaskHandle:
         ``cancelled_write_bytes``. Memory in use during the CPU time of this charge, and a new
         high-water mark if that is higher: ``rss_kib``, ``vm_kib``.
         """
-        self._tasks.call(lambda: _charge(self.task, amounts))
+        self._tasks.call(lambda: acts.charge(self.task, amounts))
         return self
 
     def move(self, cpu: int) -> TaskHandle:
         """Let it go on on another CPU."""
-
-        def move() -> None:
-            self._tasks.kernel.machine.cpus.check(cpu)
-            self.task.cpu = cpu
-
-        self._tasks.call(move)
+        self._tasks.call(lambda: acts.move(self._tasks.kernel.machine, self.task, cpu))
         return self
 
     def renice(self, nice: int) -> TaskHandle:
@@ -111,14 +93,11 @@ class TaskHandle:
         self, comm: str | None = None, *, pid: int | None = None, cpu: int | None = None
     ) -> TaskHandle:
         """One more thread of this process."""
-
-        def clone() -> Task:
-            machine = self._tasks.kernel.machine
-            if cpu is not None:
-                machine.cpus.check(cpu)
-            return machine.tasks.clone_thread(self.task, pid=pid, comm=comm, cpu=cpu)
-
-        return TaskHandle(self._tasks, self._tasks.call(clone))
+        machine = self._tasks.kernel.machine
+        thread = self._tasks.call(
+            lambda: acts.spawn_thread(machine, self.task, comm, pid=pid, cpu=cpu)
+        )
+        return TaskHandle(self._tasks, thread)
 
     def fork(self, comm: str | None = None, **options: Any) -> TaskHandle:
         """A child process; the options are those of :meth:`TaskTableHandle.spawn`.
@@ -140,13 +119,13 @@ class TaskHandle:
 
         Listeners of the CPU of each of its threads get an event.
         """
-        status = _exit_status(code)
+        status = acts.wait_status(code)
         tasks = self._tasks.kernel.machine.tasks
         self._end(lambda: tasks.do_group_exit(self.task, status), reap=reap)
 
     def exit_thread(self, code: int = 0, *, reap: bool = True) -> None:
         """Only this thread ends; a leader stays as a zombie until its last thread has ended."""
-        status = _exit_status(code)
+        status = acts.wait_status(code)
         tasks = self._tasks.kernel.machine.tasks
         self._end(lambda: tasks.do_exit(self.task, status), reap=reap)
 
@@ -171,14 +150,8 @@ class TaskHandle:
         return self._tasks.stats(self.pid, tgid=tgid)
 
     def _end(self, end: Callable[[], None], *, reap: bool) -> None:
-        def do() -> None:
-            end()
-            leader = self.task.group.leader
-            dead = leader.exit_state is ExitState.ZOMBIE and leader.group.thread_group_empty
-            if reap and dead:
-                self._tasks.kernel.machine.tasks.reap(leader)
-
-        self._tasks.call(do)
+        machine = self._tasks.kernel.machine
+        self._tasks.call(lambda: acts.end(machine, self.task, end, reap=reap))
 
 
 class TaskTableHandle:
@@ -206,37 +179,27 @@ class TaskTableHandle:
         """A new process, which runs ``comm``; what is not given is its parent's (init's).
 
         ``policy`` is other, fifo, rr, batch, idle or deadline; ``charged`` goes to
-        :meth:`TaskHandle.charge`. Raises ValueError for a pid that is taken, or a CPU that there
-        is not.
+        :meth:`TaskHandle.charge`. Raises ValueError for a pid that is taken, a CPU that there is
+        not, or an amount that there is not.
         """
         machine = self.kernel.machine
-        cred = None
-        if uid is not None or gid is not None:
-            cred = Cred.for_ids(machine.init_user_ns, uid or 0, gid or 0)
-        unknown = charged.keys() - _CHARGES
-        if unknown:
-            raise TypeError(f"spawn() has no {', '.join(sorted(unknown))}")
-
-        def fork() -> Task:
-            if cpu is not None:
-                machine.cpus.check(cpu)
-            task = machine.tasks.fork(
-                parent.task if parent is not None else None,
+        task = self.call(
+            lambda: acts.spawn(
+                machine,
+                comm,
+                parent=parent.task if parent is not None else None,
                 pid=pid,
-                comm=comm,
                 cpu=cpu,
-                cred=cred,
+                uid=uid,
+                gid=gid,
+                nice=nice,
+                policy=None if policy is None else acts.POLICIES[policy],
+                exe_dev=exe_dev,
+                exe_inode=exe_inode,
+                amounts=charged,
             )
-            if comm is not None:
-                machine.tasks.execve(task, comm=comm, exe_dev=exe_dev, exe_inode=exe_inode)
-            if nice is not None:
-                task.nice = nice
-            if policy is not None:
-                task.policy = _POLICIES[policy]
-            _charge(task, charged)
-            return task
-
-        return TaskHandle(self, self.call(fork))
+        )
+        return TaskHandle(self, task)
 
     def storm(
         self,
@@ -253,26 +216,21 @@ class TaskTableHandle:
         Each lives ``lifetime`` seconds of the machine's time; without ``cpu`` they take the CPUs
         that are online in turn.
         """
-        status = _exit_status(code)
+        status = acts.wait_status(code)
 
-        def storm() -> list[int]:
-            machine = self.kernel.machine
-            tasks, pids = machine.tasks, []
-            for number in range(count):
-                online = machine.cpus.online
-                where = online[number % len(online)] if cpu is None else cpu
-                machine.cpus.check(where)
-                task = tasks.fork(comm=comm, cpu=where)
-                tasks.execve(task, comm=comm)
-                _charge(task, charged)
-                if lifetime:
-                    machine.clock.advance(lifetime)  # type: ignore[attr-defined]
-                tasks.do_group_exit(task, status)
-                tasks.reap(task)
-                pids.append(task.pid)
-            return pids
-
-        return list(self.call(storm))
+        machine = self.kernel.machine
+        found: list[int] = self.call(
+            lambda: acts.storm(
+                machine,
+                count,
+                comm,
+                status=status,
+                cpu=cpu,
+                pass_time=lambda: machine.clock.advance(lifetime),  # type: ignore[attr-defined]
+                amounts=charged,
+            )
+        )
+        return found
 
     def find(self, pid: int) -> TaskHandle | None:
         """The task with this number, also a zombie; None where there is none."""
@@ -304,37 +262,6 @@ class TaskTableHandle:
         from netlink_emu.testing.ask import ask_stats
 
         return dict(self.call(lambda: ask_stats(self.kernel, pid, tgid=tgid)))
-
-
-def _charge(task: Task, amounts: dict[str, float]) -> None:
-    unknown = amounts.keys() - _CHARGES
-    if unknown:
-        raise TypeError(f"charge() has no {', '.join(sorted(unknown))}")
-    task.charge(**{name: amounts[name] for name in SECONDS if name in amounts})
-    for name in COUNTERS:
-        if name in amounts:
-            setattr(task, name, getattr(task, name) + int(amounts[name]))
-    for name in IO:
-        if name in amounts:
-            setattr(task.io, name, getattr(task.io, name) + int(amounts[name]))
-    if amounts.keys() & set(MEMORY):
-        _use_memory(task, amounts)
-
-
-def _use_memory(task: Task, amounts: dict[str, float]) -> None:
-    rss, vm = (int(amounts.get(name, 0)) for name in MEMORY)
-    task.integrate_memory(
-        rss, vm, utime=amounts.get("utime", 0.0), stime=amounts.get("stime", 0.0)
-    )
-    if task.mm is not None:
-        task.mm.hiwater_rss_kb = max(task.mm.hiwater_rss_kb, rss)
-        task.mm.hiwater_vm_kb = max(task.mm.hiwater_vm_kb, vm)
-
-
-def _exit_status(code: int) -> int:
-    if not 0 <= code <= 255:
-        raise ValueError(f"an exit code is 0 to 255, not {code}; kill() ends a task by a signal")
-    return code << 8
 
 
 def _signal_number(signal: int | str) -> int:
