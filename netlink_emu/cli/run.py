@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
 
-import trio
 import typer
 
 from netlink_emu.cli.errors import UserError, leaves
@@ -15,7 +15,6 @@ from netlink_emu.cli.options import (
     ConfigOption,
     CpusOption,
     ReleaseOption,
-    Sandbox,
     ScenarioOption,
     SpeedOption,
     TaskChoice,
@@ -23,9 +22,12 @@ from netlink_emu.cli.options import (
     build_sandbox,
 )
 from netlink_emu.interpose.errors import InterposeError, SpawnError
-from netlink_emu.interpose.foreground import Finished, Foreground, end_like
+from netlink_emu.interpose.foreground import Foreground, end_like
 from netlink_emu.machine.scenario import ScenarioError
-from netlink_emu.server.timeline import play
+
+if TYPE_CHECKING:
+    from netlink_emu.host.clock import RealClock
+    from netlink_emu.machine.timeline import Timeline
 
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -78,15 +80,17 @@ def run(
             f"{machine.name} is {machine.order.name}-endian, and a command of this "
             f"{sys.byteorder}-endian machine cannot read its messages"
         )
-    foreground = Foreground(sandbox.kernel, command, allow_io_uring=allow_io_uring)
-    failure: BaseException | None = None
-    finished: Finished | None = None
+    timeline = sandbox.timeline
+    foreground = Foreground(
+        sandbox.kernel,
+        command,
+        companion=None if timeline is None else partial(_play, timeline, sandbox.clock),
+        allow_io_uring=allow_io_uring,
+    )
     try:
-        finished = trio.run(_run, sandbox, foreground)
-    except* (InterposeError, ScenarioError) as group:
-        failure = leaves(group)[0]
-    if finished is None:
-        raise _explained(failure)
+        finished = foreground.run()
+    except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
+        raise _explained(exc) from None
     if summary:
         for line in finished.summary.lines():
             _say(line)
@@ -97,23 +101,24 @@ def run(
     end_like(finished)
 
 
-def _explained(failure: BaseException | None) -> Exception:
+def _explained(exc: BaseException) -> BaseException:
+    """What the user is told; a mistake of ours stays as it is."""
+    failure = leaves(exc)[0]
     if isinstance(failure, SpawnError):
         _say(str(failure))
         return typer.Exit(failure.status)
     if isinstance(failure, InterposeError):
         return UserError(f"{failure}; netlink-emu doctor tells more")
-    return UserError(str(failure))
+    if isinstance(failure, ScenarioError):
+        return UserError(str(failure))
+    return exc
 
 
 def _say(text: str) -> None:
     print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
 
 
-async def _run(sandbox: Sandbox, foreground: Foreground) -> Finished:
-    async with trio.open_nursery() as nursery:
-        if sandbox.timeline is not None:
-            nursery.start_soon(play, sandbox.timeline, sandbox.clock)
-        finished = await foreground.run()
-        nursery.cancel_scope.cancel()
-    return finished
+async def _play(timeline: Timeline, clock: RealClock) -> None:
+    from netlink_emu.server.timeline import play  # imports trio, which not every command needs
+
+    await play(timeline, clock)

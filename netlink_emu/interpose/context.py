@@ -171,6 +171,7 @@ class SocketCall:
         """Let the call wait until ``attempt`` gives something else than EAGAIN."""
         deadline = None if seconds is None else time.monotonic() + seconds
         self.kept = True
+        self.trap.forget()
         self.context.waiting.add(
             Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
         )

@@ -9,23 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import trio
+from typing import TYPE_CHECKING, Final
 
 from netlink_emu.interpose import fds, libc
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.bpf_filter import build_filter
-from netlink_emu.interpose.clients import CredentialPolicy
-from netlink_emu.interpose.launch import launch, spawn_command
+from netlink_emu.interpose.launch import Launched, launch, spawn_command
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.supervisor import Supervisor
-from netlink_emu.kernel.kernel import Kernel
+
+if TYPE_CHECKING:
+    from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.kernel.kernel import Kernel
 
 # Not among them: what cannot be caught, what a fault of our own raises, what Python ignores
 # (SIGPIPE, SIGXFSZ), and the terminal's protests against us alone (SIGTTIN, SIGTTOU).
@@ -59,7 +59,11 @@ class Finished:
 
 
 class Foreground:
-    """One command and its emulated kernel; see :meth:`run`."""
+    """One command and its emulated kernel; see :meth:`run`.
+
+    ``companion`` runs beside the clients' calls for as long as there are clients: what happens
+    in the emulated machine by itself.
+    """
 
     def __init__(
         self,
@@ -67,17 +71,21 @@ class Foreground:
         command: Sequence[str],
         *,
         credentials: CredentialPolicy | None = None,
+        companion: Callable[[], Awaitable[None]] | None = None,
         allow_io_uring: bool = False,
     ) -> None:
         self._kernel = kernel
         self._command = command
         self._credentials = credentials
+        self._companion = companion
         self._allow_io_uring = allow_io_uring
+        self._high = fds.choose_high(fds.open_files_limit())
         self._pid = 0
         self._wait_status: int | None = None
-        self._ended = trio.Event()
+        self._clients_left = True
+        self._stopping = False
 
-    async def run(self) -> Finished:
+    def run(self) -> Finished:
         """Run until the command and all that it started under the filter have ended.
 
         Must be called in the main thread of a process that has nothing else to do: its signals
@@ -87,46 +95,100 @@ class Foreground:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
         signals = libc.signalfd(set(watched))
         try:
-            supervisor = self._launch(mask)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_signals, signals, nursery.cancel_scope)
-                await supervisor.run()
-                await self._ended.wait()
-                nursery.cancel_scope.cancel()
+            launched = self._launch(mask)
+            summary = Summary()
+            if self._wait_for_a_call(launched, signals):
+                summary = self._serve(launched, signals)
         finally:
             os.close(signals)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         assert self._wait_status is not None
-        return Finished(self._wait_status, supervisor.summary)
+        return Finished(self._wait_status, summary)
 
-    def _launch(self, mask: set[signal.Signals | int]) -> Supervisor:
+    def _launch(self, mask: Iterable[int]) -> Launched[int]:
         # What daemonises becomes our child, and so stays below us in the tree of processes.
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
-        high = fds.choose_high(fds.open_files_limit())
-        program = build_filter(native(), high=high, allow_io_uring=self._allow_io_uring)
+        program = build_filter(native(), high=self._high, allow_io_uring=self._allow_io_uring)
         launched = launch(program, lambda: spawn_command(self._command, blocked=mask))
         self._pid = launched.value
-        return Supervisor(
+        return launched
+
+    def _wait_for_a_call(self, launched: Launched[int], signals: int) -> bool:
+        """Wait until a client's call stops; False if none ever does.
+
+        Many commands make no such call, or late: trio's loop, whose import takes as long as all
+        the rest, is started when there is something to do in it.
+        """
+        poll = select.poll()
+        poll.register(signals, select.POLLIN)
+        poll.register(launched.listener, select.POLLIN)
+        while not launched.pending:
+            ready = dict(poll.poll())
+            if signals in ready:
+                self._take_signals(signals)
+            events = ready.get(launched.listener.fileno(), 0)
+            if events & select.POLLIN:
+                return True
+            if events:  # POLLHUP: no client is left
+                poll.unregister(launched.listener)
+                self._clients_left = False
+            if self._is_over:
+                launched.listener.close()
+                return False
+        return True
+
+    @property
+    def _is_over(self) -> bool:
+        return self._stopping or (self._wait_status is not None and not self._clients_left)
+
+    def _serve(self, launched: Launched[int], signals: int) -> Summary:
+        """Answer calls until no client is left, or a signal ends it."""
+        import trio
+
+        from netlink_emu.interpose.supervisor import Supervisor
+
+        supervisor = Supervisor(
             self._kernel,
             launched.listener,
-            high=high,
+            high=self._high,
             credentials=self._credentials,
             pending=launched.pending,
         )
 
-    async def _watch_signals(self, signals: int, scope: trio.CancelScope) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(signals)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    number, _, code, sender = _SIGINFO.unpack(os.read(signals, _SIGINFO.size))
-                    if number == signal.SIGCHLD:
-                        self._reap()
-                    elif self._wait_status is not None:
-                        if number in _ENDING:
-                            scope.cancel()
-                    elif code != _SI_KERNEL and sender != self._pid:
-                        self._hand_on(number)
+        ended = trio.Event()
+
+        async def watch_signals(scope: trio.CancelScope) -> None:
+            while True:
+                if self._wait_status is not None:
+                    ended.set()
+                if self._stopping:
+                    scope.cancel()
+                await trio.lowlevel.wait_readable(signals)
+                self._take_signals(signals)
+
+        async def serve() -> None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(watch_signals, nursery.cancel_scope)
+                if self._companion is not None:
+                    nursery.start_soon(self._companion)
+                await supervisor.run()
+                await ended.wait()
+                nursery.cancel_scope.cancel()
+
+        trio.run(serve)
+        return supervisor.summary
+
+    def _take_signals(self, signals: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                number, _, code, sender = _SIGINFO.unpack(os.read(signals, _SIGINFO.size))
+                self._reap()  # also before others: the command may just have ended
+                if number == signal.SIGCHLD:
+                    continue
+                if self._wait_status is not None:
+                    self._stopping = self._stopping or number in _ENDING
+                elif code != _SI_KERNEL and sender != self._pid:
+                    self._hand_on(number)
 
     def _hand_on(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -147,7 +209,6 @@ class Foreground:
                 self._stop_too(os.WSTOPSIG(status))
             else:
                 self._wait_status = status
-                self._ended.set()
 
     def _stop_too(self, number: int) -> None:
         """Ctrl-Z: whoever started us waits for us to stop; "fg" continues the whole group."""

@@ -39,6 +39,9 @@ process_vm_writev: Final = _function("process_vm_writev", ctypes.c_ssize_t, *_PR
 recv: Final = _function(
     "recv", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 )
+ptrace: Final = _function(
+    "ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p
+)
 _prctl: Final = _function("prctl", ctypes.c_int, ctypes.c_int, *(ctypes.c_ulong,) * 4)
 _signalfd: Final = _function("signalfd", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 

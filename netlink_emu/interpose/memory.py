@@ -18,9 +18,13 @@ from netlink_emu.interpose import libc
 from netlink_emu.protocol.errors import NetlinkError
 
 UIO_MAXIOV: Final = 1024
+_PAGE: Final = 4096  # the smallest there is
+_AROUND: Final = 1024
 # One iovec for us and as many for the client as a call takes; more go in several calls.
 _BATCH: Final = 256
 _ADDRESS_SPACE: Final = 1 << 64
+# Our iovec and so many of the client's.
+_VECTORS: Final = [struct.Struct(f"={2 + 2 * count}Q") for count in range(_BATCH + 1)]
 
 
 class ClientGone(Exception):
@@ -46,7 +50,23 @@ class ClientMemory:
 
     def read(self, tid: int, address: int, size: int) -> bytes:
         """``size`` bytes at ``address``; raises NetlinkError(EFAULT) unless all are readable."""
-        return self.gather(tid, ((address, size),))
+        if not size:
+            return b""
+        if size > len(self._buffer):
+            self._grow(size)
+        self._transfer(libc.process_vm_readv, tid, ((address, size),), 0)
+        return self._view[:size].tobytes()
+
+    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
+        """What stands at ``address`` and around it in the same page: (where it begins, bytes).
+
+        A struct and what it points to are often close, and one transfer costs as much as
+        another whatever its size. Raises NetlinkError(EFAULT) as :meth:`read`.
+        """
+        page = address & ~(_PAGE - 1)
+        start = max(page, address - _AROUND)
+        end = max(address + size, min(page + _PAGE, address + _AROUND))
+        return start, self.read(tid, start, end - start)
 
     def gather(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
         """The bytes of several (address, size), one after the other; EFAULT as for one."""
@@ -91,9 +111,7 @@ class ClientMemory:
             flat += (address, size)
             total += size
         count = len(pieces)
-        struct.pack_into(
-            f"={2 + 2 * count}Q", self._vectors, 0, self._buffer_at + at, total, *flat
-        )
+        _VECTORS[count].pack_into(self._vectors, 0, self._buffer_at + at, total, *flat)
         moved: int = call(tid, self._vectors_at, 1, self._vectors_at + 16, count, 0)
         if moved == total:
             return moved

@@ -88,11 +88,13 @@ class Supervisor:
         while events := poll.poll(timeout):
             if not events[0][1] & select.POLLIN:
                 return False  # POLLHUP: the last filtered task has ended
+            if time.monotonic() > end:
+                # Before the call is taken, not after it is answered: a client that was just
+                # woken on this CPU would have to wait until we sleep.
+                break
             notification = self._listener.receive()
             if notification is not None:
                 self._serve(notification)
-            if time.monotonic() > end:
-                break
             timeout = _LINGER_MS
         self._note_waiting()
         return True

@@ -48,6 +48,9 @@ class Pages(ClientMemory):
     def read(self, tid: int, address: int, size: int) -> bytes:
         return bytes(self.content[self._span(address, size)])
 
+    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
+        return address, self.read(tid, address, size)
+
     def write(self, tid: int, pieces: object) -> None:
         assert isinstance(pieces, list)
         for address, data in pieces:

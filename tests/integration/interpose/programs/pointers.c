@@ -55,6 +55,7 @@ int main(void)
     show("sendto(edge)", sendto(s, edge - 20, 28, 0, (void *)&KERNEL, 12));
     show("sendto(kernel address)", sendto(s, (void *)-4096L, 28, 0, (void *)&KERNEL, 12));
     show("sendto(no bytes)", sendto(s, request, 0, 0, (void *)&KERNEL, 12));
+    show("sendto(NULL, no bytes)", sendto(s, 0, 0, 0, (void *)&KERNEL, 12));
     show("sendto(address bad)", sendto(s, request, length, 0, (void *)bad, 12));
     show("sendto(address 11)", sendto(s, request, length, 0, (void *)&KERNEL, 11));
     show("sendto(address 0)", sendto(s, request, length, 0, (void *)&KERNEL, 0));
