@@ -91,6 +91,13 @@ def fails(errno: int) -> RaisesExc[NetlinkError]:
     return pytest.raises(NetlinkError, check=lambda error: error.errno == errno)
 
 
+def error_of(datagrams: list[bytes]) -> int:
+    """The errno of the only datagram, which must be an NLMSG_ERROR."""
+    (datagram,) = datagrams
+    assert datagram[4:6] == b"\x02\0"
+    return -int.from_bytes(datagram[16:20], "little", signed=True)
+
+
 def make_bench(profile: Profile | None = None, cpus: int = 2) -> Bench:
     """A machine, booted."""
     clock = VirtualClock()
