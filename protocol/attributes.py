@@ -39,6 +39,11 @@ _SCALARS: Final = {
 }
 
 
+def nla_scalar(size: int, order: ByteOrder = LITTLE) -> Struct:
+    """The codec of a payload that is one unsigned number of ``size`` bytes."""
+    return _SCALARS[order.char][size]
+
+
 def nla_total_size(payload: int) -> int:
     """The room that an attribute with ``payload`` bytes takes, padding included."""
     return nlmsg_align(NLA_HDRLEN + payload)

@@ -1,16 +1,12 @@
-"""What TASKSTATS answers with: mk_reply() of kernel/taskstats.c, and a struct derived from it."""
+"""What TASKSTATS answers with: mk_reply() of kernel/taskstats.c, and a short way to its bytes."""
 
 from __future__ import annotations
 
 import struct
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from construct import Bytes, Padding, Struct
-
 from netlink_emu.kernel.profile import TaskstatsPad
-from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.format import chain
+from netlink_emu.protocol.attributes import AttrWriter, nla_scalar
 from netlink_emu.protocol.taskstats import (
     TASKSTATS_TYPE_AGGR_PID,
     TASKSTATS_TYPE_AGGR_TGID,
@@ -45,11 +41,11 @@ def mk_reply(
 
 
 class Reply:
-    """mk_reply() of one kind at one position in a message, as a single struct.
+    """mk_reply() of one kind at one position in a message, ready but for what changes.
 
-    Of these attributes only the number and the statistics change. Where they lie, and the bytes
-    around them, are taken from what :func:`mk_reply` writes. Packing all at once takes 1.5 us,
-    writing attribute by attribute 7.
+    That is the number and the statistics. Where they lie, and the bytes around them, are taken
+    from what :func:`mk_reply` writes. This packs an answer in 1.4 us, writing it attribute by
+    attribute takes 7.
     """
 
     def __init__(
@@ -65,22 +61,20 @@ class Reply:
         mk_reply(high, pad, kind, 0xFFFFFFFF, b"\xff" * layout.size, position)
         varying = [at for at, byte in enumerate(low.data) if byte != high.data[at]]
         nr_at, stats_at = varying[0], varying[4]
-        head, middle = bytes(low.data[:nr_at]), bytes(low.data[nr_at + 4 : stats_at])
+        assert stats_at + layout.size == len(low.data)  # every layout is aligned to 4 bytes
         codec = layout.codec(order)
-        whole = chain(
-            order.char,
-            Struct("head" / Bytes(len(head)), "nr" / order.u32, "middle" / Bytes(len(middle))),
-            codec.construct,
-            Struct(Padding(len(low.data) - stats_at - layout.size)),
-        )
-        self.size: Final = whole.size
-        self._codec: Final = codec
-        self._middle: Final = middle
-        self._pack: Final = partial(whole.pack, head)
+        self.size: Final = len(low.data)
+        self._head: Final = bytes(low.data[:nr_at])
+        self._pack_nr: Final = nla_scalar(4, order).pack
+        self._middle: Final = bytes(low.data[nr_at + 4 : stats_at])
+        self._pack_stats: Final = codec.pack
+        self._row: Final = codec.row
+        self._wrapped: Final = codec.wrapped
 
     def pack(self, nr: int, stats: Mapping[str, int | bytes]) -> bytes:
         """The attributes. ``stats`` has all members; what a member has no room for wraps."""
         try:
-            return self._pack(nr, self._middle, *self._codec.row(stats))
+            packed = self._pack_stats(*self._row(stats))
         except struct.error:
-            return self._pack(nr, self._middle, *self._codec.row(self._codec.wrapped(stats)))
+            packed = self._pack_stats(*self._row(self._wrapped(stats)))
+        return self._head + self._pack_nr(nr) + self._middle + packed

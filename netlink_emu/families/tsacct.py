@@ -151,7 +151,7 @@ def _bacct_add_tsk(
 ) -> None:
     """bacct_add_tsk(): basic accounting."""
     now, leader, flags = clock.monotonic_ns(), task.group.leader, task.flags
-    etime = max(0, now - task.start_time_ns) // NSEC_PER_USEC
+    etime = (now - task.start_time_ns) // NSEC_PER_USEC if now > task.start_time_ns else 0
     btime = clock.realtime_ns() // NSEC_PER_SEC - etime // 1_000_000
     utime, stime = task.utime_ns // NSEC_PER_USEC, task.stime_ns // NSEC_PER_USEC
     if not profile.times_in_usec:
@@ -177,7 +177,7 @@ def _bacct_add_tsk(
     parent = task.real_parent
     if parent is not None and task.exit_state is not ExitState.DEAD:
         stats["ac_ppid"] = parent.tgid_nr_ns(pid_ns)
-    stats["ac_btime"] = min(max(btime, 0), U32)
+    stats["ac_btime"] = btime if 0 <= btime <= U32 else min(max(btime, 0), U32)
     stats["ac_btime64"] = btime
     stats["ac_utime"] = stats["ac_utimescaled"] = utime
     stats["ac_stime"] = stats["ac_stimescaled"] = stime

@@ -293,7 +293,14 @@ class NetlinkSock(NetlinkOptions):
                 reason = DropReason.CONGESTED if self.congested else DropReason.NO_ROOM
                 self.kernel.trace.dropped(self, skb, reason)
             return False
-        self._enqueue(skb)
+        # _enqueue(), here without a call of its own: a fan-out passes this for each listener.
+        self.rmem_alloc = used + skb.truesize
+        self.receive_queue.append(skb)
+        self.queued += 1
+        if self.kernel.trace is not None:
+            self.kernel.trace.queued(self, skb)
+        if self.data_ready is not None:
+            self.data_ready(self)
         return True
 
     def _enqueue(self, skb: SkBuff) -> None:

@@ -13,6 +13,7 @@ from netlink_emu.kernel.profile import FamilyIds
 from netlink_emu.kernel.skbuff import SkBuff, trimmed_truesize
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.machine.namespaces import UserNamespace
+from netlink_emu.protocol.attributes import nla_scalar
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
@@ -67,15 +68,13 @@ class GenlInfo:
 
     def get_u16(self, kind: int) -> int:
         """nla_get_u16() of an attribute that was validated."""
-        return self._get(kind, 2)
+        value: int = self.kernel.genl.unpack_u16(self.attrs[kind])[0]
+        return value
 
     def get_u32(self, kind: int) -> int:
         """nla_get_u32() of an attribute that was validated."""
-        return self._get(kind, 4)
-
-    def _get(self, kind: int, size: int) -> int:
-        order = self.kernel.profile.arch.order
-        return int.from_bytes(self.attrs[kind][:size], order.name)  # type: ignore[arg-type]
+        value: int = self.kernel.genl.unpack_u32(self.attrs[kind])[0]
+        return value
 
     def reply(self, cmd: int, attrs: bytes | bytearray, allocated: int) -> None:
         """genlmsg_reply(): unicast to who asked; ``allocated`` as genlmsg_new() was told.
@@ -212,7 +211,10 @@ class Genetlink:
         self.families: dict[int, GenlFamily] = {}
         self._by_name: dict[str, GenlFamily] = {}
         self._operations: dict[int, dict[int, _Operation]] = {}
-        self._unpack_header = GENLMSGHDR[profile.arch.order].unpack_from
+        order = profile.arch.order
+        self._unpack_header = GENLMSGHDR[order].unpack_from
+        self.unpack_u16: Final = nla_scalar(2, order).unpack_from
+        self.unpack_u32: Final = nla_scalar(4, order).unpack_from
         self._next_id = 0
         # nlctrl's notifications.
         self.notify: NotifyHook | None = None

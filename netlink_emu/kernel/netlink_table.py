@@ -56,7 +56,11 @@ class Netlink:
 
     def sockets(self, net: NetNamespace, protocol: int) -> dict[int, NetlinkSock]:
         """The bound sockets by portid."""
-        return self._tables.setdefault((net, protocol), {})
+        key = net, protocol
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = {}
+        return table
 
     def all_sockets(self, protocol: int) -> list[NetlinkSock]:
         """The bound sockets of a protocol, in all network namespaces."""
@@ -124,7 +128,11 @@ class Netlink:
             if sender.table.input is not None:
                 sender.table.input(skb)
             return len(skb.data)
-        receiver = self._receiver(sender.net, sender.protocol, portid, sender.portid, skb)
+        # netlink_getsockbyportid(): who is connected hears only its peer.
+        receiver = self.sockets(sender.net, sender.protocol).get(portid)
+        if receiver is None or (receiver.connected and receiver.dst_portid != sender.portid):
+            self._refused(receiver, skb)
+            raise NetlinkError(ECONNREFUSED)
         if not receiver.deliver(skb):
             raise NetlinkError(EAGAIN)
         return len(skb.data)
@@ -133,7 +141,10 @@ class Netlink:
         self, net: NetNamespace, protocol: int, skb: SkBuff, portid: int
     ) -> None:
         """nlmsg_unicast(): ECONNREFUSED if nobody is there, EAGAIN after an overrun."""
-        receiver = self._receiver(net, protocol, portid, 0, skb)
+        receiver = self.sockets(net, protocol).get(portid)
+        if receiver is None or (receiver.connected and receiver.dst_portid):
+            self._refused(receiver, skb)
+            raise NetlinkError(ECONNREFUSED)
         if not receiver.deliver(skb):
             receiver.overrun()
             raise NetlinkError(EAGAIN)
@@ -151,16 +162,6 @@ class Netlink:
             elif not receiver.deliver(skb):
                 receiver.overrun()
         return gone
-
-    def _receiver(
-        self, net: NetNamespace, protocol: int, portid: int, sender: int, skb: SkBuff
-    ) -> NetlinkSock:
-        """netlink_getsockbyportid(): who is connected hears only its peer."""
-        receiver = self.lookup(net, protocol, portid)
-        if receiver is None or (receiver.connected and receiver.dst_portid != sender):
-            self._refused(receiver, skb)
-            raise NetlinkError(ECONNREFUSED)
-        return receiver
 
     def _refused(self, receiver: NetlinkSock | None, skb: SkBuff) -> None:
         if self._kernel.trace is not None:
