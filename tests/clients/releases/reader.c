@@ -72,6 +72,18 @@ static void ask(int sock, struct message *message, int family, int command, int 
         die("short answer", EPROTO);
 }
 
+/* The text in a member that may hold anything. */
+static __attribute__((unused)) const char *printable(const char *text, size_t size)
+{
+    static char shown[64];
+    size_t n;
+
+    for (n = 0; n < size && text[n]; n++)
+        shown[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    shown[n] = 0;
+    return shown;
+}
+
 static size_t attributes_length(const struct message *message)
 {
     return message->header.nlmsg_len - NLMSG_LENGTH(GENL_HDRLEN);
@@ -104,7 +116,7 @@ int main(int argc, char **argv)
     memcpy(&stats, (char *)found + NLA_HDRLEN, length < sizeof stats ? length : sizeof stats);
 
 #define U(name) printf(#name "=%llu\n", (unsigned long long)stats.name);
-#define S(name) printf(#name "=%s\n", stats.name);
+#define S(name) printf(#name "=%s\n", printable(stats.name, sizeof stats.name));
 #define T(name) printf(#name "=%lld.%09lld\n", (long long)stats.name.tv_sec, \
                        (long long)stats.name.tv_nsec);
     MEMBERS

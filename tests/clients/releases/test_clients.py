@@ -5,31 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
-import runpy
 import shutil
-import subprocess
+import statistics
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.charged import EXPECTED, PID, charged_kernel
+from helpers.interposed import Result, needs_interposer, run_supervised
+from helpers.waiting import waiting_kernel
 
-HERE = Path(__file__).parent
-CHARGED = runpy.run_path(str(HERE / "charged.py"))
-EXPECTED: dict[str, int | str] = CHARGED["EXPECTED"]
-PID: int = CHARGED["PID"]
+pytestmark = needs_interposer
 
 
-def on_waiting_tasks(
-    release: str, *command: str, timeout: float = 60
-) -> subprocess.CompletedProcess[str]:
+def on_waiting_tasks(release: str, *command: str) -> Result:
     """A command where every task reads 1 MB/s and waits for its disk half of the time."""
-    return subprocess.run(
-        [sys.executable, HERE / "waiting.py", release, *command],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    return run_supervised(command, waiting_kernel(release))
 
 
 # --- iotop-c of Debian 12: copies what it knows of the struct, with the headers of version 13
@@ -65,7 +56,7 @@ def test_iotop_c(release: str, reads: bool, swaps: bool, waits: bool) -> None:
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
-        "sleep 60 & pid=$!; iotop-c -b -n 2 -d 0.4 -P -p $pid; kill $pid",
+        "sleep 60 & pid=$!; iotop-c -b -n 2 -d 0.4 -P -p $pid; kill $pid; wait $pid",
     )  # fmt: skip
     rows = [match for line in finished.stdout.splitlines() if (match := ROW.match(line.strip()))]
     assert len(rows) == 2, finished.stdout + finished.stderr
@@ -98,7 +89,7 @@ def test_iotop(release: str, rows: int, reads: bool) -> None:
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
-        "sleep 60 & pid=$!; iotop -b -k -n 2 -d 0.4 -P -p $pid; kill $pid",
+        "sleep 60 & pid=$!; iotop -b -k -n 2 -d 0.4 -P -p $pid; kill $pid; wait $pid",
     )  # fmt: skip
     found = re.findall(
         r"^ *\d+ +\S+ +\S+ +([\d.]+) K/s.* sleep 60$", finished.stdout, re.MULTILINE
@@ -125,13 +116,7 @@ print(json.dumps(len(stats) if isinstance(stats, bytes) else {{
 
 def pyroute2(release: str) -> dict[str, int | str] | int:
     """What it makes of the struct: its members, or the length of bytes that it left alone."""
-    finished = subprocess.run(
-        [sys.executable, HERE / "charged.py", release, "0", sys.executable, "-c", SCRIPT],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    finished = run_supervised([sys.executable, "-c", SCRIPT], charged_kernel(release))
     assert finished.returncode == 0, finished.stderr
     seen: dict[str, int | str] | int = json.loads(finished.stdout)
     return seen
@@ -190,7 +175,7 @@ LoadPlugin csv
 LoadPlugin processes
 <Plugin processes>
   CollectDelayAccounting true
-  Process "sleep"
+  Process "{name}"
 </Plugin>
 """
 
@@ -202,18 +187,24 @@ LoadPlugin processes
 @pytest.mark.parametrize("release", ["5.18", "5.19", "6.3", "6.4", "6.18"])
 def test_collectd(release: str, tmp_path: Path) -> None:
     config = tmp_path / "collectd.conf"
-    config.write_text(CONFIG.format(directory=tmp_path, root=ROOT))
+    # A process of a name that nobody else has: collectd sums over all of that name.
+    sleep = tmp_path / f"waits{os.getpid()}"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", sleep)
+    config.write_text(CONFIG.format(directory=tmp_path, root=ROOT, name=sleep.name))
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
-        f"sleep 60 & pid=$!; timeout 1.5 {COLLECTD} -f -C {config}; kill $pid",
+        f"{sleep} 60 & pid=$!; timeout 1.5 {COLLECTD} -f -C {config}; kill $pid; wait $pid",
     )  # fmt: skip
-    rates = re.findall(r"processes-sleep/delay_rate-delay-blkio \S+ \S+:([\d.]+)", finished.stdout)
+    rates = re.findall(
+        rf"processes-{sleep.name}/delay_rate-delay-blkio \S+ \S+:([\d.]+)", finished.stdout
+    )
     refused = finished.stderr.count("ts_delay_by_tgid failed: Protocol error")
     if release in ("5.19", "6.3"):
         assert refused == 0
         assert rates
-        assert all(0.3 < float(rate) < 0.7 for rate in rates)
+        # One may be off when the machine is busy; half of the time it is.
+        assert 0.3 < statistics.median(map(float, rates)) < 0.7, rates
     else:
         assert refused > 0
         assert rates == []

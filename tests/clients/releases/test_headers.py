@@ -8,16 +8,17 @@ on an emulated kernel and must read every member back as it was charged.
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.charged import EXPECTED, PID, charged_kernel
+from helpers.interposed import Result, needs_interposer, run_supervised
 
 from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.credentials import Cred
 
 HERE = Path(__file__).parent
 VERSIONS: dict[int, dict[str, Any]] = {
@@ -27,10 +28,6 @@ VERSIONS: dict[int, dict[str, Any]] = {
 # __attribute__((aligned(8))) since version 4: include/linux/taskstats.h
 ALIGNED = {"cpu_count", "ac_sched", "ac_uid", "ac_etime", "ac_tgetime"}
 
-CHARGED = runpy.run_path(str(HERE / "charged.py"))
-EXPECTED: dict[str, int | str] = CHARGED["EXPECTED"]
-PID: int = CHARGED["PID"]
-
 # A release for each version; 12 was in none.
 RELEASE_OF = {
     1: "2.6.18", 2: "2.6.19", 3: "2.6.20", 4: "2.6.22", 5: "2.6.23", 6: "2.6.26", 7: "2.6.35",
@@ -38,7 +35,10 @@ RELEASE_OF = {
     17: "7.3",
 }  # fmt: skip
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+pytestmark = [
+    needs_interposer,
+    pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
+]
 
 
 def declaration(version: int) -> str:
@@ -81,16 +81,11 @@ def readers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     return built
 
 
-def run(release: str, *command: str | Path, uid: int = 0) -> subprocess.CompletedProcess[str]:
-    """A command on the charged kernel."""
-    return subprocess.run(
-        [sys.executable, HERE / "charged.py", release, str(uid), *command],
-        capture_output=True,
-        text=True,
-        errors="replace",  # a name read from the wrong place
-        timeout=60,
-        check=False,
-    )
+def run(release: str, *command: str | Path, uid: int = 0) -> Result:
+    """A command on the charged kernel, where it acts as user ``uid``."""
+    kernel = charged_kernel(release)
+    cred = Cred.for_ids(kernel.machine.init_user_ns, uid, uid)
+    return run_supervised(command, kernel, credentials=lambda _tid: cred)
 
 
 def members(text: str) -> dict[str, int | str]:

@@ -1,19 +1,12 @@
-"""Runs a command in an emulated kernel in which every task waits for its disk half of the time.
-
-    python waiting.py RELEASE[/ARCH] COMMAND...
+"""An emulated kernel in which every number is a task that waits for its disk half of the time.
 
 Nothing else is charged: no swapping, no waiting for a CPU, and a megabyte read each second.
 """
 
 from __future__ import annotations
 
-import sys
-
-import trio
-
-from netlink_emu.families import boot
+from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
-from netlink_emu.interpose.foreground import Foreground, end_like
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
@@ -37,16 +30,10 @@ class WaitingTasks(AnyTasks):
         return task
 
 
-def main(release: str, command: list[str]) -> None:
-    """Run it, and end as it ended."""
-    clock = RealClock()
-    machine = Machine(cpus=2, clock=clock, pid_max=4_194_304)
+def waiting_kernel(release: str) -> BootedKernel:
+    """A kernel of RELEASE or RELEASE/ARCH whose delay accounting is on, in real time."""
+    machine = Machine(cpus=2, clock=RealClock(), pid_max=4_194_304)
     machine.tasks.sources.append(WaitingTasks(machine))
     config = KernelConfig(task_delayacct=True)
     release, _, arch = release.partition("/")
-    kernel = boot(machine, profile_for(release, arch=arch or "x86_64", config=config))
-    end_like(trio.run(Foreground(kernel, command).run))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    return boot(machine, profile_for(release, arch=arch or "x86_64", config=config))

@@ -8,12 +8,7 @@ The clock stands still, so that every figure is known: EXPECTED, for the members
 
 from __future__ import annotations
 
-import sys
-
-import trio
-
 from netlink_emu.families import BootedKernel, boot
-from netlink_emu.interpose.foreground import Foreground, end_like
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.accounting import DELAYS, Mm
@@ -79,7 +74,7 @@ for number, kind in enumerate(NAMES, 1):
 
 
 def charged_kernel(release: str) -> BootedKernel:
-    """A kernel whose delay accounting is on, with the task."""
+    """A kernel of RELEASE or RELEASE/ARCH whose delay accounting is on, with the task."""
     release, _, arch = release.partition("/")
     clock = VirtualClock(realtime_ns=(REALTIME - AGE) * NSEC_PER_SEC)
     machine = Machine(cpus=4, clock=clock)
@@ -102,14 +97,3 @@ def charged_kernel(release: str) -> BootedKernel:
             task.charge(**{f"{name}_delay": milliseconds / 1000})
     clock.advance(AGE)
     return kernel
-
-
-def main(release: str, uid: int, command: list[str]) -> None:
-    """Run it, and end as it ended."""
-    kernel = charged_kernel(release)
-    cred = Cred.for_ids(kernel.machine.init_user_ns, uid, uid)
-    end_like(trio.run(Foreground(kernel, command, credentials=lambda _tid: cred).run))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
