@@ -49,7 +49,10 @@ class Cgroup:
         task.cgroups = (*others, self)
 
     def root(self) -> Cgroup:
-        return self if self.parent is None else self.parent.root()
+        top = self
+        while top.parent is not None:
+            top = top.parent
+        return top
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container
 from typing import Final
 
@@ -53,6 +54,7 @@ class UserNamespace:
 
 
 OVERFLOW_ID: Final = 65534
+_RESERVED_PIDS: Final = 300  # of what starts at boot: RESERVED_PIDS of kernel/pid.c
 
 
 class PidNamespace:
@@ -68,12 +70,17 @@ class PidNamespace:
         return self.parent is None
 
     def next_nr(self, taken: Container[int], pid_max: int) -> int:
-        """The next free number, counting up and round again from 300 as alloc_pid() does."""
-        nr = self._last + 1
-        while nr in taken or nr >= pid_max:
-            nr = 300 if nr >= pid_max else nr + 1
-        self._last = nr
-        return nr
+        """The next free number, counting up and round again from 300 as alloc_pid() does.
+
+        Raises ValueError when there is none, where fork(2) gives EAGAIN.
+        """
+        first = self._last + 1
+        lowest = _RESERVED_PIDS if first > _RESERVED_PIDS else 1
+        for nr in itertools.chain(range(first, pid_max), range(lowest, min(first, pid_max))):
+            if nr not in taken:
+                self._last = nr
+                return nr
+        raise ValueError(f"no number is free: pid_max is {pid_max}")
 
 
 class NetNamespace:

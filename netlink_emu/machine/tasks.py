@@ -103,9 +103,11 @@ class TaskTable:
                     raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
                 numbers[ns] = pid
             else:
-                nr = ns.next_nr(taken, self.pid_max)
+                nr = first = ns.next_nr(taken, self.pid_max)
                 while ns.is_init and any(source.occupies(nr) for source in self.sources):
                     nr = ns.next_nr(taken, self.pid_max)
+                    if nr == first:
+                        raise ValueError(f"no number is free: pid_max is {self.pid_max}")
                 numbers[ns] = nr
             ns = ns.parent
         return tuple(numbers.items())
