@@ -103,14 +103,16 @@ class TaskTable:
                     raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
                 numbers[ns] = pid
             else:
-                nr = first = ns.next_nr(taken, self.pid_max)
-                while ns.is_init and any(source.occupies(nr) for source in self.sources):
-                    nr = ns.next_nr(taken, self.pid_max)
-                    if nr == first:
-                        raise ValueError(f"no number is free: pid_max is {self.pid_max}")
-                numbers[ns] = nr
+                numbers[ns] = self._next_nr(ns, taken)
             ns = ns.parent
         return tuple(numbers.items())
+
+    def _next_nr(self, ns: PidNamespace, taken: dict[int, Task]) -> int:
+        for _ in range(self.pid_max):
+            nr = ns.next_nr(taken, self.pid_max)
+            if not (ns.is_init and any(source.occupies(nr) for source in self.sources)):
+                return nr
+        raise ValueError(f"no number is free: pid_max is {self.pid_max}")
 
     def _register(self, task: Task) -> Task:
         for ns, nr in task.numbers:
