@@ -40,6 +40,8 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
         if kernel.profile.cgroup_bad_fd_ebadf:
             raise NetlinkError(EBADF)
         return
+    if file.identity in kernel.machine.stand_ins:
+        file = File(cgroup=kernel.machine.stand_ins[file.identity])
     counts = cgroupstats_build(file, removed_is_enoent=kernel.profile.cgroup_removed_enoent)
     order = kernel.profile.arch.order
     record = cgroupstats.CGROUPSTATS[order].pack(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Final
 
 from netlink_emu.host.tasks import parse_stat
@@ -28,12 +29,15 @@ def file_of(pid: int, fd: int, proc: Path = Path("/proc")) -> File | None:
     where = proc / str(pid) / "fd" / str(fd)
     try:
         flags = _open_flags(proc / str(pid) / "fdinfo" / str(fd))
-        is_directory = where.is_dir()
+        status = where.stat()
     except (OSError, ValueError):
         return None
-    if is_directory and _on_cgroup_v1(proc, where):
-        return File(counts=_count(proc, where), o_path=bool(flags & _O_PATH))
-    return File(o_path=bool(flags & _O_PATH))
+    file = File(o_path=bool(flags & _O_PATH))
+    if S_ISDIR(status.st_mode):
+        file.identity = status.st_dev, status.st_ino
+        if _on_cgroup_v1(proc, where):
+            file.counts = _count(proc, where)
+    return file
 
 
 def _open_flags(fdinfo: Path) -> int:

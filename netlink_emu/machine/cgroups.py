@@ -61,11 +61,13 @@ class File:
 
     ``cgroup`` is set for a directory of a cgroup v1 hierarchy; ``o_path`` for descriptors opened
     with O_PATH, which fdget() does not find. ``counts`` answers for a host's real cgroup.
+    ``identity`` is (st_dev, st_ino) of a directory of the host, see Machine.stand_ins.
     """
 
     cgroup: Cgroup | None = None
     o_path: bool = False
     counts: CgroupCounts | None = None
+    identity: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)

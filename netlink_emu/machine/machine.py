@@ -47,6 +47,8 @@ class Machine:
         self.init_pid_ns: Final = PidNamespace()
         self.init_net: Final = NetNamespace(self.init_user_ns, is_init=True)
         self.cgroups: Final = Cgroup()
+        # Cgroups by (st_dev, st_ino) of a directory of the host that stands for each.
+        self.stand_ins: Final[dict[tuple[int, int], Cgroup]] = {}
         self.tasks: Final = TaskTable(
             init_cred=Cred(self.init_user_ns),
             init_net=self.init_net,
