@@ -10,7 +10,6 @@ from netlink_emu.families import BootedKernel
 from netlink_emu.interpose import fds
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.bpf_filter import build_filter
-from netlink_emu.interpose.clients import FileResolver
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.credentials import Cred
@@ -22,7 +21,6 @@ def start_interposed(
     argv: Sequence[str],
     *,
     cred: Cred,
-    files: FileResolver,
     ended: Callable[[], None],
     env: Mapping[str, str] | None,
     cwd: str | os.PathLike[str] | None,
@@ -44,7 +42,6 @@ def start_interposed(
         launched.listener,
         high=high,
         credentials=lambda _tid: cred,
-        files=files,
         pending=launched.pending,
     )
     return ClientProcess(launched.value, argv, supervisor.summary, ended), supervisor

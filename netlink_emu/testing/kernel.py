@@ -451,7 +451,6 @@ class EmulatedKernel:
             self.kernel,
             [os.fspath(arg) for arg in argv],
             cred=self._cred(),
-            files=self.cgroups.file_of,
             ended=self._waiting.notify,
             env=env,
             cwd=cwd,

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from netlink_emu.host.cgroups import file_of
 from netlink_emu.machine import acts
-from netlink_emu.machine.cgroups import Cgroup, File
+from netlink_emu.machine.cgroups import Cgroup
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -92,9 +91,9 @@ class CgroupsHandle:
 
     def __init__(self, kernel: BootedKernel, call: Call) -> None:
         self._root: Final = kernel.machine.cgroups
+        self._stand_ins: Final = kernel.machine.stand_ins
         self.call: Final = call
         self._directory: tempfile.TemporaryDirectory[str] | None = None
-        self._by_identity: dict[tuple[int, int], Cgroup] = {}
         self._top: CgroupHandle | None = None
 
     @property
@@ -113,20 +112,9 @@ class CgroupsHandle:
         """Have a real directory stand for a cgroup."""
         path.mkdir(exist_ok=True)
         status = path.stat()
-        self._by_identity[status.st_dev, status.st_ino] = cgroup
+        identity = status.st_dev, status.st_ino
+        self.call(lambda: self._stand_ins.update({identity: cgroup}))
         return CgroupHandle(self, cgroup, path)
-
-    def file_of(self, pid: int, fd: int) -> File | None:
-        """What a client's descriptor refers to: one of these cgroups, or what the host knows."""
-        file = file_of(pid, fd)
-        if file is None or not self._by_identity:
-            return file
-        try:
-            status = Path(f"/proc/{pid}/fd/{fd}").stat()
-        except OSError:
-            return file
-        cgroup = self._by_identity.get((status.st_dev, status.st_ino))
-        return file if cgroup is None else File(cgroup=cgroup, o_path=file.o_path)
 
     def close(self) -> None:
         """Remove the directories."""
