@@ -39,14 +39,20 @@ class TaskChoice(enum.StrEnum):
 
 
 ReleaseOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--release", "-r", metavar="RELEASE", help="Kernel to emulate: 2.6.35, 5.10, 6.1.192..."
+        "--release", "-r", metavar="RELEASE",
+        help="Kernel to emulate: 2.6.35, 5.10, 6.1.192...; by default the scenario's, or "
+        f"{DEFAULT_RELEASE}.",
     ),
-]
+]  # fmt: skip
 ArchOption = Annotated[
     str | None,
-    typer.Option("--arch", metavar="ARCH", help="Its architecture; by default this machine's."),
+    typer.Option(
+        "--arch",
+        metavar="ARCH",
+        help="Its architecture; by default the scenario's, or this machine's.",
+    ),
 ]
 CpusOption = Annotated[
     int | None,
@@ -112,7 +118,7 @@ def _place(path: Path, exc: ScenarioError) -> str:
 
 def build_sandbox(
     *,
-    release: str = DEFAULT_RELEASE,
+    release: str | None = None,
     arch: str | None = None,
     cpus: int | None = None,
     tasks: TaskChoice = TaskChoice.NONE,
@@ -120,10 +126,11 @@ def build_sandbox(
     speed: float = 1.0,
     config: Sequence[str] | None = None,
 ) -> Sandbox:
-    """Boot the kernel that these options describe; raises UserError."""
+    """Boot the kernel that these options describe, or else the scenario; raises UserError."""
     script = read_scenario(scenario) if scenario is not None else None
-    if cpus is None and script is not None:
-        cpus = script.cpus
+    settings = [*(script.config if script else ()), *(config or ())]
+    if script is not None:
+        cpus, release, arch = cpus or script.cpus, release or script.release, arch or script.arch
     cpus = cpus or os.sysconf("SC_NPROCESSORS_CONF")
     if not 0 < speed <= 1e6:
         raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
@@ -136,15 +143,17 @@ def build_sandbox(
         pid_max=_host_pid_max() if tasks is TaskChoice.HOST else default.pid_max,
     )
     try:
-        chosen = configure(parse_settings(config or ()), chosen)
-        profile = profile_for(release, arch=arch or os.uname().machine, config=chosen)
+        chosen = configure(parse_settings(settings), chosen)
+        profile = profile_for(
+            release or DEFAULT_RELEASE, arch=arch or os.uname().machine, config=chosen
+        )
     except (ConfigError, UnknownReleaseError, UnknownArchError) as exc:
         raise UserError(str(exc)) from exc
     if cpus > chosen.nr_cpus:
         raise UserError(f"a kernel with nr_cpus={chosen.nr_cpus} does not run on {cpus} CPUs")
     machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=chosen.pid_max)
     if tasks is TaskChoice.HOST:
-        machine.tasks.sources.append(HostTasks(machine))
+        machine.tasks.sources.append(HostTasks(machine, profile=profile))
     elif tasks is TaskChoice.ANY:
         machine.tasks.sources.append(AnyTasks(machine))
     kernel = boot(machine, profile)

@@ -10,7 +10,6 @@ import typer
 
 from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.options import (
-    DEFAULT_RELEASE,
     ArchOption,
     ConfigOption,
     CpusOption,
@@ -38,7 +37,7 @@ def run(
     command: Annotated[
         list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
     ],
-    release: ReleaseOption = DEFAULT_RELEASE,
+    release: ReleaseOption = None,
     arch: ArchOption = None,
     cpus: CpusOption = None,
     tasks: TasksOption = TaskChoice.HOST,
@@ -52,6 +51,13 @@ def run(
             help="Let the command use io_uring, by which netlink sockets escape.",
         ),
     ] = False,
+    live_exits: Annotated[
+        bool,
+        typer.Option(
+            "--live-exits/--no-live-exits",
+            help="With --tasks host: tell listeners of the ends of what runs here.",
+        ),
+    ] = True,
     summary: Annotated[
         bool,
         typer.Option("--summary", help="Say on stderr at the end what the command did."),
@@ -86,6 +92,7 @@ def run(
         command,
         companion=None if timeline is None else partial(_play, timeline, sandbox.clock),
         allow_io_uring=allow_io_uring,
+        live_exits=live_exits and tasks is TaskChoice.HOST,
     )
     try:
         finished = foreground.run()

@@ -14,7 +14,6 @@ import typer
 
 from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.options import (
-    DEFAULT_RELEASE,
     ArchOption,
     ConfigOption,
     CpusOption,
@@ -50,7 +49,7 @@ def serve(
             "--socket", metavar="PATH", help="The socket; its directory must be private."
         ),
     ],
-    release: ReleaseOption = DEFAULT_RELEASE,
+    release: ReleaseOption = None,
     arch: ArchOption = None,
     cpus: CpusOption = None,
     tasks: TasksOption = TaskChoice.NONE,

@@ -149,12 +149,17 @@ class TaskPlan:
 class Scenario:
     """A parsed scenario. What is None is left to others.
 
-    ``task_delayacct`` is the sysctl of that name: whether delays are accounted.
+    ``release``, ``arch`` and ``config`` (``key=value`` texts) describe the kernel, as the options
+    of the command line do. ``task_delayacct`` is the sysctl of that name: whether delays are
+    accounted.
     """
 
     tasks: tuple[TaskPlan, ...] = ()
     cpus: int | None = None
     task_delayacct: bool | None = None
+    release: str | None = None
+    arch: str | None = None
+    config: tuple[str, ...] = ()
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -171,9 +176,11 @@ def parse_scenario(text: str) -> Scenario:
     cpus = root.integer("cpus", None, least=1, most=4096)
     tasks = tuple(_task(table, cpus) for table in root.tables("task"))
     delayacct = root.boolean("task_delayacct", default=None)
+    release, arch = root.string("release", None), root.string("arch", None)
+    config = root.table("config", required=False).settings()
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus, delayacct)
+    return Scenario(tasks, cpus, delayacct, release, arch, config)
 
 
 def _check_parents(tasks: tuple[TaskPlan, ...]) -> None:

@@ -138,8 +138,8 @@ class Table:
         value: bool | B = self._get(key, bool, default)
         return value
 
-    def table(self, key: str) -> Table:
-        return Table(self._get(key, dict, _REQUIRED), self._at(key))
+    def table(self, key: str, *, required: bool = True) -> Table:
+        return Table(self._get(key, dict, _REQUIRED if required else {}), self._at(key))
 
     def tables(self, key: str) -> list[Table]:
         """An array of tables; its elements' paths count from 0."""
@@ -148,6 +148,18 @@ class Table:
             if not isinstance(value, dict):
                 self.refuse(f"{key}[{index}]", f"must be a table, found {value!r}")
         return [Table(value, f"{self._at(key)}[{index}]") for index, value in enumerate(values)]
+
+    def settings(self) -> tuple[str, ...]:
+        """All keys of this table as ``key=value``, whose meaning others know."""
+        texts = []
+        for key, value in self._values.items():
+            self._known.append(key)
+            if isinstance(value, bool):
+                value = "on" if value else "off"
+            elif not isinstance(value, int | str):
+                self.refuse(key, f"must be a number, a string, true or false, found {value!r}")
+            texts.append(f"{key}={value}")
+        return tuple(texts)
 
     def done(self) -> None:
         """Refuse unknown keys: a misspelt one would silently do nothing."""

@@ -105,3 +105,34 @@ def test_wrong_configurations(settings: list[str], problem: str) -> None:
     with pytest.raises(UserError) as caught:
         build_sandbox(cpus=8, config=settings)
     assert str(caught.value) == problem
+
+
+def test_a_scenario_describes_the_kernel_and_options_come_first(tmp_path: Path) -> None:
+    scenario = tmp_path / "old.toml"
+    scenario.write_text(
+        'release = "2.6.35"\narch = "mips64"\n[config]\nrmem_max = 65536\ntaskstats = false\n'
+    )
+    profile = build_sandbox(scenario=scenario).kernel.profile
+    assert (profile.release, profile.arch.name) == ("2.6.35", "mips64")
+    assert (profile.config.rmem_max, profile.config.taskstats) == (65536, False)
+    other = build_sandbox(
+        scenario=scenario, release="5.10", arch="x86_64", config=["taskstats=on"]
+    ).kernel.profile
+    assert (other.release, other.arch.name) == ("5.10", "x86_64")
+    assert (other.config.rmem_max, other.config.taskstats) == (65536, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('release = "9.9"', "9.9"),
+        ("[config]\nrmem_max = 1.5", "config.rmem_max"),
+        ("[config]\nnothing = 1", "nothing"),
+        ("config = 3", "config"),
+    ],
+)
+def test_a_scenario_that_describes_no_kernel(tmp_path: Path, text: str, sentence: str) -> None:
+    scenario = tmp_path / "bad.toml"
+    scenario.write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        build_sandbox(scenario=scenario)
