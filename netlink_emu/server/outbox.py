@@ -47,12 +47,10 @@ _DONTWAIT: Final = int(MSG_DONTWAIT)
 
 
 class Outcome(enum.Enum):
-    """What became of one datagram."""
+    """What became of the datagrams for a client."""
 
     SENT = enum.auto()
-    CLIENT_FULL = enum.auto()
-    OWN_FULL = enum.auto()
-    HELD = enum.auto()
+    LATER = enum.auto()
     GONE = enum.auto()
 
 
@@ -110,18 +108,12 @@ class Outbox(Generic[C]):
         account = self._accounts.get(client)
         if account is None:
             account = self._accounts[client] = Account(client)
-        queue, take = client.sock.receive_queue, client.sock.take_datagram
-        while queue:
-            outcome = self._send(account, queue[0].data)
-            if outcome is Outcome.GONE:
-                self._gone(client)
-                return
-            if outcome is not Outcome.SENT:
-                self.backlog.setdefault(client, account)
-                return
-            take()
-            account.delay = FIRST_RETRY
-        if self.backlog:
+        outcome = self._send(account)
+        if outcome is Outcome.LATER:
+            self.backlog.setdefault(client, account)
+        elif outcome is Outcome.GONE:
+            self._gone(client)
+        elif self.backlog:
             self.backlog.pop(client, None)
 
     def forget(self, client: C) -> None:
@@ -143,24 +135,30 @@ class Outbox(Generic[C]):
         count: int = struct.unpack("=i", fcntl.ioctl(self._sock, SIOCOUTQ, bytes(4)))[0]
         return count
 
-    def _send(self, account: Account[C], datagram: bytes, *, probing: bool = False) -> Outcome:
-        cost = alloc_truesize(len(datagram))
-        if account.unread + cost > self._narrow and not probing and self._exceeds(account, cost):
-            return Outcome.HELD
-        try:
-            self._sendto(datagram, _DONTWAIT, account.client.address)
-        except BlockingIOError:
-            # sock_alloc_send_pskb() waits only while wmem_alloc >= sndbuf; else it is the peer.
-            full = self.unread() >= self._sndbuf
-            return Outcome.OWN_FULL if full else Outcome.CLIENT_FULL
-        except OSError as exc:
-            if exc.errno in (errno.ENOBUFS, errno.ENOMEM):
-                return Outcome.OWN_FULL
-            # ECONNREFUSED, ENOENT: closed. EPERM: connected elsewhere. EACCES, EPROTOTYPE...:
-            # the name leads to something else. To the kernel, nobody is there.
-            return Outcome.GONE
-        account.unread += cost
-        self._counters.datagrams_out += 1
+    def _send(self, account: Account[C], *, probing: bool = False) -> Outcome:
+        """Send all that is queued for a client; when probing, the first, whatever its window."""
+        sock, address = account.client.sock, account.client.address
+        queue, narrow, sendto = sock.receive_queue, self._narrow, self._sendto
+        while queue:
+            datagram = queue[0].data
+            cost = alloc_truesize(len(datagram))
+            if account.unread + cost > narrow and not probing and self._exceeds(account, cost):
+                return Outcome.LATER
+            try:
+                sendto(datagram, _DONTWAIT, address)
+            except OSError as exc:
+                # EAGAIN: the client's queue is full, or our own send buffer.
+                if exc.errno in (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM):
+                    return Outcome.LATER
+                # ECONNREFUSED, ENOENT: closed. EPERM: connected elsewhere. EACCES, EPROTOTYPE...:
+                # the name leads to something else. To the kernel, nobody is there.
+                return Outcome.GONE
+            account.unread += cost
+            self._counters.datagrams_out += 1
+            sock.take_datagram()
+            if probing:
+                break
+            account.delay = FIRST_RETRY
         return Outcome.SENT
 
     def _exceeds(self, account: Account[C], cost: int) -> bool:
@@ -229,8 +227,7 @@ class Outbox(Generic[C]):
                 break
         else:
             return
-        if self._send(account, client.sock.receive_queue[0].data, probing=True) is Outcome.SENT:
-            client.sock.take_datagram()
+        if self._send(account, probing=True) is Outcome.SENT:
             self._probe = account, self._last_unread, now
         # Last in turn from now on.
         self.backlog[client] = self.backlog.pop(client)
