@@ -172,6 +172,10 @@ def parse_scenario(text: str) -> Scenario:
             raise ScenarioError(str(exc)) from exc
         message = str(exc)[: found.start()]
         raise ScenarioError(message, line=int(found[1]), column=int(found[2])) from exc
+    except RecursionError as exc:
+        raise ScenarioError("tables or arrays stand too deep in one another") from exc
+    except ValueError as exc:  # of thousands of digits
+        raise ScenarioError("a number is too long") from exc
     root = Table(document, "")
     cpus = root.integer("cpus", None, least=1, most=4096)
     tasks = tuple(_task(table, cpus) for table in root.tables("task"))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import re
 from typing import Any, Final, NoReturn, TypeVar, overload
 
 from netlink_emu.machine.clock import NSEC_PER_SEC
+
+_MOST_SECONDS: Final = 10**9  # 31 years
+_MOST_SHOWN: Final = 60
+# What TOML takes without quotes, and the index of an array's element.
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(\[[0-9]+\])?")
 
 T = TypeVar("T")
 B = TypeVar("B", bool, None)
@@ -73,7 +78,8 @@ class Table:
         raise ScenarioError(message, path=self._at(key))
 
     def _at(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+        name = key if _BARE_KEY.fullmatch(key) else _shown(key)
+        return f"{self.path}.{name}" if self.path else name
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
         self._known.append(key)
@@ -81,10 +87,17 @@ class Table:
             if default is _REQUIRED:
                 raise ScenarioError(f"the key {key!r} is missing", path=self.path)
             return default
-        value = self._values[key]
+        value = self._checked(key)
         # TOML's true is Python's bool, which is an int to isinstance().
         if type(value) is not kind and not (kind is float and type(value) is int):
-            self.refuse(key, f"must be {_KINDS[kind]}, found {value!r}")
+            self.refuse(key, f"must be {_KINDS[kind]}, found {_shown(value)}")
+        return value
+
+    def _checked(self, key: str) -> Any:
+        """The value; TOML's whole numbers have 64 bits, Python's reader takes any."""
+        value = self._values[key]
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            self.refuse(key, "has more than the 64 bits of a whole number")
         return value
 
     @overload
@@ -120,8 +133,8 @@ class Table:
             assert not isinstance(default, _Required)
             return default
         value: float = self._get(key, float, _REQUIRED)
-        if not math.isfinite(value) or value < 0:
-            self.refuse(key, f"must be 0 or more seconds, found {value}")
+        if not 0 <= value <= _MOST_SECONDS:  # nor is nan
+            self.refuse(key, f"must be between 0 and {_MOST_SECONDS} seconds, found {value}")
         return round(value * NSEC_PER_SEC)
 
     @overload
@@ -146,18 +159,21 @@ class Table:
         values: list[Any] = self._get(key, list, [])
         for index, value in enumerate(values):
             if not isinstance(value, dict):
-                self.refuse(f"{key}[{index}]", f"must be a table, found {value!r}")
+                self.refuse(f"{key}[{index}]", f"must be a table, found {_shown(value)}")
         return [Table(value, f"{self._at(key)}[{index}]") for index, value in enumerate(values)]
 
     def settings(self) -> tuple[str, ...]:
         """All keys of this table as ``key=value``, whose meaning others know."""
         texts = []
-        for key, value in self._values.items():
+        for key in self._values:
             self._known.append(key)
+            value = self._checked(key)
             if isinstance(value, bool):
                 value = "on" if value else "off"
             elif not isinstance(value, int | str):
-                self.refuse(key, f"must be a number, a string, true or false, found {value!r}")
+                self.refuse(
+                    key, f"must be a number, a string, true or false, found {_shown(value)}"
+                )
             texts.append(f"{key}={value}")
         return tuple(texts)
 
@@ -166,6 +182,15 @@ class Table:
         for key in self._values:
             if key not in self._known:
                 self.refuse(key, f"unknown key; known are {', '.join(sorted(self._known))}")
+
+
+def _shown(value: object) -> str:
+    """A value in a message: not more of it than helps to find it."""
+    try:
+        text = repr(value)
+    except ValueError:  # it holds a number of thousands of digits
+        return f"a long {type(value).__name__}"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def signal_number(table: Table) -> int:

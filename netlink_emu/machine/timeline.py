@@ -63,14 +63,15 @@ class Timeline:
         """The machine's monotonic time at which something happens next, None when all is over."""
         return self._queue[0][0] if self._queue else None
 
-    def run_due(self) -> int:
-        """Do all that is due by the machine's clock; returns how many things that were.
+    def run_due(self, most: int | None = None) -> int:
+        """Do what is due by the machine's clock; returns how many things that were.
 
-        Raises ScenarioError when a step cannot be done, with its path in the file.
+        Not more than ``most``: a scenario may ask for more than can be done in its time. Raises
+        ScenarioError when a step cannot be done, with its path in the file.
         """
         count = 0
         now = self._machine.clock.monotonic_ns()
-        while self._queue and self._queue[0][0] <= now:
+        while self._queue and self._queue[0][0] <= now and count != most:
             when_ns, _rank, _order, path, do = heapq.heappop(self._queue)
             try:
                 do(when_ns)

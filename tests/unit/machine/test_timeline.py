@@ -229,3 +229,20 @@ def test_a_cpu_that_the_machine_lacks_is_named_with_its_path() -> None:
     stage = Stage('[[task]]\ncomm = "a"\ncpu = 4')
     with pytest.raises(ScenarioError, match=r"^task\[0\]: CPU 4 is not possible"):
         stage.play(0)
+
+
+def test_not_more_at_a_time_than_asked_for() -> None:
+    stage = Stage('[[task]]\ncomm = "x"\nevery = 1e-9\ntimeline = [{ at = 0, exit = 0 }]')
+    stage.clock.advance_ns(1000)
+    assert [stage.timeline.run_due(100) for _ in range(3)] == [100, 100, 100]
+    assert len(stage.exits) == 150
+    assert stage.timeline.run_due() == 2002 - 300  # a start and an exit at each of 1001 times
+
+
+def test_more_tasks_than_there_are_numbers() -> None:
+    stage = Stage(
+        '[[task]]\ncomm = "x"\nevery = 1e-9\ntimeline = [{ at = 1, exit = 0 }]',
+    )
+    stage.clock.advance_ns(40_000)
+    with pytest.raises(ScenarioError, match=r"task\[0\]: no number is free: pid_max is 32768"):
+        stage.timeline.run_due()
