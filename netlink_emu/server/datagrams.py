@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
 from typing import Final
@@ -35,9 +36,7 @@ class Client:
         self.sock: Final = sock
         self.identity: Final = _identity(address)
         self._owner = owner
-
-    def flush(self) -> None:
-        self._owner.outbox.flush(self)
+        self.flush: Final = partial(owner.outbox.flush, self)
 
     def answer(self, datagram: bytes) -> None:
         self._owner.outbox.answer(self, datagram)

@@ -46,10 +46,9 @@ MOST_TRUST: Final = 4
 _DONTWAIT: Final = int(MSG_DONTWAIT)
 
 
-class Outcome(enum.Enum):
-    """What became of the datagrams for a client."""
+class Failure(enum.Enum):
+    """Why not all datagrams for a client were sent."""
 
-    SENT = enum.auto()
     LATER = enum.auto()
     GONE = enum.auto()
 
@@ -108,13 +107,14 @@ class Outbox(Generic[C]):
         account = self._accounts.get(client)
         if account is None:
             account = self._accounts[client] = Account(client)
-        outcome = self._send(account)
-        if outcome is Outcome.LATER:
+        failure = self._send(account)
+        if failure is None:
+            if self.backlog:
+                self.backlog.pop(client, None)
+        elif failure is Failure.LATER:
             self.backlog.setdefault(client, account)
-        elif outcome is Outcome.GONE:
+        else:
             self._gone(client)
-        elif self.backlog:
-            self.backlog.pop(client, None)
 
     def forget(self, client: C) -> None:
         """The client is gone."""
@@ -135,31 +135,35 @@ class Outbox(Generic[C]):
         count: int = struct.unpack("=i", fcntl.ioctl(self._sock, SIOCOUTQ, bytes(4)))[0]
         return count
 
-    def _send(self, account: Account[C], *, probing: bool = False) -> Outcome:
+    def _send(self, account: Account[C], *, probing: bool = False) -> Failure | None:
         """Send all that is queued for a client; when probing, the first, whatever its window."""
-        sock, address = account.client.sock, account.client.address
-        queue, narrow, sendto = sock.receive_queue, self._narrow, self._sendto
+        sock, sendto = account.client.sock, self._sendto
+        queue = sock.receive_queue
         while queue:
             datagram = queue[0].data
             cost = alloc_truesize(len(datagram))
-            if account.unread + cost > narrow and not probing and self._exceeds(account, cost):
-                return Outcome.LATER
+            if (
+                account.unread + cost > self._narrow
+                and not probing
+                and self._exceeds(account, cost)
+            ):
+                return Failure.LATER
             try:
-                sendto(datagram, _DONTWAIT, address)
+                sendto(datagram, _DONTWAIT, account.client.address)
             except OSError as exc:
                 # EAGAIN: the client's queue is full, or our own send buffer.
                 if exc.errno in (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM):
-                    return Outcome.LATER
+                    return Failure.LATER
                 # ECONNREFUSED, ENOENT: closed. EPERM: connected elsewhere. EACCES, EPROTOTYPE...:
                 # the name leads to something else. To the kernel, nobody is there.
-                return Outcome.GONE
+                return Failure.GONE
             account.unread += cost
             self._counters.datagrams_out += 1
             sock.take_datagram()
             if probing:
                 break
             account.delay = FIRST_RETRY
-        return Outcome.SENT
+        return None
 
     def _exceeds(self, account: Account[C], cost: int) -> bool:
         """Whether ``cost`` more is beyond the window. One datagram is always within."""
@@ -227,7 +231,7 @@ class Outbox(Generic[C]):
                 break
         else:
             return
-        if self._send(account, probing=True) is Outcome.SENT:
+        if self._send(account, probing=True) is None:
             self._probe = account, self._last_unread, now
         # Last in turn from now on.
         self.backlog[client] = self.backlog.pop(client)

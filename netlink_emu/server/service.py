@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -86,7 +85,7 @@ class Service:
         self._policy: Final = policy
         self._on_ready: Final = on_ready
         self._sweep: Final = sweep
-        self._ready: deque[Peer] = deque()
+        self._ready: dict[Peer, None] = {}  # in the order in which they became so
         self._receiving = False
         self._currents: dict[Ucred, Current] = {}
 
@@ -114,14 +113,14 @@ class Service:
 
     def serve(self, peer: Peer) -> None:
         """From now on, flush the peer whenever its socket has something."""
-        ready, append = self._ready, self._ready.append
+        ready = self._ready
 
         def data_ready(_sock: NetlinkSock) -> None:
             # What a client's own request causes is flushed when it was handled; and there is
             # no need to say twice that something is to be flushed.
             if not ready and not self._receiving:
                 self._on_ready()
-            append(peer)
+            ready[peer] = None
 
         peer.sock.data_ready = data_ready
 
@@ -150,8 +149,12 @@ class Service:
 
     def flush(self) -> None:
         """Have all peers send on what is new for them."""
-        while self._ready:
-            self._ready.popleft().flush()
+        ready = self._ready
+        while ready:
+            peers = [*ready]
+            ready.clear()
+            for peer in peers:
+                peer.flush()
 
     def _hello(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
         hello = decode_hello(datagram)
