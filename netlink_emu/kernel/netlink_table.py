@@ -172,6 +172,10 @@ class Netlink:
         """netlink_broadcast() of a user's message, which ``portid`` does not get twice."""
         self._broadcast(sender.net, sender.protocol, skb, group, {sender.portid, portid})
 
+    def has_listeners(self, net: NetNamespace, protocol: int, group: int) -> bool:
+        """netlink_has_listeners(): whether anybody would hear a message to the group."""
+        return any(sk.groups >> (group - 1) & 1 for sk in self._mc_lists.get((net, protocol), ()))
+
     def broadcast_from_kernel(
         self, net: NetNamespace, protocol: int, data: bytes, group: int
     ) -> None:
