@@ -73,7 +73,7 @@ class Clients:
             client = None
         if client is None:
             client = self._new(address, ucred)
-        else:
+        elif self.outbox.backlog:
             self.outbox.heard_from(client)
         self._service.receive(client, ucred, datagram)
         self.note_backlog()
