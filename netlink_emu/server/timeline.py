@@ -18,7 +18,8 @@ BATCH: Final = 64
 async def play(timeline: Timeline, clock: RealClock) -> None:
     """Do each thing when the machine's clock says so; returns when there is nothing more to do.
 
-    A scenario that asks for too much lags, and holds nobody else up. Raises ScenarioError when a step cannot be done.
+    A scenario that asks for too much lags, and holds nobody else up. Raises ScenarioError when a
+    step cannot be done.
     """
     while timeline.next_ns is not None:
         await trio.sleep(clock.seconds_until(timeline.next_ns))
