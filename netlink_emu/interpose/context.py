@@ -124,9 +124,8 @@ class Context:
     # --- time
 
     def tick(self) -> None:
-        """Look after the calls that wait: time-outs, signals, threads that were killed."""
+        """Look after the calls that wait: signals, room elsewhere, threads that were killed."""
         self.waiting.sweep()
-        self.waiting.expire(time.monotonic())
         self.waiting.poll()
         self.waiting.interrupt()
         self.settle_dumps()

@@ -52,6 +52,12 @@ class Dispatcher:
         except ClientSealed:
             context.summary.sealed += 1
             self._serve_sealed(trap)
+        except OSError as exc:
+            if exc.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            # Our own descriptors are used up; those that are merely remembered can go.
+            context.clients.close()
+            listener.answer(trap.id, error=errno.ENFILE)
         else:
             if outcome is Outcome.PASS:
                 listener.let_pass(trap.id)

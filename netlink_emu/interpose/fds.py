@@ -30,6 +30,12 @@ def open_files_limit() -> int:
     return _HIGH * 2 if soft == resource.RLIM_INFINITY else soft
 
 
+def raise_our_limit() -> None:
+    """Every emulated socket takes one descriptor of ours, every waiting call two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def free_number(tid: int, at_least: int) -> int:
     """The lowest number from ``at_least`` on that the client has not in use.
 

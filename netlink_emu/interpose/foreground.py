@@ -25,6 +25,9 @@ from netlink_emu.interpose.summary import Summary
 
 if TYPE_CHECKING:
     from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.interpose.errands import Errands
+    from netlink_emu.interpose.live import LiveExits
+    from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.kernel.kernel import Kernel
 
 # Not among them: what cannot be caught, what a fault of our own raises, what Python ignores
@@ -62,7 +65,8 @@ class Foreground:
     """One command and its emulated kernel; see :meth:`run`.
 
     ``companion`` runs beside the clients' calls for as long as there are clients: what happens
-    in the emulated machine by itself.
+    in the emulated machine by itself. With ``live_exits`` the ends of clients happen there, too:
+    the machine must have the host's tasks.
     """
 
     def __init__(
@@ -73,12 +77,16 @@ class Foreground:
         credentials: CredentialPolicy | None = None,
         companion: Callable[[], Awaitable[None]] | None = None,
         allow_io_uring: bool = False,
+        live_exits: bool = False,
     ) -> None:
         self._kernel = kernel
         self._command = command
         self._credentials = credentials
         self._companion = companion
         self._allow_io_uring = allow_io_uring
+        self._live_exits = live_exits
+        self._traced = False
+        self._when_ended: Callable[[], None] = lambda: None
         self._high = fds.choose_high(fds.open_files_limit())
         self._pid = 0
         self._wait_status: int | None = None
@@ -93,7 +101,7 @@ class Foreground:
         """
         watched = _HANDED_ON | {signal.SIGCHLD}
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-        signals = libc.signalfd(set(watched))
+        signals = libc.signalfd(watched)
         try:
             launched = self._launch(mask)
             summary = Summary()
@@ -110,6 +118,7 @@ class Foreground:
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         program = build_filter(native(), high=self._high, allow_io_uring=self._allow_io_uring)
         launched = launch(program, lambda: spawn_command(self._command, blocked=mask))
+        fds.raise_our_limit()  # not before, for the command inherits it
         self._pid = launched.value
         return launched
 
@@ -145,17 +154,21 @@ class Foreground:
         """Answer calls until no client is left, or a signal ends it."""
         import trio
 
+        from netlink_emu.interpose.errands import Errands
         from netlink_emu.interpose.supervisor import Supervisor
 
+        errands = Errands()
         supervisor = Supervisor(
             self._kernel,
             launched.listener,
             high=self._high,
             credentials=self._credentials,
             pending=launched.pending,
+            errands=errands,
         )
-
+        live = self._watch_exits(supervisor, errands, signals) if self._live_exits else None
         ended = trio.Event()
+        self._when_ended = ended.set
 
         async def watch_signals(scope: trio.CancelScope) -> None:
             while True:
@@ -166,17 +179,47 @@ class Foreground:
                 await trio.lowlevel.wait_readable(signals)
                 self._take_signals(signals)
 
+        async def do_errands() -> None:
+            while True:
+                await trio.lowlevel.wait_readable(errands)
+                errands.run()
+
         async def serve() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch_signals, nursery.cancel_scope)
+                nursery.start_soon(do_errands)
                 if self._companion is not None:
                     nursery.start_soon(self._companion)
                 await supervisor.run()
                 await ended.wait()
                 nursery.cancel_scope.cancel()
 
-        trio.run(serve)
+        try:
+            trio.run(serve)
+        finally:
+            if live is not None:
+                live.close()
+            errands.close()
         return supervisor.summary
+
+    def _watch_exits(self, supervisor: Supervisor, errands: Errands, signals: int) -> LiveExits:
+        from netlink_emu.interpose.live import LiveExits
+
+        def take_over() -> int:
+            """The tracer's thread alone reaps from now on."""
+            self._traced = True
+            libc.signalfd(_HANDED_ON, signals)
+            return libc.signalfd({signal.SIGCHLD})
+
+        return LiveExits(
+            self._kernel,
+            errands,
+            supervisor.summary,
+            command=self._pid,
+            flush=supervisor.flush,
+            take_over=take_over,
+            child_changed=self._command_changed,
+        )
 
     def _take_signals(self, signals: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -196,19 +239,22 @@ class Foreground:
 
     def _reap(self) -> None:
         """Take note of every child that ended, the command's daemons among them."""
-        while True:
+        while not self._traced:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            if pid != self._pid:
-                continue
-            if os.WIFSTOPPED(status):
-                self._stop_too(os.WSTOPSIG(status))
-            else:
-                self._wait_status = status
+            if pid == self._pid:
+                self._command_changed(status)
+
+    def _command_changed(self, status: int) -> None:
+        if os.WIFSTOPPED(status):
+            self._stop_too(os.WSTOPSIG(status))
+        else:
+            self._wait_status = status
+            self._when_ended()
 
     def _stop_too(self, number: int) -> None:
         """Ctrl-Z: whoever started us waits for us to stop; "fg" continues the whole group."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Collection
 from typing import Any, Final
 
 from netlink_emu.interpose.abi import native
@@ -73,13 +74,16 @@ def prctl(option: int, argument: int) -> None:
         raise last_error("prctl")
 
 
-def signalfd(signals: set[int]) -> int:
-    """A descriptor that yields these signals while they are blocked: signalfd(2)."""
+def signalfd(signals: Collection[int], fd: int = -1) -> int:
+    """A descriptor that yields these signals while they are blocked: signalfd(2).
+
+    A new one, or ``fd``, which then yields them in place of those before.
+    """
     mask = bytearray(128)  # sigset_t of the C library
     for number in signals:
         mask[(number - 1) // 8] |= 1 << (number - 1) % 8
     buffer = (ctypes.c_char * len(mask)).from_buffer(mask)
-    fd: int = _signalfd(-1, ctypes.addressof(buffer), os.O_CLOEXEC | os.O_NONBLOCK)
-    if fd < 0:
+    result: int = _signalfd(fd, ctypes.addressof(buffer), os.O_CLOEXEC | os.O_NONBLOCK)
+    if result < 0:
         raise last_error("signalfd")
-    return fd
+    return result

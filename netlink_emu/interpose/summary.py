@@ -29,7 +29,8 @@ class Summary:
     ``sockets`` are emulated ones, ``passed`` sockets of other netlink protocols, which the
     host's kernel answers. ``calls`` counts every stopped call by name. ``past_us`` counts
     datagrams that were sent without a stop. ``sealed`` are calls of clients that we may not look
-    into. ``foreign`` are sockets refused to programs of the host's other ABI.
+    into. ``foreign`` are sockets refused to programs of the host's other ABI. ``untraced`` are
+    threads whose ends could not be exit events.
     """
 
     sockets: int = 0
@@ -38,6 +39,7 @@ class Summary:
     past_us: int = 0
     sealed: int = 0
     foreign: int = 0
+    untraced: int = 0
     passed: Counter[int] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
 
@@ -62,6 +64,11 @@ class Summary:
             lines.append(
                 f"{_count(self.sealed, 'call')} of clients that may not be looked into "
                 "(not dumpable): run as root to serve them"
+            )
+        if self.untraced:
+            lines.append(
+                f"{_count(self.untraced, 'thread')} that something else traces, or that may not "
+                "be traced: their ends were no exit events"
             )
         if self.foreign:
             lines.append(f"{_count(self.foreign, 'socket')} refused to 32-bit programs")

@@ -14,6 +14,7 @@ from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.clients import Clients, CredentialPolicy, FileResolver
 from netlink_emu.interpose.context import Context
 from netlink_emu.interpose.dispatch import Dispatcher
+from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.seccomp import Listener, Notification
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.kernel.kernel import Kernel
@@ -30,7 +31,8 @@ class Supervisor:
     """Serves the clients of ``listener`` in ``kernel``; see :meth:`run`.
 
     ``high`` is the threshold that their filter was built with; ``files`` finds what a client's
-    descriptor refers to, for CGROUPSTATS.
+    descriptor refers to, for CGROUPSTATS. ``errands`` of other threads are done between calls;
+    their owner looks after them when there are none.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class Supervisor:
         credentials: CredentialPolicy | None = None,
         files: FileResolver = file_of,
         pending: Sequence[Notification] = (),
+        errands: Errands | None = None,
     ) -> None:
+        self._errands = errands
         self._listener = listener
         self._pending = pending
         clients = Clients(kernel.machine, credentials, files)
@@ -74,6 +78,8 @@ class Supervisor:
     async def _serve_calls(self) -> None:
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
+        if self._errands is not None:
+            poll.register(self._errands, select.POLLIN)
         for notification in self._pending:
             self._serve(notification)
         while True:
@@ -85,14 +91,17 @@ class Supervisor:
         """Answer calls as long as they come without a pause; False when no client is left."""
         end = time.monotonic() + _STRETCH
         timeout = 0
-        while events := poll.poll(timeout):
-            if not events[0][1] & select.POLLIN:
+        while events := dict(poll.poll(timeout)):
+            event = events.get(self._listener.fileno(), 0)
+            if event and not event & select.POLLIN:
                 return False  # POLLHUP: the last filtered task has ended
+            if self._errands is not None and self._errands.fileno() in events:
+                self._errands.run()
             if time.monotonic() > end:
                 # Before the call is taken, not after it is answered: a client that was just
                 # woken on this CPU would have to wait until we sleep.
                 break
-            notification = self._listener.receive()
+            notification = self._listener.receive() if event else None
             if notification is not None:
                 self._serve(notification)
             timeout = _LINGER_MS
@@ -132,15 +141,19 @@ class Supervisor:
             self._someone_waits.set()
 
     async def _look_after_waiting(self) -> None:
+        context = self._context
         while True:
             await self._someone_waits.wait()
-            while self._context.needs_ticks:
-                await trio.sleep(self._seconds_to_next_tick())
-                self._context.tick()
+            next_tick = time.monotonic() + TICK
+            while context.needs_ticks:
+                deadline = context.waiting.next_deadline()
+                until = next_tick if deadline is None else min(next_tick, deadline)
+                await trio.sleep(max(0.0, until - time.monotonic()))
+                start = time.monotonic()
+                context.waiting.expire(start)
+                if start >= next_tick:
+                    context.tick()
+                    # With very many waiting calls, a tenth of the time is enough for this.
+                    spent = time.monotonic() - start
+                    next_tick = start + max(TICK, 10 * spent)
             self._someone_waits = trio.Event()
-
-    def _seconds_to_next_tick(self) -> float:
-        deadline = self._context.waiting.next_deadline()
-        if deadline is None:
-            return TICK
-        return min(TICK, max(0.0, deadline - time.monotonic()))

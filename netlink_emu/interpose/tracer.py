@@ -55,7 +55,14 @@ class ChildChanged:
     status: int
 
 
-News = Ended | Executed | ChildChanged
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A mistake of ours has ended the tracer."""
+
+    exc: BaseException
+
+
+News = Ended | Executed | ChildChanged | Failed
 
 
 class Tracer:
@@ -131,8 +138,18 @@ class Tracer:
 
     def _run(self) -> None:
         poll = select.poll()
-        poll.register(self._children, select.POLLIN)
         poll.register(self._errands, select.POLLIN)
+        try:
+            self._trace(poll)
+        except BaseException as exc:
+            poll.unregister(self._children)
+            self._report(Failed(exc))
+            while not self._over:  # nobody who calls shall wait for ever
+                poll.poll()
+                self._errands.run()
+
+    def _trace(self, poll: select.poll) -> None:
+        poll.register(self._children, select.POLLIN)
         while not self._over:
             more = self._serve()
             for fd, _ in poll.poll(0 if more else None):

@@ -201,3 +201,30 @@ def test_start_costs_little() -> None:
     bare = min(cpu_seconds(sys.executable, "-c", "pass") for _ in range(3))
     ours = min(cpu_seconds(*NETLINK_EMU, "run", "/bin/true") for _ in range(3))
     assert ours - bare < 1.0
+
+
+def test_when_our_own_descriptors_are_used_up_the_client_is_told() -> None:
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    text = """
+import errno, socket
+sockets = []
+try:
+    while True:
+        sockets.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16))
+except OSError as exc:
+    print(len(sockets) > 10, errno.errorcode[exc.errno])
+while sockets:
+    sockets.pop().close()
+"""
+    done = netlink_emu("run", "--", *python(text + CLIENT), preexec_fn=lower)
+    assert (done.stdout, done.stderr) == ("True EMFILE\n" + ANSWERED, "")
+
+
+def test_our_higher_limit_is_not_the_commands() -> None:
+    def lower() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))
+
+    done = netlink_emu("run", "--", "sh", "-c", "ulimit -Sn; ulimit -Hn", preexec_fn=lower)
+    assert done.stdout == "100\n300\n"

@@ -73,7 +73,10 @@ def _give(context: Context, trap: Trap, fd: int, at_least: int, *, cloexec: bool
     try:
         number = fds.free_number(trap.tid, at_least)
     except ClientSealed:
-        number = at_least  # adding a descriptor needs no right to look
+        # Adding a descriptor needs no right to look. What is open there is closed by that, so
+        # each number is used once.
+        number = at_least + context.summary.sealed
+        context.summary.sealed += 1
     try:
         context.listener.add_descriptor(trap.id, fd, number, cloexec=cloexec)
     except OSError as exc:

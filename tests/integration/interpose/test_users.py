@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from helpers.interposed import Compile, emulated, needs_interposer, netlink_emu
@@ -11,6 +12,7 @@ pytestmark = [
     needs_interposer,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else"),
 ]
+EXPECTED = Path(__file__).with_name("expected")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
@@ -27,3 +29,49 @@ def test_a_client_becomes_nobody(program: Compile) -> None:
 def test_nobodys_set_user_id_programs_have_no_more_rights() -> None:
     done = netlink_emu("run", "--", "grep", "NoNewPrivs", "/proc/self/status", prefix=NOBODY)
     assert done.stdout == "NoNewPrivs:\t1\n"
+
+
+def test_root_looks_into_everything(program: Compile) -> None:
+    done = emulated(program("sealed"))
+    assert done.stdout.splitlines() == [
+        "two sockets: 1",
+        "bind: ok",
+        "send: 28",
+        "recv: 1",
+        "sendto: 28",
+        "poll: 1",
+        "read: 1",
+        "write elsewhere: 1",
+    ]
+
+
+def test_a_sealed_client_is_served_as_far_as_its_sockets_go_by_themselves(
+    program: Compile,
+) -> None:
+    done = netlink_emu("run", "--summary", "--", program("sealed"), prefix=NOBODY)
+    assert done.stdout.splitlines() == [
+        "two sockets: 1",
+        "bind: EACCES",
+        "send: 28",
+        "recv: 1",
+        "sendto: 28",
+        "poll: 1",
+        "read: 1",
+        "write elsewhere: 1",
+    ]
+    assert "clients that may not be looked into (not dumpable): run as root" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["overrun", "descriptors"])
+def test_nobodys_supervisor_is_as_good(program: Compile, name: str) -> None:
+    """Its socket pairs have smaller buffers, for which the client must not be able to tell."""
+    done = netlink_emu("run", "--", program(name), prefix=NOBODY)
+    assert done.stdout == (EXPECTED / f"{name}.txt").read_text()
+
+
+def test_nobody_in_a_user_namespace(program: Compile) -> None:
+    unshare = ("unshare", "--user", "--map-root-user")
+    done = netlink_emu("run", "--", *unshare, program("threads"), "2", "5", "1", prefix=NOBODY)
+    if "unshare failed" in done.stderr:
+        pytest.skip("unprivileged user namespaces are switched off")
+    assert (done.stdout, done.stderr) == ("bad 0\n", "")

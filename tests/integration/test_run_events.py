@@ -1,0 +1,82 @@
+"""Events of the emulated machine reach clients that wait for them in any way."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.interposed import emulated, needs_interposer
+
+pytestmark = needs_interposer
+
+SCENARIO = """
+cpus = 2
+
+[[task]]
+comm = "worker"
+cpu = 1
+every = 0.2
+timeline = [{ at = 0.1, exit = 3 }]
+"""
+
+LISTENER = """
+import select, socket, struct, sys
+def attr(kind, data): return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+def message(kind, command, payload, flags=1):
+    body = struct.pack("=BBH", command, 1, 0) + payload
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 7, 0) + body
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.send(message(16, 3, attr(2, b"TASKSTATS\\0")))
+family, = struct.unpack_from("=H", s.recv(4096), 40)
+s.send(message(family, 1, attr(3, b"0-1\\0"), 5))
+print("registered", struct.unpack_from("=i", s.recv(4096), 16)[0])
+how = sys.argv[1]
+for n in range(3):
+    if how == "select":
+        print("ready", select.select([s], [], [], 20)[0] == [s])
+    elif how == "epoll":
+        poll = select.epoll()
+        poll.register(s, select.EPOLLIN | select.EPOLLET)
+        print("ready", poll.poll(20)[0][1] == select.EPOLLIN)
+    elif how == "time-out":
+        s.settimeout(None)
+        s.setsockopt(1, 20, struct.pack("=qq", 20, 0))
+    answer = s.recvfrom(8192)
+    data, sender = answer
+    kind, flags, seq, portid = struct.unpack_from("=HHII", data, 4)
+    exit_code = struct.unpack_from("=I", data, 20 + 4 + 8 + 4 + 4)[0] >> 8
+    print("event", kind == family, seq, portid, sender, "exit", exit_code)
+s.send(message(family, 1, attr(4, b"0-1\\0"), 5))
+while True:
+    data = s.recv(8192)
+    if data[4] == 2:
+        print("deregistered", struct.unpack_from("=i", data, 16)[0])
+        break
+s.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["recv", "select", "epoll", "time-out"])
+def test_exits_are_told(tmp_path: Path, how: str) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(SCENARIO)
+    done = emulated(sys.executable, "-c", LISTENER, how, options=["--scenario", str(scenario)])
+    assert done.stderr == ""
+    ready = ["ready True"] if how in ("select", "epoll") else []
+    lines = done.stdout.splitlines()
+    first = int(lines[1 + len(ready)].split()[2])
+    events = [
+        line
+        for seq in range(first, first + 3)
+        for line in (*ready, f"event True {seq} 0 (0, 0) exit 3")
+    ]
+    assert lines == ["registered 0", *events, "deregistered 0"]
+
+
+def test_a_scenario_that_cannot_be_read(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text("cpus = 'many'\n")
+    done = emulated("echo", "run", options=["--scenario", str(scenario)])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"netlink-emu: {scenario}: cpus: ")
