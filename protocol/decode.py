@@ -259,6 +259,10 @@ class Decoder:
             attrs, rest = self._attrs(rest, EXTACK)
         return Message(header, data, error=error, about=about, attrs=attrs, rest=rest)
 
+    def attributes(self, data: bytes, described: AttrSet) -> tuple[Attribute, ...]:
+        """Attributes alone, as a nest holds them; bytes that are none are left out."""
+        return self._attrs(data, described)[0]
+
     def _attrs(
         self, data: bytes, described: AttrSet, depth: int = 0
     ) -> tuple[tuple[Attribute, ...], bytes]:

@@ -37,6 +37,7 @@ from netlink_emu.faults.kinds import (
 )
 from netlink_emu.journal.entries import MessageKind, MessageView
 from netlink_emu.journal.match import Match
+from netlink_emu.journal.parse import NUMBERS, WORDS, add_criterion, number
 from netlink_emu.machine.machine import seeded
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.skbuff import SkBuff
 
 _ALWAYS: Final = 1 << 24  # probabilities are compared at this resolution
-CRITERIA: Final = ("cmd", "family", "kind", "pid", "comm", "portid", "errno")
 
 
 class Rule:
@@ -162,15 +162,15 @@ class Faults:
         """
         if fault.stage is not Stage.DELIVERY and criteria.get("kind") not in (None, "request"):
             raise FaultError(f"{fault.name} is for requests, not for kind={criteria['kind']}")
-        number = next(self._numbers)
+        serial = next(self._numbers)
         rule = Rule(
-            number,
+            serial,
             fault,
             self._journal.match(**criteria),
             count=count,
             skip=skip,
             probability=probability,
-            below=seeded(self._seed * 1_000_003 + number),
+            below=seeded(self._seed * 1_000_003 + serial),
         )
         self._rules.append(rule)
         self._kernel.injector = self
@@ -186,20 +186,19 @@ class Faults:
         parameters: dict[str, Any] = {}
         for word in words:
             key, equals, value = word.partition("=")
-            if key.isupper():
-                when[key] = _number_or_text(value) if equals else None
-            elif not equals:
-                raise FaultError(f"{word!r} has no value: write {word}=...")
-            elif key == "count":
-                when[key] = None if value == "always" else _number(key, value)
-            elif key in ("skip", "pid", "portid"):
-                when[key] = _number(key, value)
-            elif key == "probability":
-                when[key] = float(value)
-            elif key in CRITERIA:
-                when[key] = value
-            else:
-                parameters[key] = value
+            try:
+                if key == "count" and equals:
+                    when[key] = None if value == "always" else number(key, value)
+                elif key == "skip" and equals:
+                    when[key] = number(key, value)
+                elif key == "probability" and equals:
+                    when[key] = float(value)
+                elif key.isupper() or key in NUMBERS | WORDS or not equals:
+                    add_criterion(when, word)
+                else:
+                    parameters[key] = value
+            except ValueError as exc:
+                raise FaultError(str(exc)) from exc
         return self.add(parse_fault(name, parameters), **when)
 
     def remove(self, rule: Rule) -> None:
@@ -423,17 +422,3 @@ class Faults:
             sk.admit_dump(skb)
             return True
         return sk.admit(skb)
-
-
-def _number(key: str, value: str) -> int:
-    try:
-        return int(value, 0)
-    except ValueError:
-        raise FaultError(f"{key} is {value!r}, which is no number") from None
-
-
-def _number_or_text(value: str) -> int | str:
-    try:
-        return int(value, 0)
-    except ValueError:
-        return value

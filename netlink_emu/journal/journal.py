@@ -69,6 +69,9 @@ class Journal(Observer):
         self._comms: dict[int, str] = {}  # by portid, for its listeners once it is gone
         self._requests: dict[Peer, dict[int, tuple[Sent, int]]] = {}
         self._handled: Sent | None = None
+        # Families whose messages are nobody's business, by number, and the sockets that talk so.
+        self.muted: Final[set[int]] = set()
+        self._silent: set[NetlinkSock] = set()
         self.sinks: list[Sink] = []
         self.families: Final = {desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)}
         clock = kernel.machine.clock
@@ -253,11 +256,22 @@ class Journal(Observer):
     def socket_closed(self, sk: NetlinkSock) -> None:
         peer = self.peer(sk)
         unread = len(sk.receive_queue)
+        self._silent.discard(sk)
         del self._peers[sk]
         self._requests.pop(peer, None)
         self._add(Closed(peer=peer, unread=unread, **self._stamp()))
 
+    def _is_silent(self, sk: NetlinkSock, data: bytes) -> bool:
+        return sk in self._silent or (bool(self.muted) and self._type(data) in self.muted)
+
+    def _type(self, data: bytes) -> int:
+        return int.from_bytes(data[4:6], self._kernel.profile.arch.order.name)  # type: ignore[arg-type]
+
     def sent(self, sk: NetlinkSock, skb: SkBuff, portid: int) -> None:
+        if self.muted and self._type(skb.data) in self.muted:
+            self._silent.add(sk)
+            return
+        self._silent.discard(sk)
         entry = Sent(
             peer=self.peer(sk, skb.current),
             data=skb.data,
@@ -308,9 +322,13 @@ class Journal(Observer):
         }
 
     def queued(self, sk: NetlinkSock, skb: SkBuff) -> None:
+        if self._is_silent(sk, skb.data):
+            return
         self._add(Queued(**self._arriving(sk, skb)))
 
     def dropped(self, sk: NetlinkSock | None, skb: SkBuff, reason: DropReason) -> None:
+        if sk is not None and self._is_silent(sk, skb.data):
+            return
         if sk is not None:
             self._add(Dropped(reason=reason, **self._arriving(sk, skb)))
             return
@@ -365,6 +383,8 @@ class Journal(Observer):
         self, sk: NetlinkSock, current: Current, data: bytes
     ) -> list[MessageView]:
         """The messages of a datagram that a client is about to send."""
+        if self.muted and self._type(data) in self.muted:
+            return []
         peer = self.peer(sk, current)
         return list(
             Sent(peer=peer, data=data, decoder=self.decoder(), number=0, time_ns=0).views()
@@ -380,6 +400,8 @@ class Journal(Observer):
     def views_of_arriving(self, sk: NetlinkSock, skb: SkBuff) -> list[MessageView]:
         """The messages of a datagram that is about to be queued."""
         peer = self.peer(sk)
+        if self._is_silent(sk, skb.data):
+            return []
         arriving = Queued(
             peer=peer,
             data=skb.data,

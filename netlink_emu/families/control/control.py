@@ -1,0 +1,133 @@
+"""NETLINK_EMU's registration: who may ask, which operation answers, how mistakes are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from errno import EINVAL, EPERM, ESRCH
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.families.control.machine import MachineOps
+from netlink_emu.families.control.ops import Row
+from netlink_emu.families.control.tasks import TaskOps
+from netlink_emu.families.control.values import Values, write
+from netlink_emu.families.control.watch import FaultOps, WatchOps
+from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.machine.credentials import CAP_SYS_ADMIN
+from netlink_emu.protocol.control import (
+    NETLINK_EMU_GENL_NAME,
+    NETLINK_EMU_GENL_VERSION,
+    NETLINK_EMU_MCGRP_JOURNAL,
+    OPS,
+    ControlOp,
+    policy_of,
+)
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import GENLMSGHDR
+from netlink_emu.protocol.policy import STRICT
+
+if TYPE_CHECKING:
+    from netlink_emu.families import BootedKernel
+    from netlink_emu.families.control.watch import PendingWait
+    from netlink_emu.faults import Faults
+    from netlink_emu.journal import Journal
+
+
+class Control:
+    """The family on one kernel.
+
+    ``owner`` is a user id that may ask beside root. ``began_wait`` is called for each wait that
+    is not over at once: the edge calls its ``expire()`` when its time is up.
+    """
+
+    def __init__(
+        self, kernel: BootedKernel, journal: Journal, faults: Faults, *, owner: int = 0
+    ) -> None:
+        self.kernel: Final = kernel
+        self.journal: Final = journal
+        self.faults: Final = faults
+        self.owner: Final = owner
+        self.began_wait: Callable[[PendingWait], None] | None = None
+        self.watch: Final = WatchOps(self)
+        tasks, machine, faulty = TaskOps(self), MachineOps(self), FaultOps(self)
+        self._ops: Final = {**tasks.ops(), **machine.ops(), **self.watch.ops(), **faulty.ops()}
+        self.family: Final = GenlFamily(
+            NETLINK_EMU_GENL_NAME,
+            NETLINK_EMU_GENL_VERSION,
+            tuple(self._declare(op) for op in OPS if not op.event),
+            mcgrps=(NETLINK_EMU_MCGRP_JOURNAL,),
+            resv_start_op=1,
+        )
+        kernel.genl.register_family(self.family)
+        journal.muted.add(self.family.id)
+        kernel.observe(self.watch)
+        journal.sinks.append(self.watch.notify)
+
+    def close(self) -> None:
+        """The family is gone."""
+        self.kernel.unobserve(self.watch)
+        self.journal.sinks.remove(self.watch.notify)
+        self.journal.muted.discard(self.family.id)
+        self.kernel.genl.unregister_family(self.family)
+
+    def _declare(self, op: ControlOp) -> GenlOp:
+        highest = max(op.attrs)
+        return GenlOp(
+            op.cmd,
+            policy=policy_of(op.attrs, op.do or ()),
+            maxattr=highest,
+            doit=None if op.do is None else lambda info: self._do(op, info),
+            doit_validate=STRICT,
+            dumpit=None if op.dump is None else lambda info: self._dump(op, info),
+            dump_policy=None if op.dump is None else policy_of(op.attrs, op.dump),
+            dump_maxattr=highest,
+            dump_validate=STRICT,
+        )
+
+    # --- requests
+
+    def _do(self, op: ControlOp, info: GenlInfo) -> None:
+        values = self._values(op, info)
+        with _Said(info):
+            reply = self._ops[op.cmd].do(info, values)
+        if reply is not None:
+            self.reply(info, op, reply)
+
+    def _dump(self, op: ControlOp, info: GenlInfo) -> Iterator[bytes]:
+        values = self._values(op, info)
+        with _Said(info):
+            # Looked up now, so that what changes while it is read out is not torn.
+            rows = list(self._ops[op.cmd].dump(info, values))
+        order = self.kernel.profile.arch.order
+        header = GENLMSGHDR[order].pack(op.cmd, NETLINK_EMU_GENL_VERSION, 0)
+        return iter([header + write(op.attrs, row, order) for row in rows])
+
+    def reply(self, info: GenlInfo, op: ControlOp, values: Row) -> None:
+        """Answer a request, now or later."""
+        attrs = write(op.attrs, values, self.kernel.profile.arch.order)
+        info.reply(op.cmd, attrs, len(attrs))
+
+    def _values(self, op: ControlOp, info: GenlInfo) -> Values:
+        cred = info.current.cred
+        if cred.uid != self.owner and not info.current.ns_capable(
+            self.kernel.machine.init_user_ns, CAP_SYS_ADMIN
+        ):
+            raise NetlinkError(EPERM)
+        return Values(info.attrs, op.attrs, self.kernel.profile.arch.order)
+
+
+class _Said:
+    """Mistakes of who asks become errnos, with what is wrong as the extended ack."""
+
+    def __init__(self, info: GenlInfo) -> None:
+        self._info = info
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, exc: BaseException | None, _tb: object) -> None:
+        if isinstance(exc, LookupError):
+            self._info.request.extack.msg = f"there is no {exc.args[0]}"
+            raise NetlinkError(ESRCH) from exc
+        if isinstance(exc, ValueError):
+            self._info.request.extack.msg = str(exc)
+            raise NetlinkError(EINVAL) from exc

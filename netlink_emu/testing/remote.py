@@ -1,0 +1,193 @@
+"""A client of NETLINK_EMU: an emulated kernel in another process, controlled over netlink."""
+
+from __future__ import annotations
+
+import array
+import enum
+import errno as _errno
+import itertools
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from netlink_emu.families.control.values import Value, write
+from netlink_emu.protocol.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
+from netlink_emu.protocol.decode import Decoder, Message, errno_name
+from netlink_emu.protocol.describe import NLCTRL
+from netlink_emu.protocol.format import BIG, LITTLE
+from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.netlink import (
+    NETLINK_GENERIC,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGHDR,
+    NetlinkSockOpt,
+)
+from netlink_emu.server.hello import HELLO, Hello, decode_hello, encode_hello
+from netlink_emu.testing.errors import TestingError
+
+_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
+_SOL_NETLINK: Final = 270
+_LONGEST: Final = 1 << 16
+
+
+class ControlError(TestingError):
+    """The kernel said no; ``errno`` is its number."""
+
+    def __init__(self, errno: int, said: str) -> None:
+        super().__init__(said or errno_name(errno))
+        self.errno = errno
+
+
+class Remote:
+    """A connection to the family NETLINK_EMU of a server at ``path``.
+
+    Without a path, over a netlink socket of this process: for programs that run in the emulated
+    kernel themselves. Raises ControlError when nobody is there, or the family is not.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._seqs = itertools.count(1)
+        self._decoder: Final = Decoder(
+            _ORDER, families={desc.name: desc for desc in (NLCTRL, NETLINK_EMU)}
+        )
+        self._sock: Final = _open(path)
+        try:
+            self.family_id = self._resolve(path)
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _resolve(self, path: Path | None) -> int:
+        name = NETLINK_EMU_GENL_NAME.encode() + b"\0"
+        attrs = {CtrlAttr.CTRL_ATTR_FAMILY_NAME: name}
+        try:
+            (reply,) = self._ask(
+                GENL_ID_CTRL, CtrlCmd.CTRL_CMD_GETFAMILY, write({}, attrs, _ORDER)
+            )
+        except ControlError as exc:
+            if exc.errno != _errno.ENOENT:
+                raise
+            where = f"the server at {path} was" if path is not None else "this kernel was"
+            raise ControlError(
+                exc.errno, f"{where} not started with --control, which lets it be controlled"
+            ) from exc
+        found = reply.find("CTRL_ATTR_FAMILY_ID")
+        assert found is not None
+        self.group = _group_of(reply)
+        self._portid = reply.header.nlmsg_pid
+        return int(found.value)
+
+    # --- requests
+
+    def do(
+        self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
+    ) -> Message | None:
+        """Have something done; the reply, if that has one. Raises ControlError."""
+        data = write(NETLINK_EMU.attrs_of(cmd), attrs or {}, _ORDER)
+        replies = self._ask(self.family_id, cmd, data, flags=NLM_F_ACK)
+        return replies[0] if replies else None
+
+    def dump(
+        self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
+    ) -> list[Message]:
+        """All that there is. Raises ControlError."""
+        data = write(NETLINK_EMU.attrs_of(cmd), attrs or {}, _ORDER)
+        return self._ask(self.family_id, cmd, data, flags=NLM_F_DUMP)
+
+    def wait(self, attrs: Mapping[enum.IntEnum, Value]) -> Message:
+        """NLEMU_CMD_WAIT: its reply comes when what is waited for does, or time is up."""
+        data = write(NETLINK_EMU.attrs_of(NlemuCmd.NLEMU_CMD_WAIT), attrs, _ORDER)
+        (reply,) = self._ask(self.family_id, NlemuCmd.NLEMU_CMD_WAIT, data)
+        return reply
+
+    def _ask(self, family: int, cmd: int, attrs: bytes, *, flags: int = 0) -> list[Message]:
+        seq = next(self._seqs)
+        body = GENLMSGHDR[_ORDER].pack(cmd, 1, 0) + attrs
+        header = NLMSGHDR[_ORDER].pack(
+            NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
+        )
+        self._sock.send(header + body)
+        replies = []
+        for message in self._messages():
+            if message.header.nlmsg_seq != seq:
+                continue
+            if message.header.nlmsg_type in (NLMSG_ERROR, NLMSG_DONE):
+                if message.error:
+                    said = message.find("NLMSGERR_ATTR_MSG")
+                    raise ControlError(-message.error, str(said.value) if said else "")
+                return replies
+            replies.append(message)
+            if not flags:
+                return replies
+        raise ControlError(_errno.ECONNRESET, "the server has closed the connection")
+
+    def _messages(self) -> Iterator[Message]:
+        while data := self._sock.recv(_LONGEST):
+            yield from self._decoder.datagram(data)
+
+    # --- the journal as it grows
+
+    def events(self) -> Iterator[Message]:
+        """Entries of the journal as they are made, from the call on; for ever."""
+        if self._sock.family == socket.AF_UNIX:
+            # Bound anew to the portid that it has, now with the group.
+            hello = Hello(portid=self._portid, groups=1 << (self.group - 1))
+            self._sock.send(encode_hello(hello))
+            answer = decode_hello(self._sock.recv(HELLO.size))
+            if answer is None or answer.error:
+                raise ControlError(answer.error if answer else _errno.EPROTO, "")
+        else:
+            membership = NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP
+            self._sock.setsockopt(_SOL_NETLINK, membership, self.group)
+        return (m for m in self._messages() if m.cmd_number == NlemuCmd.NLEMU_CMD_JOURNAL_NTF)
+
+
+def _group_of(reply: Message) -> int:
+    group = reply.find("CTRL_ATTR_MCAST_GRP_ID")
+    return int(group.value) if group is not None else 0
+
+
+def _open(path: Path | None) -> socket.socket:
+    if path is None:
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+        sock.bind((0, 0))
+        sock.setsockopt(_SOL_NETLINK, NetlinkSockOpt.NETLINK_EXT_ACK, 1)
+        return sock
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    options = 1 << NetlinkSockOpt.NETLINK_EXT_ACK
+    try:
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
+            way.sendmsg([encode_hello(Hello(options=options))], [rights], 0, str(path))
+        answer = decode_hello(ours.recv(HELLO.size))
+    except OSError as exc:
+        ours.close()
+        number = exc.errno or 0
+        raise ControlError(number, f"no server at {path}: {exc.strerror}") from exc
+    if answer is None or answer.error:
+        ours.close()
+        number = answer.error if answer is not None else _errno.EPROTO
+        raise ControlError(number, f"the server at {path} says {errno_name(number)}")
+    return ours
