@@ -8,6 +8,7 @@ Portids that the server gave are translated into those that a case binds.
 from __future__ import annotations
 
 import contextlib
+import enum
 import select
 import socket
 import tempfile
@@ -230,6 +231,14 @@ def is_fence(datagram: bytes) -> bool:
     return len(datagram) >= NLMSG_HDRLEN and datagram[8:12] == _FENCE.to_bytes(4, "little")
 
 
+class _Fence(enum.Enum):
+    """A request whose answer tells that all answers before it have come."""
+
+    ABSENT = enum.auto()
+    SENT = enum.auto()
+    ANSWERED = enum.auto()
+
+
 @dataclass(slots=True)
 class _Socket:
     """A netlink socket of a case: what it is told before its first request, then a client."""
@@ -299,19 +308,21 @@ class ServerSession:
     def _recv(self, sock: _Socket, op: ops.Recv) -> Outcome:
         client = self._client(sock)
         datagrams: list[Datagram] = []
-        fenced = False
+        fence = _Fence.ABSENT
         while op.n is None or len(datagrams) < op.n:
             if not client.wait(0):
-                if fenced and not (sock.dumping and client.wait(_REST_OF_DUMP)):
+                if fence is _Fence.ANSWERED and not (sock.dumping and client.wait(_REST_OF_DUMP)):
                     return Outcome(datagrams=tuple(datagrams), error="EAGAIN")
-                if not fenced:
+                if fence is _Fence.ABSENT:
                     client.sock.send(getfamily_request("nlctrl", _FENCE))
-                    fenced = True
-                    if not client.wait(_PATIENCE):
-                        raise TargetError("the server answers no more")
+                    fence = _Fence.SENT
+                if not client.wait(_PATIENCE):
+                    raise TargetError("the server answers no more")
                 continue
             datagram = self._receive(sock, client, op)
-            if datagram is not None:
+            if datagram is None:
+                fence = _Fence.ANSWERED
+            else:
                 datagrams.append(datagram)
         return Outcome(datagrams=tuple(datagrams))
 
