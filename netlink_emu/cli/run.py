@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
@@ -26,11 +27,20 @@ from netlink_emu.machine.scenario import ScenarioError
 
 if TYPE_CHECKING:
     from netlink_emu.host.clock import RealClock
+    from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.machine.machine import Machine
     from netlink_emu.machine.timeline import Timeline
 
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 EXIT_UNUSED: Final = 1
+
+
+class ClientsAre(enum.StrEnum):
+    """As whom clients act."""
+
+    ROOT = "root"
+    THEMSELVES = "themselves"
 
 
 def run(
@@ -44,6 +54,12 @@ def run(
     scenario: ScenarioOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
+    clients: Annotated[
+        ClientsAre,
+        typer.Option(
+            "--clients", help="Act as the emulated root, or as who they are on this machine."
+        ),
+    ] = ClientsAre.ROOT,
     allow_io_uring: Annotated[
         bool,
         typer.Option(
@@ -90,6 +106,7 @@ def run(
     foreground = Foreground(
         sandbox.kernel,
         command,
+        credentials=_credentials(clients, sandbox.kernel.machine),
         companion=None if timeline is None else partial(_play, timeline, sandbox.clock),
         allow_io_uring=allow_io_uring,
         live_exits=live_exits and tasks is TaskChoice.HOST,
@@ -106,6 +123,14 @@ def run(
         if not finished.wait_status:
             raise typer.Exit(EXIT_UNUSED)
     end_like(finished)
+
+
+def _credentials(clients: ClientsAre, machine: Machine) -> CredentialPolicy | None:
+    if clients is ClientsAre.ROOT:
+        return None
+    from netlink_emu.interpose.credentials import Themselves  # rarely wanted
+
+    return Themselves(machine)
 
 
 def _explained(exc: BaseException) -> BaseException:

@@ -13,6 +13,15 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 
 @pytest.fixture(scope="session")
+def taskstats() -> Iterator[Path]:
+    """A client that asks for its own statistics, in a place where every user may run it."""
+    source = Path(__file__).parents[2] / "clients" / "programs" / "taskstats.c"
+    with tempfile.TemporaryDirectory(prefix="netlink-emu-test-") as name:
+        Path(name).chmod(0o755)
+        yield compile_c(source, Path(name))
+
+
+@pytest.fixture(scope="session")
 def program() -> Iterator[Compile]:
     """``program(name)`` compiles programs/name.c; further arguments are the compiler's."""
     built: dict[tuple[str, ...], Path] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from helpers.interposed import Compile, emulated, needs_interposer, netlink_emu
+from helpers.sides import has_taskstats
 
 pytestmark = [
     needs_interposer,
@@ -75,3 +77,40 @@ def test_nobody_in_a_user_namespace(program: Compile) -> None:
     if "unshare failed" in done.stderr:
         pytest.skip("unprivileged user namespaces are switched off")
     assert (done.stdout, done.stderr) == ("bad 0\n", "")
+
+
+ROOT_ALONE = [
+    pytest.param((), "pid right", id="root"),
+    pytest.param(NOBODY, "error Operation not permitted\n", id="nobody"),
+    pytest.param(
+        ("unshare", "--user", "--map-root-user"),
+        "error Operation not permitted\n",
+        id="root of another user namespace",
+    ),
+]
+
+
+@pytest.mark.parametrize(("prefix", "answer"), ROOT_ALONE)
+def test_clients_may_be_themselves(taskstats: Path, prefix: tuple[str, ...], answer: str) -> None:
+    done = emulated(*prefix, taskstats, options=["--clients", "themselves"])
+    assert done.stderr == ""
+    assert done.stdout.startswith(answer)
+
+
+@pytest.mark.parametrize(("prefix", "answer"), ROOT_ALONE)
+def test_by_default_clients_are_root(
+    taskstats: Path, prefix: tuple[str, ...], answer: str
+) -> None:
+    done = emulated(*prefix, taskstats)
+    assert done.stdout.startswith("pid right"), answer
+
+
+@pytest.mark.real_kernel
+@pytest.mark.parametrize(("prefix", "answer"), ROOT_ALONE)
+def test_on_a_real_kernel_clients_are_themselves(
+    taskstats: Path, prefix: tuple[str, ...], answer: str
+) -> None:
+    if not has_taskstats():
+        pytest.skip("no real TASKSTATS")
+    done = subprocess.run([*prefix, taskstats], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(answer)
