@@ -10,6 +10,7 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import Genetlink
 from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
 from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.sock_rare import Cookies
 from netlink_emu.kernel.trace import Injector, Observer, Observers
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.task import Task
@@ -46,6 +47,7 @@ class Kernel:
         self.trace: Observer | None = None
         self.injector: Injector | None = None
         self._observers: tuple[Observer, ...] = ()
+        self.cookies: Final = Cookies()
         self.netlink: Final = Netlink(self)
         self.genl: Final = Genetlink(self)
         self.tables: Final = _OTHERS | {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from errno import EACCES, EDOM, EINVAL, ENODATA, ENOPROTOOPT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final
 
+from netlink_emu.kernel.sock_rare import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, RareOptions
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_RAW
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import AF_NETLINK
@@ -41,7 +42,6 @@ SO_PROTOCOL: Final = 38
 SO_DOMAIN: Final = 39
 SO_PEEK_OFF: Final = 42
 SO_LOCK_FILTER: Final = 44
-SO_BUSY_POLL: Final = 46
 SO_BPF_EXTENSIONS: Final = 48
 SO_INCOMING_CPU: Final = 49
 SO_MEMINFO: Final = 55
@@ -58,14 +58,10 @@ HZ: Final = 250  # CONFIG_HZ of the kernel of the transcripts
 MAX_SCHEDULE_TIMEOUT: Final = 0x7FFFFFFFFFFFFFFF  # LONG_MAX, in jiffies
 
 # Switches, read back as 0 or 1: SO_REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
-# NO_CHECK, PASSSEC, RXQ_OVFL, WIFI_STATUS, NOFCS, SELECT_ERR_QUEUE, PREFER_BUSY_POLL.
-_SWITCHES: Final = frozenset(
-    {SO_DEBUG, 2, 5, 6, 9, 10, 11, 34, 40, 41, 43, SO_LOCK_FILTER, 45, 69}
-)
-# SO_TIMESTAMP and SO_TIMESTAMPNS, old and new: one of them is on, or none.
-_TIMESTAMPS: Final = frozenset({29, 35, 63, 64})
+# NO_CHECK, PASSSEC, RXQ_OVFL, WIFI_STATUS, NOFCS, SELECT_ERR_QUEUE.
+_SWITCHES: Final = frozenset({SO_DEBUG, 2, 5, 6, 9, 10, 11, 34, 40, 41, 43, SO_LOCK_FILTER, 45})
 # Integers, kept as they are set.
-_INTEGERS: Final = {SO_PRIORITY: 0, SO_MARK: 0, SO_BUSY_POLL: 0, SO_INCOMING_CPU: -1}
+_INTEGERS: Final = {SO_PRIORITY: 0, SO_MARK: 0, SO_INCOMING_CPU: -1}
 _CONSTANTS: Final = {
     SO_BSDCOMPAT: 0,
     SO_REUSEPORT: 0,
@@ -107,7 +103,7 @@ class Sock:
         self.rmem_alloc = 0
         self.passcred = False
         self._switches: set[int] = set()
-        self._timestamp = 0
+        self._rare: Final = RareOptions(self)
         self._integers: dict[int, int] = {}
         self._rcvlowat = 1
         self._linger = (0, 0)
@@ -137,13 +133,19 @@ class Sock:
         ticks = self._timeouts.get(which)
         return None if ticks is None else ticks / HZ
 
-    def _int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
+    def to_int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
+        """A signed number in the byte order of the machine."""
         order = self.kernel.profile.arch.order
         return int.from_bytes(value[offset : offset + size], order.name, signed=True)  # type: ignore[arg-type]
 
-    def _bytes(self, number: int, size: int = 4) -> bytes:
+    def to_bytes(self, number: int, size: int = 4) -> bytes:
+        """A number in the byte order of the machine."""
         order = self.kernel.profile.arch.order
         return (number & (1 << 8 * size) - 1).to_bytes(size, order.name)  # type: ignore[arg-type]
+
+    def getpeername(self) -> bytes:
+        """getpeername(2)."""
+        raise NotImplementedError
 
     # --- setsockopt(2)
 
@@ -151,7 +153,9 @@ class Sock:
         """Set an option of SOL_SOCKET."""
         if len(value) < 4:
             raise NetlinkError(EINVAL)
-        number = self._int(value)
+        if self._rare.set(current, optname, value):
+            return
+        number = self.to_int(value)
         if optname in (SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE):
             self._set_buffer(current, optname, number)
         elif optname in _TIMEOUTS:
@@ -159,11 +163,9 @@ class Sock:
         elif optname == SO_LINGER:
             if len(value) < 8:
                 raise NetlinkError(EINVAL)
-            self._set_linger(number, self._int(value, 4))
+            self._set_linger(number, self.to_int(value, 4))
         elif optname == SO_PASSCRED:
             self.passcred = bool(number)
-        elif optname in _TIMESTAMPS:
-            self._timestamp = optname if number else 0
         elif optname == SO_RCVLOWAT:
             self._rcvlowat = INT_MAX if number < 0 else number or 1
         elif optname == SO_REUSEPORT:
@@ -190,8 +192,10 @@ class Sock:
             size = min(size & UINT_MAX, config.rmem_max)
         size = min(size, INT_MAX // 2) * 2
         if optname in (SO_SNDBUF, SO_SNDBUFFORCE):
+            self._rare.userlocks |= SOCK_SNDBUF_LOCK
             self.sndbuf = max(size, SOCK_MIN_SNDBUF)
         else:
+            self._rare.userlocks |= SOCK_RCVBUF_LOCK
             self.rcvbuf = max(size, SOCK_MIN_RCVBUF)
 
     def _set_linger(self, on: int, seconds: int) -> None:
@@ -203,7 +207,7 @@ class Sock:
     def _set_timeout(self, which: int, value: bytes) -> None:
         if len(value) < 16:
             raise NetlinkError(EINVAL)
-        seconds, micro = self._int(value, 0, 8), self._int(value, 8, 8)
+        seconds, micro = self.to_int(value, 0, 8), self.to_int(value, 8, 8)
         if not 0 <= micro < 1_000_000:
             raise NetlinkError(EDOM)
         # sock_set_timeout(): before the epoch is at once, nothing and what is too far are never.
@@ -226,15 +230,11 @@ class Sock:
         privileged = {
             SO_PRIORITY: not 0 <= number <= 6,
             SO_MARK: True,
-            SO_BUSY_POLL: number > self._integers.get(SO_BUSY_POLL, 0),
         }
-        caps = (CAP_NET_ADMIN,) if optname == SO_BUSY_POLL else (CAP_NET_RAW, CAP_NET_ADMIN)
         if privileged.get(optname) and not any(
-            current.ns_capable(self.net.user_ns, cap) for cap in caps
+            current.ns_capable(self.net.user_ns, cap) for cap in (CAP_NET_RAW, CAP_NET_ADMIN)
         ):
             raise NetlinkError(EPERM)
-        if optname == SO_BUSY_POLL and number < 0:
-            raise NetlinkError(EINVAL)
         self._integers[optname] = number
 
     # --- getsockopt(2)
@@ -243,7 +243,8 @@ class Sock:
         """The bytes to write (``optlen`` at most), and the length to report."""
         if optlen < 0:
             raise NetlinkError(EINVAL)
-        data = self._get(optname)[:optlen]
+        data = self._rare.get(optname, optlen)
+        data = (self._get(optname) if data is None else data)[:optlen]
         return data, len(data)
 
     def _get(self, optname: int) -> bytes:
@@ -251,14 +252,14 @@ class Sock:
             return self._get_timeout(_TIMEOUTS[optname])
         if optname == SO_PEERCRED:
             # Nobody is at the other end: pid 0, uid and gid -1.
-            return self._bytes(0) + self._bytes(-1, 8)
+            return self.to_bytes(0) + self.to_bytes(-1, 8)
         if optname == SO_LINGER:
-            return self._bytes(self._linger[0]) + self._bytes(self._linger[1])
+            return self.to_bytes(self._linger[0]) + self.to_bytes(self._linger[1])
         if optname == SO_MEMINFO:
             # SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, and five more.
             sizes = (self.rmem_alloc, self.rcvbuf, 0, self.sndbuf, 0, 0, 0, 0, 0)
-            return b"".join(map(self._bytes, sizes))
-        return self._bytes(self._get_int(optname))
+            return b"".join(map(self.to_bytes, sizes))
+        return self.to_bytes(self._get_int(optname))
 
     def _get_int(self, optname: int) -> int:
         values = {
@@ -277,8 +278,6 @@ class Sock:
             return values[optname]
         if optname in _SWITCHES:
             return int(optname in self._switches)
-        if optname in _TIMESTAMPS:
-            return int(optname == self._timestamp)
         if optname in _INTEGERS:
             return self._integers.get(optname, _INTEGERS[optname])
         raise NetlinkError(_GET_ERRORS.get(optname, ENOPROTOOPT))
@@ -286,4 +285,4 @@ class Sock:
     def _get_timeout(self, which: int) -> bytes:
         """In the jiffies that it is kept in: whole milliseconds by four."""
         seconds, ticks = divmod(self._timeouts.get(which, 0), HZ)
-        return self._bytes(seconds, 8) + self._bytes(ticks * (1_000_000 // HZ), 8)
+        return self.to_bytes(seconds, 8) + self.to_bytes(ticks * (1_000_000 // HZ), 8)

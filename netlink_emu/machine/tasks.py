@@ -254,8 +254,7 @@ class TaskTable:
             # synchronize_group_exit(): the status of the process is its last thread's.
             task.group.group_exit_code = code
         task.exit_code = code
-        for hook in self.exit_hooks:
-            hook(task, group_dead=group_dead)
+        self.tell_exit(task, group_dead=group_dead)
         task.mm = None
         task._files = None
         task.state = TaskState.OTHER
@@ -265,6 +264,11 @@ class TaskTable:
         else:
             task.exit_state = ExitState.DEAD
             self._release(task)
+
+    def tell_exit(self, task: Task, *, group_dead: bool) -> None:
+        """Run the exit hooks. A task of a source ends elsewhere: its source calls this."""
+        for hook in self.exit_hooks:
+            hook(task, group_dead=group_dead)
 
     def do_group_exit(self, task: Task, code: int) -> None:
         """The whole process ends: exit_group(2). The other threads die of an internal SIGKILL."""

@@ -52,6 +52,7 @@ class Figures:
     seconds: float = 0.0
     operations: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
+    unstable: list[tuple[int, str]] = field(default_factory=list)  # seen, and gone when repeated
 
 
 class Fuzzer:
@@ -97,7 +98,11 @@ class Fuzzer:
             steps = tuple(Sequences(seed).make(length))
             found = self._persistent(steps, count=True)
             if found is not None:
-                figures.differences.append(self.minimised(seed, steps))
+                difference = self.minimised(seed, steps)
+                if difference is None:
+                    figures.unstable.append((seed, found[1]))
+                else:
+                    figures.differences.append(difference)
             figures.sequences += 1
             figures.seconds = time.monotonic() - began
             on_sequence(figures)
@@ -151,11 +156,14 @@ class Fuzzer:
 
     # --- cutting down
 
-    def minimised(self, seed: int, steps: tuple[Step, ...]) -> Difference:
-        """A shorter sequence with a difference, as short as leaving steps out can make it."""
+    def minimised(self, seed: int, steps: tuple[Step, ...]) -> Difference | None:
+        """A shorter sequence with a difference, as short as leaving steps out can make it.
+
+        None for a sequence that makes no difference any more.
+        """
         found = self._persistent(steps)
         if found is None:
-            raise ValueError("the sequence makes no difference any more")
+            return None
         steps = steps[: found[0] + 1]
         size = max(1, len(steps) // 2)
         while size:

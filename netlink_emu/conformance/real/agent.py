@@ -24,6 +24,14 @@ class Ready:
 
 
 @dataclass(slots=True)
+class NeedMaps:
+    """A new task is in its user namespace, and waits for its ids to be mapped.
+
+    By its parent: a task that maps its own has used a capability, which shows (ASU).
+    """
+
+
+@dataclass(slots=True)
 class StartThread:
     """Start a second thread, reachable over pipes of its own."""
 

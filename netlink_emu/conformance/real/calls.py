@@ -31,14 +31,13 @@ from netlink_emu.conformance.names import (
     socket_type,
     sockopt_value,
 )
-from netlink_emu.conformance.structure import event_of
+from netlink_emu.conformance.structure import event_pid
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOL_NETLINK, NetlinkSockOpt
 
 from . import libc
 
 _T = TypeVar("_T")
 _SCM_CREDENTIALS: Final = 2
-_EVENT: Final = 2048  # bytes that are enough to know an exit event by
 _PROC_COLUMNS: Final = ("Eth", "Groups", "Rmem", "Wmem", "Dump", "Locks", "Drops")
 
 
@@ -169,8 +168,6 @@ class Calls:
         flags = op.flags or 0
         while op.n is None or len(datagrams) < op.n:
             try:
-                if self._drop_foreign(sock, request, op):
-                    continue
                 datagram = _receive_one(sock, op, flags)
                 if self._is_foreign(datagram.payload.data, request):
                     if flags & socket.MSG_PEEK:
@@ -183,20 +180,10 @@ class Calls:
 
     def _is_foreign(self, data: bytes, request: Request) -> bool:
         """Whether this is the exit event of a task that is none of the case's."""
-        event = event_of(data, request.family_id)
-        foreign = event is not None and event.id not in request.known
+        pid = event_pid(data, request.family_id)
+        foreign = pid is not None and pid not in request.known
         self.foreign += foreign
         return foreign
-
-    def _drop_foreign(self, sock: socket.socket, request: Request, op: ops.Recv) -> bool:
-        """Drop the next datagram if it is foreign, and the buffer too small to tell that of it."""
-        if op.bufsize is None or op.bufsize >= _EVENT or op.via == "read":
-            return False
-        peeked = sock.recv(_EVENT, socket.MSG_PEEK | socket.MSG_DONTWAIT | ((op.flags or 0) & 1))
-        if not self._is_foreign(peeked, request):
-            return False
-        sock.recv(_EVENT, socket.MSG_DONTWAIT)
-        return True
 
 
 def _kind(op: ops.Socket | ops.SocketPair) -> tuple[int, int, int]:

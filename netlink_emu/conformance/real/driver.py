@@ -22,12 +22,11 @@ from netlink_emu.conformance.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
 
 from . import libc, procfs
-from .agent import Pipes, Ready, StartThread, serve
+from .agent import NeedMaps, Pipes, Ready, StartThread, serve
 from .calls import Calls, Request
 from .channel import Channel, channel_pair
 
 _ANSWER: Final = 20.0  # seconds that a task may take for a step
-_UNSHARE: Final = {"user": libc.CLONE_NEWUSER, "net": libc.CLONE_NEWNET}
 _SCRATCH: Final = "/tmp"  # where recorded cases let their cores drop; here a fresh directory
 
 
@@ -222,6 +221,10 @@ class Driver:
         self.tasks[name] = handle
         handle.exe = procfs.executable(handle.pid) if handle.ours else None
         ready = handle.channel.receive(_ANSWER)
+        if isinstance(ready, NeedMaps):
+            _map_ids(handle.pid)
+            handle.channel.send(None)
+            ready = handle.channel.receive(_ANSWER)
         assert isinstance(ready, Ready)
         if not handle.ours:
             handle.pid = handle.tid = ready.tid
@@ -363,7 +366,7 @@ def _become_task(
                     os.close(fd)
         os.sched_setaffinity(0, {op.cpu or 0})
         libc.set_comm(comm_bytes(op.comm or f"orc-{name}"))
-        _new_namespaces(op.unshare or [])
+        _new_namespaces(op.unshare or [], channel)
         if op.ids is not None:
             uid, gid = op.ids
             os.setresgid(gid, gid, gid)
@@ -378,14 +381,16 @@ def _become_task(
         os._exit(120)
 
 
-def _new_namespaces(kinds: list[str]) -> None:
-    flags = 0
-    for kind in kinds:
-        flags |= _UNSHARE.get(kind, 0)
-    if not flags:
-        return
-    libc.unshare(flags)
-    if "user" in kinds:  # root inside is root outside
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text("0 0 1")
-        Path("/proc/self/gid_map").write_text("0 0 1")
+def _new_namespaces(kinds: list[str], channel: Channel) -> None:
+    if "user" in kinds:
+        libc.unshare(libc.CLONE_NEWUSER)
+        channel.send(NeedMaps())
+        channel.receive()
+    if "net" in kinds:
+        libc.unshare(libc.CLONE_NEWNET)
+
+
+def _map_ids(pid: int) -> None:
+    """Root in the user namespace of a task is root outside."""
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{pid}/{name}").write_text("0 0 1")

@@ -28,6 +28,7 @@ from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_RAW, Cred
 SOL_SOCKET, SOL_NETLINK = 1, 270
 SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE = 7, 8, 32, 33
 SO_PRIORITY, SO_LINGER, SO_MARK, SO_BUSY_POLL, SO_LOCK_FILTER = 12, 13, 36, 46, 44
+SO_PREFER_BUSY_POLL = 69
 SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW = 20, 21, 66
 NETLINK_RX_RING, NETLINK_LISTEN_ALL_NSID, NETLINK_LIST_MEMBERSHIPS = 6, 8, 9
 INT_MAX, INT_MIN = 0x7FFFFFFF, -0x80000000
@@ -193,7 +194,7 @@ class TestOthers:
         ("option", "number", "caps"),
         [
             (SO_PRIORITY, 7, {CAP_NET_ADMIN}), (SO_PRIORITY, -1, {CAP_NET_RAW}),
-            (SO_MARK, 1, {CAP_NET_RAW}), (SO_BUSY_POLL, 50, {CAP_NET_ADMIN}),
+            (SO_MARK, 1, {CAP_NET_RAW}), (SO_PREFER_BUSY_POLL, 1, {CAP_NET_ADMIN}),
         ],
     )  # fmt: skip
     def test_privileged(self, bench: Bench, option: int, number: int, caps: set[int]) -> None:
@@ -206,7 +207,7 @@ class TestOthers:
     def test_unprivileged(self, bench: Bench) -> None:
         options = Options(bench, with_caps(bench))
         options.set(SO_PRIORITY, 6)
-        options.set(SO_BUSY_POLL, 0)
+        options.set(SO_BUSY_POLL, 50)
         with fails(EINVAL):
             options.set(SO_BUSY_POLL, -1)
         options.set(1, 0)
