@@ -25,6 +25,7 @@ from netlink_emu.protocol.taskstats import (
     TASKSTATS_CMD_NEW,
     TASKSTATS_TYPE_AGGR_PID,
     TASKSTATS_TYPE_AGGR_TGID,
+    TASKSTATS_TYPE_PID,
     TASKSTATS_TYPE_STATS,
     TaskstatsLayout,
 )
@@ -33,6 +34,8 @@ from .stats import layout_of
 
 _AGGR: Final = (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID)
 _GENL_START: Final = NLMSG_HDRLEN + GENL_HDRLEN
+_EVENT_HEAD: Final = _GENL_START + 2 * NLA_HDRLEN + 4  # up to the pid, in bytes
+_PID_ATTRIBUTE: Final = TASKSTATS_TYPE_PID << 16 | NLA_HDRLEN + 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,18 @@ def event_of(data: bytes, family_id: int | None) -> StatsBlock | None:
             return None
         return next(stats_blocks(data), None)
     return None
+
+
+def event_pid(data: bytes, family_id: int) -> int | None:
+    """The pid that an exit event is about, also of one that was cut off behind it."""
+    if len(data) < _EVENT_HEAD or _u32(data, 12) != 0:
+        return None
+    nlmsg_type, cmd = int.from_bytes(data[4:6], "little"), data[NLMSG_HDRLEN]
+    aggr, pid = _u32(data, _GENL_START) >> 16, _u32(data, _GENL_START + 4)
+    head = (nlmsg_type, cmd, aggr, pid)
+    if head != (family_id, TASKSTATS_CMD_NEW, TASKSTATS_TYPE_AGGR_PID, _PID_ATTRIBUTE):
+        return None
+    return _u32(data, _EVENT_HEAD - 4)
 
 
 def boundaries(data: bytes) -> frozenset[int]:
