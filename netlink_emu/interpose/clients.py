@@ -93,6 +93,7 @@ class Clients:
         self._files = files
         self._cache: dict[int, Client] = {}
         self._ns_tgids: dict[int, int] = {}
+        self._roots: dict[int, Current] = {}
 
     def get(self, tid: int) -> Client:
         """The thread ``tid``; raises ClientGone."""
@@ -115,6 +116,7 @@ class Clients:
         """Another thread may have this number by now."""
         client = self._cache.pop(tid, None)
         self._ns_tgids.pop(tid, None)
+        self._roots.pop(tid, None)
         if client is not None:
             client.close()
 
@@ -124,6 +126,7 @@ class Clients:
             client.close()
         self._cache.clear()
         self._ns_tgids.clear()
+        self._roots.clear()
 
     def current(self, tid: int) -> Current:
         """The emulated kernel's ``current`` while it does a call of this thread.
@@ -131,9 +134,17 @@ class Clients:
         The process id is as the client's own pid namespace numbers it, so that a portid equals
         what getpid() returns; the namespaces are the initial ones.
         """
+        if self._credentials is not None:
+            return self._current(tid, self._credentials(tid))
+        current = self._roots.get(tid)
+        if current is None:
+            current = self._roots[tid] = self._current(tid, self._root)
+        return current
+
+    def _current(self, tid: int, cred: Cred) -> Current:
         machine = self._machine
         return Current(
-            cred=self._root if self._credentials is None else self._credentials(tid),
+            cred=cred,
             net=machine.init_net,
             pid_ns=machine.init_pid_ns,
             tgid_vnr=self._ns_tgid(tid),

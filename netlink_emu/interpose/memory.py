@@ -86,15 +86,11 @@ class ClientMemory:
 
         Raises NetlinkError(EFAULT) where that is not allowed; what stands before is written.
         """
-        pieces = [piece for piece in pieces if piece[1]]
-        total = sum(len(data) for _, data in pieces)
-        if total > len(self._buffer):
-            self._grow(total)
-        at = 0
-        for _, data in pieces:
-            self._view[at : at + len(data)] = data
-            at += len(data)
-        places = [(address, len(data)) for address, data in pieces]
+        whole = b"".join([data for _, data in pieces])
+        if len(whole) > len(self._buffer):
+            self._grow(len(whole))
+        self._view[: len(whole)] = whole
+        places = [(address, len(data)) for address, data in pieces if data]
         done = 0
         for start in range(0, len(places), _BATCH):
             done += self._transfer(
