@@ -17,7 +17,9 @@ import typer
 from netlink_emu import __version__
 from netlink_emu.cli.errors import report
 
-COMMANDS: Final = ("run", "serve", "doctor", "conformance", "releases")
+COMMANDS: Final = (
+    "run", "serve", "doctor", "decode", "tasks", "faults", "journal", "conformance", "releases",
+)  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
+from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario_table import ScenarioError
 
@@ -91,10 +92,10 @@ SpeedOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """An emulated kernel in real time, and what its scenario has still to do."""
+    """An emulated kernel in real time, or none, and what its scenario has still to do."""
 
     kernel: BootedKernel
-    clock: RealClock
+    clock: RealClock | VirtualClock
     timeline: Timeline | None
 
 
@@ -125,6 +126,7 @@ def build_sandbox(
     scenario: Path | None = None,
     speed: float = 1.0,
     config: Sequence[str] | None = None,
+    virtual_time: bool = False,
 ) -> Sandbox:
     """Boot the kernel that these options describe, or else the scenario; raises UserError."""
     script = read_scenario(scenario) if scenario is not None else None
@@ -134,7 +136,9 @@ def build_sandbox(
     cpus = cpus or os.sysconf("SC_NPROCESSORS_CONF")
     if not 0 < speed <= 1e6:
         raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
-    clock = RealClock(speed)
+    if virtual_time and tasks is TaskChoice.HOST:
+        raise UserError("--tasks host needs real time: this machine's tasks live in it")
+    clock = VirtualClock() if virtual_time else RealClock(speed)
     default = KernelConfig()
     chosen = replace(
         default,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
     ArchOption,
     ConfigOption,
@@ -21,12 +23,14 @@ from netlink_emu.cli.options import (
     TasksOption,
     build_sandbox,
 )
+from netlink_emu.host.clock import RealClock
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Foreground, end_like
 from netlink_emu.machine.scenario import ScenarioError
 
 if TYPE_CHECKING:
-    from netlink_emu.host.clock import RealClock
+    from netlink_emu.cli.observing import Observation
+    from netlink_emu.cli.options import Sandbox
     from netlink_emu.interpose.clients import CredentialPolicy
     from netlink_emu.machine.machine import Machine
     from netlink_emu.machine.timeline import Timeline
@@ -74,6 +78,9 @@ def run(
             help="With --tasks host: tell listeners of the ends of what runs here.",
         ),
     ] = True,
+    journal: JournalOption = None,
+    fault: FaultOption = None,
+    control: ControlOption = False,
     summary: Annotated[
         bool,
         typer.Option("--summary", help="Say on stderr at the end what the command did."),
@@ -102,19 +109,19 @@ def run(
             f"{machine.name} is {machine.order.name}-endian, and a command of this "
             f"{sys.byteorder}-endian machine cannot read its messages"
         )
-    timeline = sandbox.timeline
-    foreground = Foreground(
-        sandbox.kernel,
-        command,
-        credentials=_credentials(clients, sandbox.kernel.machine),
-        companion=None if timeline is None else partial(_play, timeline, sandbox.clock),
-        allow_io_uring=allow_io_uring,
-        live_exits=live_exits and tasks is TaskChoice.HOST,
-    )
-    try:
-        finished = foreground.run()
-    except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
-        raise _explained(exc) from None
+    with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
+        foreground = Foreground(
+            sandbox.kernel,
+            command,
+            credentials=_credentials(clients, sandbox.kernel.machine),
+            companion=_companion(sandbox, observation),
+            allow_io_uring=allow_io_uring,
+            live_exits=live_exits and tasks is TaskChoice.HOST,
+        )
+        try:
+            finished = foreground.run()
+        except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
+            raise _explained(exc) from None
     if summary:
         for line in finished.summary.lines():
             _say(line)
@@ -131,6 +138,27 @@ def _credentials(clients: ClientsAre, machine: Machine) -> CredentialPolicy | No
     from netlink_emu.interpose.credentials import Themselves  # rarely wanted
 
     return Themselves(machine)
+
+
+def _companion(
+    sandbox: Sandbox, observation: Observation | None
+) -> Callable[[], Awaitable[None]] | None:
+    """What has to run beside the command, if anything has."""
+    tasks: list[Callable[[], Awaitable[None]]] = []
+    if sandbox.timeline is not None:
+        assert isinstance(sandbox.clock, RealClock)
+        tasks.append(partial(_play, sandbox.timeline, sandbox.clock))
+    if observation is not None:
+        tasks.append(observation.look_after)
+    return partial(_all, tasks) if tasks else None
+
+
+async def _all(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    import trio
+
+    async with trio.open_nursery() as nursery:
+        for task in tasks:
+            nursery.start_soon(task)
 
 
 def _explained(exc: BaseException) -> BaseException:

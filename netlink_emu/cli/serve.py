@@ -13,6 +13,14 @@ import trio
 import typer
 
 from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.observing import (
+    ControlOption,
+    FaultOption,
+    JournalOption,
+    Observation,
+    VirtualTimeOption,
+    observing,
+)
 from netlink_emu.cli.options import (
     ArchOption,
     ConfigOption,
@@ -25,6 +33,7 @@ from netlink_emu.cli.options import (
     TasksOption,
     build_sandbox,
 )
+from netlink_emu.host.clock import RealClock
 from netlink_emu.machine.scenario_table import ScenarioError
 from netlink_emu.server.errors import ServerError
 from netlink_emu.server.serve import Server
@@ -60,6 +69,10 @@ def serve(
         ClientsAre,
         typer.Option("--clients", help="Act as the emulated root, or as their own user."),
     ] = ClientsAre.ROOT,
+    journal: JournalOption = None,
+    fault: FaultOption = None,
+    control: ControlOption = False,
+    virtual_time: VirtualTimeOption = False,
 ) -> None:
     """Serve an emulated kernel to AF_UNIX datagram clients, in any language.
 
@@ -73,23 +86,29 @@ def serve(
         scenario=scenario,
         speed=speed,
         config=config,
+        virtual_time=virtual_time,
     )
     try:
-        status = trio.run(_serve, sandbox, socket, clients)
+        with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
+            status = trio.run(_serve, sandbox, socket, clients, observation)
     except* (ServerError, ScenarioError) as group:
         raise UserError(str(leaves(group)[0])) from None
     raise typer.Exit(status)
 
 
-async def _serve(sandbox: Sandbox, path: Path, clients: ClientsAre) -> int:
+async def _serve(
+    sandbox: Sandbox, path: Path, clients: ClientsAre, observation: Observation | None
+) -> int:
     policy = everyone_is_root if clients is ClientsAre.ROOT else everyone_is_themselves
     with trio.open_signal_receiver(*_SIGNALS) as signals:
         async with trio.open_nursery() as nursery:
             serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
             server: Server = await nursery.start(serve_at)
             _say(f"ready at {path}")
-            if sandbox.timeline is not None:
+            if sandbox.timeline is not None and isinstance(sandbox.clock, RealClock):
                 nursery.start_soon(play, sandbox.timeline, sandbox.clock)
+            if observation is not None:
+                nursery.start_soon(observation.look_after)
             async for number in signals:
                 _say(str(server.statistics()))
                 if number != signal.SIGUSR1:

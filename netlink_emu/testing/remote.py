@@ -81,11 +81,10 @@ class Remote:
 
     def _resolve(self, path: Path | None) -> int:
         name = NETLINK_EMU_GENL_NAME.encode() + b"\0"
-        attrs = {CtrlAttr.CTRL_ATTR_FAMILY_NAME: name}
+        attrs: dict[enum.IntEnum, Value] = {CtrlAttr.CTRL_ATTR_FAMILY_NAME: name}
+        cmd = CtrlCmd.CTRL_CMD_GETFAMILY
         try:
-            (reply,) = self._ask(
-                GENL_ID_CTRL, CtrlCmd.CTRL_CMD_GETFAMILY, write({}, attrs, _ORDER)
-            )
+            (reply,) = self._ask(GENL_ID_CTRL, cmd, write(NLCTRL.attrs_of(cmd), attrs, _ORDER))
         except ControlError as exc:
             if exc.errno != _errno.ENOENT:
                 raise
@@ -129,7 +128,7 @@ class Remote:
             NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
         )
         self._sock.send(header + body)
-        replies = []
+        replies: list[Message] = []
         for message in self._messages():
             if message.header.nlmsg_seq != seq:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from errno import EINVAL, EPERM, ESRCH
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from netlink_emu.families.control.machine import MachineOps
 from netlink_emu.families.control.ops import Row
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from netlink_emu.journal import Journal
 
 
+class Ahead(Protocol):
+    """Something that happens at times: faults, scenarios."""
+
+    @property
+    def next_ns(self) -> int | None: ...
+
+    def run_due(self) -> int: ...
+
+
 class Control:
     """The family on one kernel.
 
@@ -46,6 +55,8 @@ class Control:
         self.journal: Final = journal
         self.faults: Final = faults
         self.owner: Final = owner
+        # What happens in the machine's own time.
+        self.agenda: Final[list[Ahead]] = [faults]
         self.began_wait: Callable[[PendingWait], None] | None = None
         self.watch: Final = WatchOps(self)
         tasks, machine, faulty = TaskOps(self), MachineOps(self), FaultOps(self)

@@ -101,14 +101,19 @@ class MachineOps:
             self._advance(values.number(_M.NLEMU_A_MACHINE_ADVANCE))
 
     def _advance(self, nanoseconds: int) -> None:
-        """Let time pass, and arrive what faults hold back on the way."""
-        clock, faults = self._machine.clock, self._control.faults
+        """Let time pass, and happen what is due on the way."""
+        clock, agenda = self._machine.clock, self._control.agenda
         if not isinstance(clock, VirtualClock):
             raise ValueError("the machine's clock does not stand still: --virtual-time")
         end = clock.monotonic_ns() + nanoseconds
-        while (due := faults.next_ns) is not None and due <= end:
+        while True:
+            times = [ahead.next_ns for ahead in agenda]
+            due = min((time for time in times if time is not None), default=end + 1)
+            if due > end:
+                break
             clock.advance_ns(max(0, due - clock.monotonic_ns()))
-            faults.run_due()
+            for ahead in agenda:
+                ahead.run_due()
         clock.advance_ns(end - clock.monotonic_ns())
 
     def reset(self, _info: GenlInfo, _values: Values) -> None:
