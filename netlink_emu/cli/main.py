@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
+from netlink_emu.cli.declare import Option, as_typer, parse_plain
 from netlink_emu.cli.errors import report
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS: Final = (
     "run", "serve", "doctor", "decode", "tasks", "faults", "journal", "conformance", "releases",
@@ -25,13 +27,13 @@ COMMANDS: Final = (
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"netlink-emu {__version__}")
-        raise typer.Exit
+        raise SystemExit
 
 
 def _root(
     version: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--version",
             callback=_print_version,
             is_eager=True,
@@ -55,29 +57,46 @@ def _add(root: typer.Typer, name: str) -> None:
         root.add_typer(app, name=name)
         return
     settings = getattr(module, "CONTEXT_SETTINGS", None)
-    root.command(name, context_settings=settings)(getattr(module, name))
+    root.command(name, context_settings=settings)(as_typer(getattr(module, name)))
 
 
 def build(args: list[str]) -> typer.Typer:
     """The application for these arguments: with the one command they name, or with all."""
+    import typer
+
     root = typer.Typer(
         no_args_is_help=True,
         add_completion=False,  # completion would import every command at each key
         rich_markup_mode=None,  # plain help: rich takes longer to import than `run` to start
         pretty_exceptions_enable=False,
     )
-    root.callback()(_root)
+    root.callback()(as_typer(_root))
     named = [name for name in COMMANDS if args[:1] == [name]] or list(COMMANDS)
     for name in [] if args[:1] == ["--version"] else named:
         _add(root, name)
     return root
 
 
+def _run_plainly(args: list[str]) -> bool:
+    """Run a command without waiting for typer; False where typer is needed to understand."""
+    from netlink_emu.cli.run import run
+
+    parameters = parse_plain(run, args)
+    if parameters is None:
+        return False
+    run(**parameters)
+    return True
+
+
 def main() -> None:
     """Entry point of the console script; ends by SystemExit."""
     args = sys.argv[1:]
     try:
-        typer.main.get_command(build(args))(args, prog_name="netlink-emu")
+        if args[:1] == ["run"] and _run_plainly(args[1:]):
+            return
+        from typer.main import get_command
+
+        get_command(build(args))(args, prog_name="netlink-emu")
     except (Exception, KeyboardInterrupt) as exc:
         sys.exit(report(exc))
 

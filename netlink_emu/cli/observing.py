@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,25 +24,25 @@ if TYPE_CHECKING:
 
 JournalOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--journal", metavar="FILE",
         help="Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.",
     ),
 ]  # fmt: skip
 FaultOption = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--fault", metavar="RULE",
         help='A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.',
     ),
 ]  # fmt: skip
 ControlOption = Annotated[
     bool,
-    typer.Option("--control", help="Let clients control the kernel: the family NETLINK_EMU."),
+    Option("--control", help="Let clients control the kernel: the family NETLINK_EMU."),
 ]
 VirtualTimeOption = Annotated[
     bool,
-    typer.Option("--virtual-time", help="Time stands still until a client lets it pass."),
+    Option("--virtual-time", help="Time stands still until a client lets it pass."),
 ]
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
+from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
@@ -41,7 +40,7 @@ class TaskChoice(enum.StrEnum):
 
 ReleaseOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--release", "-r", metavar="RELEASE",
         help="Kernel to emulate: 2.6.35, 5.10, 6.1.192...; by default the scenario's, or "
         f"{DEFAULT_RELEASE}.",
@@ -49,7 +48,7 @@ ReleaseOption = Annotated[
 ]  # fmt: skip
 ArchOption = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--arch",
         metavar="ARCH",
         help="Its architecture; by default the scenario's, or this machine's.",
@@ -57,28 +56,28 @@ ArchOption = Annotated[
 ]
 CpusOption = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--cpus", min=1, max=4096, metavar="N",
         help="Number of CPUs; by default the scenario's, or this machine's.",
     ),
 ]  # fmt: skip
 TasksOption = Annotated[
     TaskChoice,
-    typer.Option(
+    Option(
         "--tasks",
         help="Tasks beside the scenario's: none, this machine's own, or any that is asked for.",
     ),
 ]
 ScenarioOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--scenario", metavar="FILE",
         help="TOML file of CPUs, tasks and what they do; see docs/scenario.md.",
     ),
 ]  # fmt: skip
 ConfigOption = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--config", metavar="KEY=VALUE",
         help="Configure the kernel: task_delayacct=on, nr_cpus=64, rmem_max=8388608... "
         "May be repeated.",
@@ -86,7 +85,7 @@ ConfigOption = Annotated[
 ]  # fmt: skip
 SpeedOption = Annotated[
     float,
-    typer.Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
+    Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
 ]
 
 

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
+from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
@@ -49,7 +48,7 @@ class ClientsAre(enum.StrEnum):
 
 def run(
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="The command and its arguments.")
+        list[str], Argument(metavar="COMMAND...", help="The command and its arguments.")
     ],
     release: ReleaseOption = None,
     arch: ArchOption = None,
@@ -60,20 +59,18 @@ def run(
     config: ConfigOption = None,
     clients: Annotated[
         ClientsAre,
-        typer.Option(
-            "--clients", help="Act as the emulated root, or as who they are on this machine."
-        ),
+        Option("--clients", help="Act as the emulated root, or as who they are on this machine."),
     ] = ClientsAre.ROOT,
     allow_io_uring: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--allow-io-uring",
             help="Let the command use io_uring, by which netlink sockets escape.",
         ),
     ] = False,
     live_exits: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--live-exits/--no-live-exits",
             help="With --tasks host: tell listeners of the ends of what runs here.",
         ),
@@ -83,11 +80,11 @@ def run(
     control: ControlOption = False,
     summary: Annotated[
         bool,
-        typer.Option("--summary", help="Say on stderr at the end what the command did."),
+        Option("--summary", help="Say on stderr at the end what the command did."),
     ] = False,
     require_use: Annotated[
         bool,
-        typer.Option("--require-use", help="Fail if the command made no generic netlink socket."),
+        Option("--require-use", help="Fail if the command made no generic netlink socket."),
     ] = False,
 ) -> None:
     """Run an unmodified command, whose generic netlink is answered by an emulated kernel.
@@ -128,7 +125,7 @@ def run(
     if require_use and not finished.summary.sockets:
         _say("the command made no generic netlink socket")
         if not finished.wait_status:
-            raise typer.Exit(EXIT_UNUSED)
+            raise SystemExit(EXIT_UNUSED)
     end_like(finished)
 
 
@@ -166,7 +163,7 @@ def _explained(exc: BaseException) -> BaseException:
     failure = leaves(exc)[0]
     if isinstance(failure, SpawnError):
         _say(str(failure))
-        return typer.Exit(failure.status)
+        return SystemExit(failure.status)
     if isinstance(failure, InterposeError):
         return UserError(f"{failure}; netlink-emu doctor tells more")
     if isinstance(failure, ScenarioError):

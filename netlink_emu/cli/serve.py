@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import trio
 import typer
 
+from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, leaves
 from netlink_emu.cli.observing import (
     ControlOption,
@@ -54,9 +55,7 @@ class ClientsAre(enum.StrEnum):
 def serve(
     socket: Annotated[
         Path,
-        typer.Option(
-            "--socket", metavar="PATH", help="The socket; its directory must be private."
-        ),
+        Option("--socket", metavar="PATH", help="The socket; its directory must be private."),
     ],
     release: ReleaseOption = None,
     arch: ArchOption = None,
@@ -67,7 +66,7 @@ def serve(
     config: ConfigOption = None,
     clients: Annotated[
         ClientsAre,
-        typer.Option("--clients", help="Act as the emulated root, or as their own user."),
+        Option("--clients", help="Act as the emulated root, or as their own user."),
     ] = ClientsAre.ROOT,
     journal: JournalOption = None,
     fault: FaultOption = None,
