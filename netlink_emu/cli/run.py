@@ -25,7 +25,7 @@ from netlink_emu.cli.options import (
 from netlink_emu.host.clock import RealClock
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Foreground, end_like
-from netlink_emu.machine.scenario import ScenarioError
+from netlink_emu.machine.scenario_table import ScenarioError
 
 if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
