@@ -137,8 +137,11 @@ class Foreground:
                 self._take_signals(signals)
             events = ready.get(launched.listener.fileno(), 0)
             if events & select.POLLIN:
-                return True
-            if events:  # POLLHUP: no client is left
+                # Taken at once: a call that is not taken yet is interrupted by any signal.
+                notification = launched.listener.receive()
+                if notification is not None:
+                    launched.pending.append(notification)
+            elif events:  # POLLHUP: no client is left
                 poll.unregister(launched.listener)
                 self._clients_left = False
             if self._is_over:

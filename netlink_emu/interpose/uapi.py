@@ -5,12 +5,15 @@ As net/socket.c, lib/iov_iter.c and net/core/scm.c read and write them for 64-bi
 
 from __future__ import annotations
 
+import functools
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from errno import EFAULT, EINVAL, EMSGSIZE, ENOBUFS
 from typing import Final
 
+from netlink_emu.interpose import libc
 from netlink_emu.interpose.memory import UIO_MAXIOV
 from netlink_emu.interpose.trap import Trap
 from netlink_emu.kernel.scm import Cmsg
@@ -20,7 +23,6 @@ SOCKADDR_STORAGE: Final = 128  # sizeof(struct sockaddr_storage)
 INT_MAX: Final = 0x7FFFFFFF
 SSIZE_MAX: Final = 0x7FFFFFFFFFFFFFFF
 MAX_RW_COUNT: Final = 0x7FFFF000  # INT_MAX & PAGE_MASK
-USER_ADDRESSES: Final = 1 << 63  # above are no user addresses on any 64-bit Linux
 
 # struct user_msghdr {
 #     void __user *msg_name;         /*  0 */
@@ -38,14 +40,16 @@ _NAMELEN_AT: Final = 8
 _CONTROLLEN_AT: Final = 40
 _CONTROLLEN_AND_FLAGS: Final = struct.Struct("=QI")
 
+Iovec = list[tuple[int, int]]
+
 # struct iovec { void __user *iov_base; __kernel_size_t iov_len; };
 _IOVEC: Final = struct.Struct("=QQ")
+
 # struct cmsghdr { __kernel_size_t cmsg_len; int cmsg_level; int cmsg_type; };
 _CMSGHDR: Final = struct.Struct("=Qii")
 
 MSG_CTRUNC: Final = 0x8
-
-Iovec = list[tuple[int, int]]
+_MSG_CMSG_COMPAT: Final = 0x80000000
 
 
 @dataclass(slots=True)  # frozen, making one would take six times as long
@@ -62,19 +66,19 @@ class MsgHdr:
 
     @classmethod
     def read(cls, trap: Trap, address: int) -> MsgHdr:
-        """copy_msghdr_from_user(); raises EFAULT, EINVAL or EMSGSIZE."""
+        """The first half of copy_msghdr_from_user(); raises EFAULT or EINVAL."""
         fields = _MSGHDR.unpack(trap.read(address, MSGHDR_SIZE))
         name, namelen, iov, iovlen, control, controllen, _ = fields
         if not name:
             namelen = 0
         if namelen < 0:
             raise NetlinkError(EINVAL)
-        if iovlen > UIO_MAXIOV:
-            raise NetlinkError(EMSGSIZE)
         return cls(address, name, min(namelen, SOCKADDR_STORAGE), iov, iovlen, control, controllen)
 
     def iovec(self, trap: Trap) -> Iovec:
-        """The pieces of msg_iov."""
+        """Its second half, after sendmsg(2) has read the address; raises EMSGSIZE, too."""
+        if self.iovlen > UIO_MAXIOV:
+            raise NetlinkError(EMSGSIZE)
         return read_iovec(trap, self.iov, self.iovlen)
 
 
@@ -87,30 +91,78 @@ def read_iovec(trap: Trap, address: int, count: int) -> Iovec:
         if length > SSIZE_MAX:
             raise NetlinkError(EINVAL)
         return single(base, length)
-    words = struct.unpack(f"={2 * count}Q", trap.read(address, 16 * count))
-    pieces: Iovec = []
+    try:
+        pieces = _copy_iovec(trap.read(address, 16 * count))
+    except NetlinkError as exc:
+        if exc.errno == EFAULT:
+            # The kernel reads one after the other, and may find something to say before.
+            for at in range(address, address + 16 * count, 16):
+                _copy_iovec(trap.read(at, 16))
+        raise
     room = MAX_RW_COUNT
-    for base, length in zip(words[::2], words[1::2], strict=True):
-        if length > SSIZE_MAX:
-            raise NetlinkError(EINVAL)
-        pieces.append(single(base, min(length, room))[0])
-        room -= pieces[-1][1]
+    for index, (base, length) in enumerate(pieces):
+        need_user_addresses(base, length)
+        pieces[index] = base, min(length, room)
+        room -= pieces[index][1]
+    return pieces
+
+
+def _copy_iovec(data: bytes) -> Iovec:
+    pieces = list(_IOVEC.iter_unpack(data))
+    if any(length > SSIZE_MAX for _, length in pieces):
+        raise NetlinkError(EINVAL)
     return pieces
 
 
 def readv_iovec(trap: Trap, address: int, count: int) -> Iovec:
-    """The pieces of readv(2) and writev(2), where too many are EINVAL."""
+    """The pieces of readv(2) and writev(2), where too many are EINVAL.
+
+    vfs_readv() hands their number on as an unsigned int.
+    """
+    count &= 0xFFFFFFFF
     if count > UIO_MAXIOV:
         raise NetlinkError(EINVAL)
     return read_iovec(trap, address, count)
 
 
 def single(base: int, length: int) -> Iovec:
-    """import_ubuf(): one piece; EFAULT where no user address is."""
+    """import_ubuf(): one piece; EFAULT where no user address can be."""
     length = min(length, MAX_RW_COUNT)
-    if base + length > USER_ADDRESSES:
-        raise NetlinkError(EFAULT)
+    need_user_addresses(base, length)
     return [(base, length)]
+
+
+def of_file(base: int, length: int) -> Iovec:
+    """The piece of read(2) and write(2): vfs_read() looks before it shortens."""
+    need_user_addresses(base, length)
+    return single(base, length)
+
+
+def need_user_addresses(base: int, length: int) -> None:
+    """access_ok(): raises EFAULT where no program can have memory."""
+    if base + length > user_addresses():
+        raise NetlinkError(EFAULT)
+
+
+@functools.cache
+def user_addresses() -> int:
+    """TASK_SIZE_MAX: 47 or 56 bits on x86-64, 39 to 52 on aarch64.
+
+    write(2) to /dev/null checks its pointer and then does not use it, so that it can be asked.
+    """
+    fd = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for bits in (39, 42, 47, 48, 52, 56):
+            if libc.write(fd, 1 << bits, 1) < 0:
+                break
+        else:
+            bits = 63
+    finally:
+        os.close(fd)
+    return (1 << bits) - _PAGE
+
+
+_PAGE: Final = 4096  # the last page is a guard
 
 
 def total(pieces: Iovec) -> int:
@@ -127,6 +179,13 @@ def scatter(pieces: Iovec, data: bytes) -> list[tuple[int, bytes]]:
         places.append((base, data[:length]))
         data = data[length:]
     return places
+
+
+def message_flags(flags: int) -> int:
+    """The flags of sendmsg(2) and its kin, one of which programs may not give: EINVAL."""
+    if flags & _MSG_CMSG_COMPAT:
+        raise NetlinkError(EINVAL)
+    return flags
 
 
 def read_address(trap: Trap, address: int, length: int) -> bytes:
@@ -146,15 +205,15 @@ def place_address(
     return [(address, name[:room]), (length_address, len(name).to_bytes(4, "little"))]
 
 
-def read_control(trap: Trap, address: int, length: int) -> list[Cmsg]:
-    """The control messages of sendmsg(2); raises ENOBUFS, EFAULT or EINVAL."""
-    if length > INT_MAX:
-        raise NetlinkError(ENOBUFS)
-    if not address or length < _CMSGHDR.size:
-        return []
+def read_control(trap: Trap, address: int, length: int) -> bytes:
+    """The bytes of msg_control of sendmsg(2); raises ENOBUFS or EFAULT."""
     if length > _OPTMEM_MAX:
         raise NetlinkError(ENOBUFS)
-    data = trap.read(address, length)
+    return trap.read(address, length)
+
+
+def parse_control(data: bytes) -> list[Cmsg]:
+    """__scm_send()'s walk over the control messages; raises EINVAL."""
     messages = []
     at = 0
     while len(data) - at >= _CMSGHDR.size:
@@ -203,7 +262,10 @@ def place_msghdr(
     room = min(header.controllen, INT_MAX) if header.control else 0
     data, ctrunc = encode_control(control, room)
     if data:
-        places.append((header.control, data))
+        try:
+            trap.write([(header.control, data)])
+        except NetlinkError:  # put_cmsg() says so, and nobody listens
+            data, ctrunc = b"", 0
     places.append(
         (
             header.address + _CONTROLLEN_AT,

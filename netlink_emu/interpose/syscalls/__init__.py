@@ -19,7 +19,7 @@ HANDLERS: Final = MappingProxyType[str, Handler](
         "getpeername": address.getpeername,
         "listen": address.not_supported,
         "accept": address.not_supported,
-        "accept4": address.not_supported,
+        "accept4": address.accept4,
         "shutdown": address.not_supported,
         "ioctl": address.ioctl,
         "getsockopt": options.getsockopt,

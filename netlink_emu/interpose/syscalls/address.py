@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from errno import EINVAL
+
 from netlink_emu.interpose.context import SocketCall
 from netlink_emu.interpose.uapi import place_address, read_address
 from netlink_emu.kernel.current import Current
+from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOCKADDR_NL
 
 
@@ -56,9 +60,16 @@ def _give_name(call: SocketCall, name: bytes) -> int:
 
 
 def not_supported(call: SocketCall) -> int:
-    """listen(2), accept(2), accept4(2), shutdown(2)."""
+    """listen(2), accept(2), shutdown(2)."""
     call.nl.not_supported()
     return 0
+
+
+def accept4(call: SocketCall) -> int:
+    """accept4(2)."""
+    if call.trap.unsigned_arg(3) & ~(os.O_CLOEXEC | os.O_NONBLOCK):
+        raise NetlinkError(EINVAL)
+    return not_supported(call)
 
 
 def ioctl(call: SocketCall) -> int:

@@ -8,16 +8,23 @@ from typing import Final
 
 from netlink_emu.interpose.context import SocketCall
 from netlink_emu.interpose.trap import Outcome
-from netlink_emu.kernel.sock import SO_RCVTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO, SO_SNDTIMEO_NEW
+from netlink_emu.kernel.sock import (
+    SO_LINGER,
+    SO_RCVTIMEO,
+    SO_RCVTIMEO_NEW,
+    SO_SNDTIMEO,
+    SO_SNDTIMEO_NEW,
+)
 from netlink_emu.protocol.bpf import BPF_MAXINSNS
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import SOL_SOCKET
+from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET
 
 SO_ATTACH_FILTER: Final = 26
 SO_DETACH_FILTER: Final = 27
 _TIMEOUTS: Final = frozenset({SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW})
-# No option of netlink is longer than the memberships, 4 bytes for each 32 groups.
-_LONGEST: Final = 4096
+# How much is read: an int, but for these.
+_INT: Final = 4
+_LONGER: Final = {SO_LINGER: 8} | dict.fromkeys(_TIMEOUTS, 16)
 # struct sock_fprog { unsigned short len; struct sock_filter *filter; };
 _FPROG: Final = struct.Struct("=H6xQ")
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
@@ -29,13 +36,17 @@ def setsockopt(call: SocketCall) -> int | Outcome:
     level, option, at, length = trap.int_arg(1), trap.int_arg(2), trap.long_arg(3), trap.int_arg(4)
     if length < 0:
         raise NetlinkError(EINVAL)
+    need_level(level)
     if level == SOL_SOCKET:
         if option == SO_ATTACH_FILTER:
             return _attach_filter(call, at, length)
         if option == SO_DETACH_FILTER:
             call.nl.detach_filter()
             return 0
-    value = trap.read(at, min(length, _LONGEST))
+    value = b""
+    if length >= _INT:
+        size = _LONGER.get(option, _INT) if level == SOL_SOCKET else _INT
+        value = trap.read(at, min(length, size))
     try:
         call.nl.setsockopt(call.current(), level, option, value)
     except NetlinkError as exc:
@@ -49,6 +60,7 @@ def getsockopt(call: SocketCall) -> int | Outcome:
     trap = call.trap
     level, option = trap.int_arg(1), trap.int_arg(2)
     at, length_at = trap.long_arg(3), trap.long_arg(4)
+    need_level(level)
     length = trap.read_int(length_at)
     try:
         data, reported = call.nl.getsockopt(level, option, length)
@@ -56,6 +68,12 @@ def getsockopt(call: SocketCall) -> int | Outcome:
         return _elsewhere(exc, level)
     trap.write([(at, data), (length_at, reported.to_bytes(4, "little", signed=True))])
     return 0
+
+
+def need_level(level: int) -> None:
+    """Nothing is read for a level that netlink sockets do not have."""
+    if level not in (SOL_SOCKET, SOL_NETLINK):
+        raise NetlinkError(ENOPROTOOPT)
 
 
 def _elsewhere(exc: NetlinkError, level: int) -> Outcome:

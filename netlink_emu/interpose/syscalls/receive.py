@@ -17,6 +17,8 @@ from netlink_emu.interpose.uapi import (
     MSGHDR_SIZE,
     Iovec,
     MsgHdr,
+    message_flags,
+    of_file,
     place_address,
     place_msghdr,
     readv_iovec,
@@ -52,9 +54,8 @@ def recvfrom(call: SocketCall) -> int | Outcome:
 def read(call: SocketCall) -> int | Outcome:
     """read(2); of 0 bytes it does not reach the socket's queue."""
     trap = call.trap
-    if not trap.long_arg(2):
-        return 0
-    return _receive(call, single(trap.long_arg(1), trap.long_arg(2)), 0, _nothing)
+    pieces = of_file(trap.long_arg(1), trap.long_arg(2))
+    return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
 
 
 def readv(call: SocketCall) -> int | Outcome:
@@ -67,7 +68,7 @@ def readv(call: SocketCall) -> int | Outcome:
 def recvmsg(call: SocketCall) -> int | Outcome:
     """recvmsg(2)."""
     trap = call.trap
-    flags = trap.unsigned_arg(2)
+    flags = message_flags(trap.unsigned_arg(2))
     header = MsgHdr.read(trap, trap.long_arg(1))
     return _receive(call, header.iovec(trap), flags, _message_places(call, header, flags))
 
@@ -132,7 +133,7 @@ class _Batch:
         self.call = call
         self.at = trap.long_arg(1)
         self.count = min(trap.unsigned_arg(2), UIO_MAXIOV)
-        self.flags = trap.unsigned_arg(3)
+        self.flags = message_flags(trap.unsigned_arg(3))
         self.timeout_at = trap.long_arg(4)
         self.done = 0
         self.end: float | None = None

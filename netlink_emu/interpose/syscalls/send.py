@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from errno import EAGAIN
+from errno import EAGAIN, EFAULT, EMSGSIZE
 from typing import Final
 
 from netlink_emu.interpose.context import SocketCall
@@ -16,13 +15,16 @@ from netlink_emu.interpose.uapi import (
     MSGHDR_SIZE,
     Iovec,
     MsgHdr,
+    message_flags,
+    of_file,
+    parse_control,
     read_address,
     read_control,
     readv_iovec,
     single,
     total,
 )
-from netlink_emu.kernel.scm import Cmsg
+from netlink_emu.kernel.af_netlink import MSG_OOB
 from netlink_emu.protocol.errors import NetlinkError
 
 
@@ -36,18 +38,19 @@ def sendto(call: SocketCall) -> int | Outcome:
 
 def write(call: SocketCall) -> int | Outcome:
     """write(2)."""
-    return _send(call, single(call.trap.long_arg(1), call.trap.long_arg(2)), 0)
+    return _send(call, of_file(call.trap.long_arg(1), call.trap.long_arg(2)), 0)
 
 
 def writev(call: SocketCall) -> int | Outcome:
     """writev(2)."""
     trap = call.trap
-    return _send(call, readv_iovec(trap, trap.long_arg(1), trap.long_arg(2)), 0)
+    pieces = readv_iovec(trap, trap.long_arg(1), trap.long_arg(2))
+    return _send(call, pieces, 0) if total(pieces) else 0  # vfs_writev() goes no further
 
 
 def sendmsg(call: SocketCall) -> int | Outcome:
     """sendmsg(2)."""
-    return _sendmsg(call, call.trap.long_arg(1), call.trap.unsigned_arg(2))
+    return _sendmsg(call, call.trap.long_arg(1), message_flags(call.trap.unsigned_arg(2)))
 
 
 def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:
@@ -63,11 +66,12 @@ def sendmmsg(call: SocketCall) -> int:
     """sendmmsg(2): how many were sent, or the error of the first."""
     trap = call.trap
     at = trap.long_arg(1)
+    flags = message_flags(trap.unsigned_arg(3)) | _DONT_PARK
     sent = 0
     for index in range(min(trap.unsigned_arg(2), UIO_MAXIOV)):
         entry = at + index * MMSGHDR_SIZE
         try:
-            result = _sendmsg(call, entry, trap.unsigned_arg(3) | _DONT_PARK)
+            result = _sendmsg(call, entry, flags)
             assert isinstance(result, int)
             trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])
         except NetlinkError:
@@ -86,24 +90,37 @@ def _send(
     pieces: Iovec,
     flags: int,
     address: bytes = b"",
-    control: Sequence[Cmsg] = (),
+    control: bytes = b"",
 ) -> int | Outcome:
     nl = call.nl
-    size = total(pieces)
-    # What is too long ends in EMSGSIZE, for which the bytes do not matter.
-    data = call.trap.gather(pieces) if size <= nl.sndbuf else bytes(nl.sndbuf)
     current = call.current()
+    size = total(pieces)
+    if flags & MSG_OOB or not size:
+        return nl.sendmsg(current, b"", addr=address, flags=flags)
+    messages = parse_control(control)
     make_room(call, current)
+    # What is too long ends in EMSGSIZE, for which the bytes do not matter.
+    data = bytes(nl.sndbuf)
+    fault = False
+    if size <= nl.sndbuf:
+        try:
+            data = call.trap.gather(pieces)
+        except NetlinkError:
+            # The bytes are the last thing that netlink_sendmsg() looks at: whatever else is
+            # wrong comes first, and just before them comes EMSGSIZE.
+            fault = True
 
     def attempt() -> int:
         call.sock.settle()
-        sent = nl.sendmsg(current, data, addr=address, control=control, flags=flags)
+        sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags)
         call.context.summary.sent += 1
         return sent
 
     try:
         return attempt()
     except NetlinkError as exc:
+        if fault and exc.errno == EMSGSIZE:
+            raise NetlinkError(EFAULT) from None
         # EAGAIN: another client's socket has no room; netlink_attachskb() waits for it.
         if exc.errno != EAGAIN or not may_wait(call, flags):
             raise
