@@ -41,6 +41,9 @@ class Client:
     def answer(self, datagram: bytes) -> None:
         self._owner.outbox.answer(self, datagram)
 
+    def sweep(self) -> None:
+        self._owner.sweep((self,))
+
 
 class Clients:
     """All clients of one datagram socket; ``start`` runs a task for as long as the server."""
@@ -79,10 +82,8 @@ class Clients:
         self.note_backlog()
 
     def _new(self, address: Address, ucred: Ucred) -> Client:
-        # A socket that this process has closed must not keep the portid that autobind will try.
-        self._sweep(self._processes.get(ucred.pid, ()))
         if len(self._by_address) >= self._sweep_at:
-            self.sweep()
+            self.sweep(self._by_address.values())
             self._sweep_at = max(_SWEEP, 2 * len(self._by_address))
         client = Client(self, address, ucred.pid, self._service.socket(ucred))
         self._by_address[address] = client
@@ -107,11 +108,8 @@ class Clients:
         self.outbox.forget(client)
         self._service.release(client)
 
-    def sweep(self) -> None:
-        """Release all that are gone."""
-        self._sweep(self._by_address.values())
-
-    def _sweep(self, clients: Iterable[Client]) -> None:
+    def sweep(self, clients: Iterable[Client]) -> None:
+        """Release those that are gone."""
         for client in list(clients):
             if not is_bound(client.address):
                 self._gone(client)
@@ -135,7 +133,7 @@ class Clients:
         finally:
             os.close(pidfd)
             clients = self._processes.pop(pid)
-        self._sweep(clients)
+        self.sweep(clients)
 
     # --- clients that are held back
 
@@ -194,12 +192,16 @@ def _exists(pid: int) -> bool:
 
 
 def is_bound(address: Address) -> bool:
-    """Whether a datagram socket answers to a name. EPERM says that it is connected to us."""
-    with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
-        try:
+    """Whether a datagram socket answers to a name, as far as can be told.
+
+    EPERM says that it is connected to us; without a descriptor to try it with (EMFILE), it is
+    taken to be there.
+    """
+    try:
+        with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
             probe.connect(address)
-        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError:
-            return True
+    except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
     return True

@@ -34,7 +34,7 @@ class Server:
         self._sock: Final = sock
         self._nursery: Final = nursery
         self._pending = trio.Event()
-        self._service: Final = Service(kernel, policy, self._on_ready, self._sweep)
+        self._service: Final = Service(kernel, policy, self._on_ready)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
         self._linger: Final = Linger(sock)
@@ -62,11 +62,6 @@ class Server:
 
     def _on_ready(self) -> None:
         self._pending.set()
-
-    def _sweep(self) -> None:
-        self._clients.sweep()
-        for channel in self._channels:
-            channel.sweep()
 
     async def flush_forever(self) -> None:
         """Send on what the kernel queues while no client calls it: exit events."""

@@ -65,26 +65,25 @@ class Peer(Protocol):
         """Send something that is not netlink's; lost if the client does not take it now."""
         ...
 
+    def sweep(self) -> None:
+        """Release it if its client is gone, and nobody has noticed yet."""
+        ...
+
 
 class Service:
-    """An emulated kernel with clients.
-
-    ``on_ready`` is called when there is something to flush; ``sweep`` is to release all clients
-    that are gone, and that nobody has noticed yet.
-    """
+    """An emulated kernel with clients. ``on_ready`` is called when there is something to flush."""
 
     def __init__(
         self,
         kernel: BootedKernel,
         policy: CredentialPolicy,
         on_ready: Callable[[], None],
-        sweep: Callable[[], None],
     ) -> None:
         self.kernel: Final = kernel
         self.counters: Final = Counters()
         self._policy: Final = policy
         self._on_ready: Final = on_ready
-        self._sweep: Final = sweep
+        self._peers: dict[NetlinkSock, Peer] = {}
         self._ready: dict[Peer, None] = {}  # in the order in which they became so
         self._receiving = False
         self._currents: dict[Ucred, Current] = {}
@@ -123,6 +122,7 @@ class Service:
             ready[peer] = None
 
         peer.sock.data_ready = data_ready
+        self._peers[peer.sock] = peer
 
     def release(self, peer: Peer) -> None:
         """The client is gone: its socket is closed. Once is enough."""
@@ -131,18 +131,29 @@ class Service:
         self.counters.drop(Drop.CLIENT_GONE, len(peer.sock.receive_queue))
         self.counters.drop(Drop.OVERRUN, peer.sock.drops)
         peer.sock.data_ready = None
+        del self._peers[peer.sock]
         peer.sock.release()
+
+    def free_portid(self, portid: int) -> None:
+        """Somebody wants ``portid``: release its holder if that one's client is gone."""
+        net = self.kernel.machine.init_net
+        holder = self.kernel.netlink.lookup(net, NETLINK_GENERIC, portid)
+        peer = self._peers.get(holder) if holder is not None else None
+        if peer is not None:
+            peer.sweep()
 
     def receive(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
         """One datagram of a client: its sendmsg(2) in the emulated kernel, and the answers."""
         if is_hello(datagram):
             self._hello(peer, ucred, datagram)
             return
+        if not peer.sock.bound:
+            self.free_portid(ucred.pid)
         self._receiving = True
         try:
             peer.sock.sendmsg(self.current(ucred), datagram)
         except NetlinkError as error:
-            self.counters.dropped[errno.errorcode[error.errno]] += 1
+            self.counters.dropped[str(error)] += 1
         finally:
             self._receiving = False
         self.flush()
@@ -164,14 +175,14 @@ class Service:
             return
         error = 0
         try:
-            self._apply(peer.sock, self.current(ucred), hello)
+            self._apply(peer.sock, ucred, hello)
         except NetlinkError as exc:
             error = exc.errno
         portid = peer.sock.portid if peer.sock.bound else 0
         peer.answer(encode_hello(Hello(error=error, portid=portid)))
 
-    def _apply(self, sock: NetlinkSock, current: Current, hello: Hello) -> None:
-        order = self.kernel.profile.arch.order
+    def _apply(self, sock: NetlinkSock, ucred: Ucred, hello: Hello) -> None:
+        current, order = self.current(ucred), self.kernel.profile.arch.order
         one = struct.pack(order.char + "i", 1)
         for option in range(32):
             if hello.options >> option & 1:
@@ -180,8 +191,7 @@ class Service:
             value = struct.pack(order.char + "i", min(hello.rcvbuf, 0x7FFFFFFF))
             sock.setsockopt(current, NL_SOL_SOCKET, SO_RCVBUF, value)
         if hello.portid or hello.groups:
-            table = self.kernel.netlink.sockets(sock.net, sock.protocol)
-            if not sock.bound and hello.portid in table:
-                self._sweep()
+            if not sock.bound:
+                self.free_portid(hello.portid or ucred.pid)
             address = SOCKADDR_NL[order].pack(AF_NETLINK, 0, hello.portid, hello.groups)
             sock.bind(current, address)
