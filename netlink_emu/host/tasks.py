@@ -2,8 +2,8 @@
 
 A client that walks /proc and asks for each thread's statistics (iotop does) finds every one of
 them. What /proc does not tell stays 0: the memory integrals (coremem, virtmem), swapin,
-freepages, thrashing, compact, wpcopy and irq delays, and the times of dead threads of a group.
-I/O counters need the right to read /proc/PID/io; without it they are 0, too.
+freepages, thrashing, compact, wpcopy and irq delays, and of a group's dead threads all but CPU
+time. I/O counters need the right to read /proc/PID/io; without it they are 0, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from netlink_emu.families.tsacct import Sums
+from netlink_emu.host.dead_threads import process_runtime_ns, sums_of_dead
+from netlink_emu.host.thread_group import HostThreadGroup, WatchedGroup
+from netlink_emu.kernel.profile import Profile
 from netlink_emu.machine.accounting import Delay, IoAccounting, Mm
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
@@ -27,7 +31,6 @@ from netlink_emu.machine.task import (
     ExitState,
     Task,
     TaskState,
-    ThreadGroup,
 )
 
 _FLAGS: Final = PF_EXITING | PF_FORKNOEXEC | PF_SUPERPRIV | PF_DUMPCORE | PF_SIGNALED
@@ -59,6 +62,7 @@ class Stat:
     processor: int
     policy: int
     delayacct_blkio_ticks: int
+    exit_code: int
 
 
 def parse_stat(data: bytes) -> Stat:
@@ -80,6 +84,7 @@ def parse_stat(data: bytes) -> Stat:
         processor=int(f[36]),
         policy=int(f[38]),
         delayacct_blkio_ticks=int(f[39]),
+        exit_code=int(f[49]),
     )
 
 
@@ -90,11 +95,19 @@ def parse_fields(data: bytes) -> dict[bytes, bytes]:
 
 
 class HostTasks:
-    """A TaskSource that reads ``proc`` anew at each question: figures live."""
+    """A TaskSource that reads ``proc`` anew at each question: figures live.
 
-    def __init__(self, machine: Machine, proc: Path = Path("/proc")) -> None:
+    With a ``profile``, thread groups have sums of their dead threads as that kernel has them;
+    ``watched`` has the groups, by tgid, whose threads' ends somebody watches.
+    """
+
+    def __init__(
+        self, machine: Machine, proc: Path = Path("/proc"), *, profile: Profile | None = None
+    ) -> None:
+        self.watched: Final[dict[int, WatchedGroup]] = {}
         self._machine: Final = machine
         self._proc: Final = proc
+        self._profile: Final = profile
         self._tick_ns: Final = NSEC_PER_SEC // os.sysconf("SC_CLK_TCK")
 
     def find(self, nr: int) -> Task | None:
@@ -104,8 +117,9 @@ class HostTasks:
         try:
             status = parse_fields((where / "status").read_bytes())
             tgid = int(status[b"Tgid"])
+            runtime_ns = process_runtime_ns(tgid)  # before that of any thread
             task = self._read(nr, self._proc / str(tgid) / "task" / str(nr), status)
-            group = HostThreadGroup(task, self, tgid)
+            group = HostThreadGroup(task, self, tgid, runtime_ns)
         except (OSError, KeyError, ValueError, IndexError):
             return None  # ended between two reads, or not a task's directory
         task.group = group
@@ -129,6 +143,37 @@ class HostTasks:
         except OSError:
             return []
 
+    def watched_group(self, group: HostThreadGroup) -> WatchedGroup | None:
+        """What is known of a group from watching it, None if it is not watched."""
+        watched = self.watched.get(group.tgid)
+        return watched if watched is not None and watched.is_of(group.leader) else None
+
+    def sums_of_dead(self, group: HostThreadGroup, runtime_ns: int) -> Sums | None:
+        """What is kept of the group's dead threads, None if there were none."""
+        watched = self.watched_group(group)
+        if watched is not None:
+            return watched.sums
+        if self._profile is None or not self._profile.dead_threads_always_kept:
+            return None
+        threads = group.threads
+        left_ns = runtime_ns - sum(thread.sum_exec_runtime_ns for thread in threads)
+        if left_ns <= 0:
+            return None
+        try:
+            whole = parse_stat((self._proc / str(group.tgid) / "stat").read_bytes())
+        except (OSError, ValueError, IndexError):
+            return None
+        user_ns = whole.utime * self._tick_ns - sum(thread.utime_ns for thread in threads)
+        system_ns = whole.stime * self._tick_ns - sum(thread.stime_ns for thread in threads)
+        return sums_of_dead(
+            self._profile,
+            group.leader,
+            left_ns,
+            max(0, user_ns),
+            max(0, system_ns),
+            self._machine.clock.monotonic_ns(),
+        )
+
     def _read(self, nr: int, where: Path, status: dict[bytes, bytes]) -> Task:
         stat = parse_stat((where / "stat").read_bytes())
         machine = self._machine
@@ -149,6 +194,7 @@ class HostTasks:
         task.state = _STATES.get(stat.state, TaskState.OTHER)
         if stat.state in (b"Z", b"X"):
             task.exit_state = ExitState.ZOMBIE
+            task.exit_code = stat.exit_code  # 0 where we may not see it
         task.nice, task.policy = stat.nice, stat.policy
         task.min_flt, task.maj_flt = stat.minflt, stat.majflt
         task.utime_ns, task.stime_ns = stat.utime * self._tick_ns, stat.stime * self._tick_ns
@@ -213,44 +259,3 @@ class HostTasks:
         mm.exe_dev = os.major(exe.st_dev) << _MINORBITS | os.minor(exe.st_dev)
         mm.exe_inode = exe.st_ino
         return mm
-
-
-class HostThreadGroup(ThreadGroup):
-    """A group whose other threads are read when somebody looks at them: most never are."""
-
-    def __init__(self, task: Task, source: HostTasks, tgid: int) -> None:
-        self._read: dict[int, Task] = {task.pid: task}
-        self._complete = False
-        self._source = source
-        self._tgid = tgid
-        super().__init__(task)
-
-    def _thread(self, nr: int) -> Task | None:
-        if nr not in self._read:
-            thread = self._source.read_thread(nr, self._tgid)
-            if thread is None:
-                return None
-            thread.group = self
-            self._read[nr] = thread
-        return self._read[nr]
-
-    @property
-    def leader(self) -> Task:
-        """The leader; when it has just ended, a thread that was found."""
-        return self._thread(self._tgid) or next(iter(self._read.values()))
-
-    @leader.setter
-    def leader(self, leader: Task) -> None:
-        """Only the constructor sets it; /proc knows better."""
-
-    @property
-    def threads(self) -> list[Task]:
-        if not self._complete:
-            for nr in self._source.thread_numbers(self._tgid):
-                self._thread(nr)
-            self._complete = True
-        return [self._read[nr] for nr in sorted(self._read)]
-
-    @threads.setter
-    def threads(self, threads: list[Task]) -> None:
-        """Only the constructor sets it; /proc knows better."""

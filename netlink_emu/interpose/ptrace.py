@@ -45,6 +45,7 @@ STOP_SIGNALS: Final = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN,
 # include/uapi/linux/wait.h: also children that end without SIGCHLD, and threads
 WALL: Final = 0x40000000
 _CLD_TRAPPED: Final = 4
+_ENDS: Final = frozenset({os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED})
 
 
 def _ptrace(request: int, tid: int, data: int = 0) -> None:
@@ -105,9 +106,13 @@ def next_stop() -> tuple[int, int, bool] | None:
 
 
 def next_end() -> int | None:
-    """A thread or child that has ended, and that waits for :func:`reap`."""
+    """A thread or child that has ended, and that waits for :func:`reap`; None if none is found.
+
+    waitid(2) gives the stops of tracees without being asked for them, too, and a stop that came
+    just now may stand before an end.
+    """
     info = _next(os.WEXITED | os.WNOHANG | os.WNOWAIT | WALL)
-    return None if info is None else info.si_pid
+    return info.si_pid if info is not None and info.si_code in _ENDS else None
 
 
 def _next(options: int) -> os.waitid_result | None:

@@ -191,21 +191,19 @@ class Tracer:
 
         Bounded, for who waits to be released shall not wait for the end of a storm of signals.
         """
-        stop = None
         for _ in range(_BATCH):
             stop = ptrace.next_stop()
             if stop is None:
-                break
+                ended = ptrace.next_end()
+                if ended is None:
+                    return False  # and for what changes from now on there is a SIGCHLD
+                self._ended(ended)
+                continue
             tid, why, traced = stop
             if traced:
                 self._stopped(tid, why >> 8, why & 0xFF)
             elif tid == self._command:
                 self._report(ChildChanged(_stop_status(why)))
-        for _ in range(_BATCH):
-            ended = ptrace.next_end()
-            if ended is None:
-                return stop is not None
-            self._ended(ended)
         return True
 
     def _stopped(self, tid: int, event: int, number: int) -> None:
