@@ -318,7 +318,7 @@ def _text(payload: bytes) -> str | bytes:
         text = payload.removesuffix(b"\0").decode()
     except UnicodeDecodeError:
         return payload
-    return text if text.isprintable() else payload
+    return text if text.replace("\n", "").isprintable() else payload
 
 
 def _struct(values: Mapping[str, int | bytes]) -> dict[str, int | str | bytes]:

@@ -30,7 +30,8 @@ def value_text(attr: Attribute) -> str:
     if isinstance(value, bytes):
         return value.hex(" ", -4) if value else '""'
     if isinstance(value, str):
-        return f'"{value}"'
+        escaped = value.replace("\n", "\\n")
+        return f'"{escaped}"'
     if isinstance(value, dict):
         return " ".join(
             f'{name}="{part}"' if isinstance(part, str) else f"{name}={part}"

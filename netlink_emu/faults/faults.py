@@ -295,6 +295,8 @@ class Faults:
         for sk in self._kernel.netlink.all_sockets(NETLINK_GENERIC):
             peer = self._journal.peer(sk)
             wanted = ((portid, peer.portid), (pid, peer.pid), (comm, peer.comm))
+            if self._journal.is_silent(sk):
+                continue
             if all(value is None or value == own for value, own in wanted):
                 sk.overrun()
                 hit += 1

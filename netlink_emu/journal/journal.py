@@ -29,6 +29,7 @@ from netlink_emu.journal.match import Match
 from netlink_emu.kernel.trace import DropReason, Observer
 from netlink_emu.protocol.decode import Decoder
 from netlink_emu.protocol.describe import NLCTRL, TASKSTATS, FamilyDesc
+from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Journal(Observer):
         # Families whose messages are nobody's business, by number, and the sockets that talk so.
         self.muted: Final[set[int]] = set()
         self._silent: set[NetlinkSock] = set()
+        # What a socket did before it is known whether it is one of these: when, and what.
+        self._unsure: dict[NetlinkSock, list[tuple[int, type[Opened | Bound]]]] = {}
         self.sinks: list[Sink] = []
         self.families: Final = {desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)}
         clock = kernel.machine.clock
@@ -114,7 +117,7 @@ class Journal(Observer):
 
     def of(self, kind: type[E], *, since: int = 0) -> list[E]:
         """The entries of one class with numbers above ``since``."""
-        return [e for e in self._entries if isinstance(e, kind) and e.number > since]
+        return [e for e in self.entries if isinstance(e, kind) and e.number > since]
 
     def note(self, text: str) -> None:
         """Add a line of one's own."""
@@ -146,7 +149,7 @@ class Journal(Observer):
         self, kind: type[Datagram] | tuple[type[Datagram], ...], *, since: int = 0
     ) -> Iterator[MessageView]:
         """The messages of datagrams of one class, in order."""
-        for entry in self._entries:
+        for entry in self.entries:
             if isinstance(entry, kind) and type(entry) is not Faulted and entry.number > since:
                 yield from entry.views()
 
@@ -245,33 +248,64 @@ class Journal(Observer):
         return peer
 
     def socket_opened(self, sk: NetlinkSock, current: Current) -> None:
-        self._add(Opened(peer=self.peer(sk, current), **self._stamp()))
+        self.peer(sk, current)
+        self._socket_did(sk, Opened)
 
     def socket_bound(self, sk: NetlinkSock) -> None:
         peer = self.peer(sk)
         peer.portid = sk.portid
         self._comms[sk.portid] = peer.comm
-        self._add(Bound(peer=peer, **self._stamp()))
+        self._socket_did(sk, Bound)
+
+    def _socket_did(self, sk: NetlinkSock, what: type[Opened | Bound]) -> None:
+        if self.muted:
+            now = self._kernel.machine.clock.monotonic_ns()
+            self._unsure.setdefault(sk, []).append((now, what))
+        else:
+            self._add(what(peer=self.peer(sk), **self._stamp()))
+
+    def _sure(self, sk: NetlinkSock) -> None:
+        """The socket is one that matters: what it did before is told now."""
+        self._silent.discard(sk)
+        for time_ns, what in self._unsure.pop(sk, ()):
+            self._add(what(peer=self.peer(sk), **{**self._stamp(), "time_ns": time_ns}))
 
     def socket_closed(self, sk: NetlinkSock) -> None:
         peer = self.peer(sk)
         unread = len(sk.receive_queue)
-        self._silent.discard(sk)
+        silent = sk in self._silent
+        if silent:
+            self._unsure.pop(sk, None)
+        self._sure(sk)
         del self._peers[sk]
         self._requests.pop(peer, None)
-        self._add(Closed(peer=peer, unread=unread, **self._stamp()))
+        if not silent:
+            self._add(Closed(peer=peer, unread=unread, **self._stamp()))
+
+    def is_silent(self, sk: NetlinkSock) -> bool:
+        """Whether the socket is one of who controls, not of a client."""
+        return sk in self._silent
 
     def _is_silent(self, sk: NetlinkSock, data: bytes) -> bool:
         return sk in self._silent or (bool(self.muted) and self._type(data) in self.muted)
+
+    def _is_mute(self, data: bytes) -> bool:
+        """Whether a datagram is for a muted family, or asks for the number of one."""
+        kind = self._type(data)
+        if kind in self.muted:
+            return True
+        families = self._kernel.genl.families
+        names = (families[number].name for number in self.muted if number in families)
+        return kind == GENL_ID_CTRL and any(name.encode() + b"\0" in data for name in names)
 
     def _type(self, data: bytes) -> int:
         return int.from_bytes(data[4:6], self._kernel.profile.arch.order.name)  # type: ignore[arg-type]
 
     def sent(self, sk: NetlinkSock, skb: SkBuff, portid: int) -> None:
-        if self.muted and self._type(skb.data) in self.muted:
+        if self.muted and self._is_mute(skb.data):
             self._silent.add(sk)
             return
-        self._silent.discard(sk)
+        self._sure(sk)
         entry = Sent(
             peer=self.peer(sk, skb.current),
             data=skb.data,
@@ -383,7 +417,7 @@ class Journal(Observer):
         self, sk: NetlinkSock, current: Current, data: bytes
     ) -> list[MessageView]:
         """The messages of a datagram that a client is about to send."""
-        if self.muted and self._type(data) in self.muted:
+        if self.muted and self._is_mute(data):
             return []
         peer = self.peer(sk, current)
         return list(

@@ -32,12 +32,15 @@ from netlink_emu.machine.clock import NSEC_PER_SEC, VirtualClock
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
+from netlink_emu.protocol.control import NETLINK_EMU
 from netlink_emu.testing.errors import EmulatorError, NotUsed
+from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.tasks import TaskHandle, TaskTableHandle
 from netlink_emu.testing.waiting import Waiting, explain
 
 if TYPE_CHECKING:
+    from netlink_emu.families.control.watch import PendingWait
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.journal.entries import MessageView
     from netlink_emu.machine.timeline import Timeline
@@ -61,7 +64,8 @@ class EmulatedKernel:
     arguments of :meth:`TaskTableHandle.spawn`; ``"any"`` knows every pid, ``"host"`` those of
     this machine. ``uid`` is whom clients are in the emulated kernel: 0 is root, others have no
     capabilities. ``delayacct`` is kernel.task_delayacct; None leaves it as the release has it
-    (off since 5.14). ``seed`` makes random portids and faults repeatable.
+    (off since 5.14). With ``control`` clients can do to the kernel what this handle does, over
+    the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable.
 
     All methods may be called from any thread, and return when the thing is done. The machine's
     time stands still but for :meth:`advance`. Use it as a context manager, or :meth:`close` it.
@@ -78,6 +82,7 @@ class EmulatedKernel:
         delayacct: bool | None = True,
         config: KernelConfig | None = None,
         families: Iterable[GenlFamily] = (),
+        control: bool = False,
         seed: int = 1,
     ) -> None:
         self.release: Final = release
@@ -85,6 +90,7 @@ class EmulatedKernel:
         self._tasks: Final = tasks
         self._uid: Final = uid
         self._families: Final = tuple(families)
+        self._control: Final = control
         self._seed: Final = seed
         config = config or KernelConfig()
         highest = cpus if isinstance(cpus, int) else max(self._cpu_numbers) + 1  # type: ignore[arg-type]
@@ -127,9 +133,13 @@ class EmulatedKernel:
         self.cgroups = CgroupsHandle(self.kernel, self.call)
         self._timelines: list[Timeline] = []
         self._populate(machine)
-        self.journal = Journal(self.kernel)
-        self.journal.sinks.append(self._waiting.entry)
-        self.faults = Faults(self.kernel, self.journal, self._seed)
+        self._journal = Journal(self.kernel, families=[NETLINK_EMU])
+        self._journal.sinks.append(self._waiting.entry)
+        self._faults = Faults(self.kernel, self._journal, self._seed)
+        self.journal: Journal = guarded(self._journal, self.call)
+        self.faults: Faults = guarded(self._faults, self.call)
+        if self._control:
+            self._enable_control()
 
     def _populate(self, machine: Machine) -> None:
         if isinstance(self._tasks, str):
@@ -147,6 +157,18 @@ class EmulatedKernel:
                 self.tasks.spawn(wanted)
             else:
                 self.tasks.spawn(**wanted)
+
+    def _enable_control(self) -> None:
+        from netlink_emu.families.control import Control
+
+        control = Control(self.kernel, self._journal, self._faults, owner=os.geteuid())
+
+        def began(pending: PendingWait) -> None:
+            # Clients are served in the loop's thread, and nowhere else.
+            assert self._loop is not None
+            self._loop.later(pending.timeout_ms / 1000, pending.expire)
+
+        control.began_wait = began
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.cpus)} CPUs, {len(self.tasks)} tasks"
@@ -281,13 +303,13 @@ class EmulatedKernel:
         self.call(advance)
 
     def _next_ns(self) -> int | None:
-        times = [timeline.next_ns for timeline in self._timelines] + [self.faults.next_ns]
+        times = [timeline.next_ns for timeline in self._timelines] + [self._faults.next_ns]
         return min((time for time in times if time is not None), default=None)
 
     def _run_due(self) -> None:
         for timeline in self._timelines:
             timeline.run_due()
-        self.faults.run_due()
+        self._faults.run_due()
 
     def play(self, scenario: str | os.PathLike[str], seconds: float = 0.0) -> None:
         """Begin a scenario now (TOML, or a file of that), and let ``seconds`` pass.
@@ -378,10 +400,10 @@ class EmulatedKernel:
         The criteria are those of ``journal.requests()``; ``since=kernel.journal.number`` waits
         for a new one. Raises TimeIsUp with near misses and what happened instead.
         """
-        match = self.journal.match(**criteria)
+        match = self._journal.match(**criteria)
 
         def ask() -> Found:
-            return self.journal.requests(since=since, **criteria)
+            return self._journal.requests(since=since, **criteria)
 
         def look() -> MessageView | None:
             found = self.call(ask)
@@ -423,8 +445,8 @@ class EmulatedKernel:
         return "every client has ended"
 
     def _explain(self, what: str, why: str, *, near: str = "", since: int = 0) -> Exception:
-        entries = [e for e in self.call(lambda: self.journal.entries) if e.number > since]
-        return explain(what, why, self.journal, entries, self.clients, near)
+        entries = [e for e in self._journal.entries if e.number > since]
+        return explain(what, why, self._journal, entries, self.clients, near)
 
     # --- clients
 
@@ -556,10 +578,10 @@ class EmulatedKernel:
     def report(self, *, since: int = 0, limit: int = 200) -> str:
         """The clients with their output, and the last entries of the journal, as text."""
         lines = [client.describe() for client in self.clients]
-        entries = [entry for entry in self.journal.entries if entry.number > since]
+        entries = [entry for entry in self._journal.entries if entry.number > since]
         if len(entries) > limit:
             lines.append(f"(the last {limit} of {len(entries)} entries)")
-        lines += self.journal.lines(entries[-limit:])
+        lines += self._journal.lines(entries[-limit:])
         return "\n".join(lines)
 
     @contextmanager
@@ -570,7 +592,7 @@ class EmulatedKernel:
         with ExitStack() as stack:
             journal = self.call(
                 lambda: stack.enter_context(
-                    open_journal(os.fspath(path), self.kernel, self.journal)
+                    open_journal(os.fspath(path), self.kernel, self._journal)
                 )
             )
             try:

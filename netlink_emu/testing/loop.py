@@ -84,6 +84,15 @@ class Loop:
         self._trio.run_sync_soon(run)
         return future.result()
 
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Have ``function`` called in so many seconds; from the loop's thread."""
+
+        async def wait() -> None:
+            await trio.sleep(seconds)
+            function()
+
+        trio.lowlevel.spawn_system_task(wait)
+
     def spawn(
         self,
         task: Callable[..., Awaitable[Any]],

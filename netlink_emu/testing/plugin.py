@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netlink_emu.testing.kernel import EmulatedKernel
 
 MARKER: Final = (
-    "netlink_emu(release, arch, cpus, tasks, uid, delayacct, config, families, seed): "
+    "netlink_emu(release, arch, cpus, tasks, uid, delayacct, config, families, control, seed): "
     "the defaults of the kernels that this test makes"
 )
 _OPTIONS: Final = frozenset(MARKER.partition("(")[2].partition(")")[0].split(", "))

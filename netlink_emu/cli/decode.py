@@ -1,0 +1,134 @@
+"""``netlink-emu decode``: messages for people, from hex, a capture, or a server that runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.protocol.control import NETLINK_EMU
+from netlink_emu.protocol.decode import Decoder
+from netlink_emu.protocol.describe import NLCTRL, TASKSTATS
+from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
+from netlink_emu.protocol.hextext import read_hex
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.protocol.pcapng import Packet, read_capture
+from netlink_emu.protocol.render import message_json, message_lines
+
+
+def decode(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|HEX]",
+            help="A pcapng or pcap file, a file of hex, or hex itself; by default standard input.",
+        ),
+    ] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option("--socket", metavar="PATH", help="Follow a server that runs at PATH."),
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--family", metavar="NAME=ID", help="A family's number, where no message tells it."
+        ),
+    ] = None,
+    big_endian: Annotated[
+        bool, typer.Option("--big-endian", help="The hex is from a big-endian machine.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a datagram.")] = False,
+) -> None:
+    """Decode netlink messages: names of commands, attributes, flags, errors.
+
+    Family numbers are taken from the CTRL_CMD_NEWFAMILY messages that come by; TASKSTATS is 31
+    until one says otherwise.
+
+    Examples:
+      netlink-emu decode exchange.pcapng
+
+      netlink-emu decode 1c0000001f00010001000000000000000101000008000100c8000000
+
+      strace -e trace=%network -e write=all -x my-client 2>&1 | netlink-emu decode --family X=34
+
+      netlink-emu decode --socket ./nl.sock
+
+    """
+    if socket is not None:
+        from netlink_emu.cli.journal import follow
+
+        follow(socket, as_json=as_json)
+        return
+    ids = {0x1F: TASKSTATS.name} | dict(map(_family, family or []))
+    known = {desc.name: desc for desc in (NLCTRL, TASKSTATS, NETLINK_EMU)}
+    decoder = Decoder(ids=ids, families=known)
+    for packet in _packets(source, big_endian=big_endian):
+        decoder.order = packet.order
+        if packet.family == NETLINK_GENERIC:
+            _show(packet, decoder, as_json=as_json)
+
+
+def _family(text: str) -> tuple[int, str]:
+    name, _, number = text.rpartition("=")
+    try:
+        return int(number, 0), name
+    except ValueError:
+        raise UserError(f"--family takes NAME=ID, not {text!r}") from None
+
+
+def _packets(source: str | None, *, big_endian: bool) -> Iterator[Packet]:
+    order = BIG if big_endian else LITTLE
+    data = _read(source)
+    try:
+        if data[:4] in _MAGICS:
+            yield from read_capture(data)
+            return
+        for datagram in read_hex(data.decode("utf-8", "replace")):
+            yield Packet(0, datagram, to_kernel=False, order=order)
+    except DecodeError as exc:
+        raise UserError(str(exc)) from exc
+
+
+# pcapng, and pcap in both byte orders and units.
+_MAGICS = (
+    b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1",
+    b"\xa1\xb2\x3c\x4d",
+)  # fmt: skip
+
+
+def _read(source: str | None) -> bytes:
+    if source is None or source == "-":
+        return sys.stdin.buffer.read()
+    path = Path(source)
+    try:
+        if path.exists():
+            return path.read_bytes()
+    except OSError as exc:
+        raise UserError(f"{source} cannot be read: {exc.strerror}") from exc
+    if len(source) < 8 or not all(c in "0123456789abcdefABCDEFx \\:,\n" for c in source):
+        raise UserError(f"{source} is neither a file nor hex")
+    return source.encode()
+
+
+def _show(packet: Packet, decoder: Decoder, *, as_json: bool) -> None:
+    messages = decoder.datagram(packet.data)
+    if as_json:
+        values: dict[str, Any] = {"messages": [message_json(message) for message in messages]}
+        if packet.time_ns:
+            values |= {"time": packet.time_ns / 1e9, "to_kernel": packet.to_kernel}
+        if packet.comments:
+            values["comments"] = packet.comments
+        print(json.dumps(values, ensure_ascii=False))
+        return
+    for comment in packet.comments:
+        print(f"# {comment}")
+    arrow = "" if not packet.time_ns else "> " if packet.to_kernel else "< "
+    for message in messages:
+        for line in message_lines(message):
+            print(f"{arrow}{line}")
+            arrow = "  " if arrow else ""

@@ -1,0 +1,42 @@
+"""Objects that belong to the kernel's thread, for use from any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def guarded(target: T, call: Callable[[Callable[[], Any]], Any]) -> T:
+    """The same object to look at, whose attributes are read and methods called by ``call``."""
+    return _Guarded(target, call)  # type: ignore[return-value]
+
+
+class _Guarded:
+    def __init__(self, target: Any, call: Callable[[Callable[[], Any]], Any]) -> None:
+        self._target = target
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        value = self._call(lambda: getattr(self._target, name))
+        if not callable(value):
+            return value
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return self._call(lambda: value(*args, **kwargs))
+
+        method.__doc__ = value.__doc__
+        return method
+
+    def __dir__(self) -> list[str]:
+        return dir(self._target)
+
+    def __repr__(self) -> str:
+        return repr(self._target)
+
+    def __len__(self) -> int:
+        return int(self._call(lambda: len(self._target)))
+
+    def __iter__(self) -> Any:
+        return iter(self._call(lambda: list(self._target)))
