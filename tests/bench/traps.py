@@ -1,0 +1,106 @@
+"""Programs under supervision: what a call costs that stops, and one that does not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from bench import real_kernel
+from bench.figure import Effort, Relation, Result, compared
+from bench.machines import Emulated
+from bench.measure import by_turns, repeated
+from bench.messages import FAMILY
+from bench.processes import Asked, asked
+from netlink_emu.host.clock import RealClock
+from netlink_emu.interpose.foreground import Foreground
+from netlink_emu.interpose.launch import launch, spawn_command
+from netlink_emu.interpose.seccomp import (
+    SECCOMP_IOCTL_NOTIF_RECV,
+    SECCOMP_IOCTL_NOTIF_SEND,
+    SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+)
+
+CLIENT = Path(__file__).with_name("pair_client.py")
+# asm/unistd.h of x86-64, and of all that use the generic table (aarch64, riscv64).
+GETPPID = {"x86_64": 110}.get(platform.machine(), 173)
+RET_USER_NOTIF = 0x7FC00000
+RET_ALLOW = 0x7FFF0000
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, str(CLIENT), *map(str, args)]
+
+
+def natively(*args: object) -> None:
+    """Run the client as it is."""
+    program = command(*args)
+    os.execv(program[0], program)
+
+
+def supervised(*args: object) -> None:
+    """Run the client as ``netlink-emu run`` does."""
+    foreground = Foreground(Emulated(clock=RealClock()).kernel, command(*args))
+    foreground.run()
+
+
+def stopped_for_nothing() -> NoReturn:
+    """Run the client with getppid(2) stopped, and let it go on: the least a trap can cost."""
+    program = [
+        (0x20, 0, 0, 0),
+        (0x15, 0, 1, GETPPID),
+        (6, 0, 0, RET_USER_NOTIF),
+        (6, 0, 0, RET_ALLOW),
+    ]
+    launched = launch(program, lambda: spawn_command(command("getppid"), blocked=set()))
+    fd = launched.listener.fileno()
+    for notification in launched.pending:
+        launched.listener.let_pass(notification.id)
+    notif, zeros = bytearray(80), bytes(80)
+    answer = struct.Struct("=QqiI")
+    while True:
+        notif[:] = zeros
+        fcntl.ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, notif)
+        response = answer.pack(
+            int.from_bytes(notif[:8], sys.byteorder), 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE
+        )
+        fcntl.ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, response)
+
+
+def figures(effort: Effort) -> list[Result]:
+    def client(stack: ExitStack, main: Callable[[], object]) -> Asked:
+        return stack.enter_context(asked(main))
+
+    with ExitStack() as stack:
+        count = effort.times(1000)
+        ours = client(stack, partial(supervised, "netlink", FAMILY, 3))
+        empty = client(stack, stopped_for_nothing)
+        interposed = by_turns(lambda: ours(count), lambda: empty(count), effort.rounds)
+        kernel = None
+        if real_kernel.available():
+            family = real_kernel.family_id()
+            real = client(stack, partial(natively, "netlink", family, os.getpid()))
+            kernel = repeated(lambda: real(count), effort.rounds)
+    with ExitStack() as stack:
+        count = effort.times(10000)
+        inside = client(stack, partial(supervised, "unix"))
+        outside = client(stack, partial(natively, "unix"))
+        unrelated = by_turns(lambda: inside(count), lambda: outside(count), effort.rounds)
+    return [
+        compared(
+            "interposed sendmsg + recvmsg with names",
+            "two empty traps (RECV and CONTINUE) in a plain loop",
+            "µs", Relation.AT_MOST_TIMES, 5, interposed, kernel,
+        ),
+        compared(
+            "unrelated sendmsg + recvmsg under supervision", "without supervision",
+            "µs", Relation.AT_MOST_TIMES, 1.10, unrelated,
+        ),
+    ]  # fmt: skip
