@@ -115,3 +115,38 @@ def has_descriptor(tid: int, fd: int) -> bool:
 def descriptors(tid: int) -> set[int]:
     """The numbers of all that the task has open."""
     return {int(entry.name) for entry in Path(f"/proc/{tid}/fd").iterdir()}
+
+
+def thread_seen_from(tid: int, number: int) -> int | None:
+    """The thread that the pid namespace of ``tid`` numbers ``number``, as ours numbers it.
+
+    None if there is none in that very namespace, or we may not look.
+    """
+    try:
+        namespace = _pid_namespace(tid)
+        if namespace == _pid_namespace(os.getpid()):
+            return number
+    except OSError:
+        return None
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            if _pid_namespace(int(process.name)) != namespace:
+                continue
+            for thread in (process / "task").iterdir():
+                if _innermost_number(thread / "status") == number:
+                    return int(thread.name)
+        except OSError:
+            continue  # it has ended, or is not ours to see
+    return None
+
+
+def _pid_namespace(tid: int) -> int:
+    return Path(f"/proc/{tid}/ns/pid").stat().st_ino
+
+
+def _innermost_number(status: Path) -> int:
+    """The last number of the line NSpid."""
+    _, _, rest = status.read_text(encoding="latin-1").partition("\nNSpid:")
+    return int(rest.partition("\n")[0].split()[-1])

@@ -155,6 +155,11 @@ class WaitingRoom:
             if call.deadline is not None and call.deadline <= now:
                 self._end(call, EAGAIN)
 
+    def restart(self, tid: int) -> None:
+        """End the call of a thread that shall stop: it will be made again, or fail with EINTR."""
+        for call in [call for call in self._calls if call.trap.tid == tid]:
+            self._end(call, ERESTARTSYS if call.deadline is None else EINTR)
+
     def interrupt(self) -> None:
         """End the calls for which a signal is pending."""
         for interruption in find_interruptions(self._statuses()):

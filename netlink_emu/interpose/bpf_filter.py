@@ -49,6 +49,11 @@ SIOCOUTQ: Final = 0x5411
 SIOCATMARK: Final = 0x8905
 SIOCUNIXFILE: Final = 0x89E0
 
+# The ways to begin to trace: include/uapi/linux/ptrace.h.
+PTRACE_TRACEME: Final = 0
+PTRACE_ATTACH: Final = 16
+PTRACE_SEIZE: Final = 0x4206
+
 # Calls whose first argument is a descriptor, and which stop whatever the others are.
 FD_CALLS: Final = (
     "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
@@ -117,13 +122,16 @@ class Assembler:
         return code, jt, jf, k
 
 
-def build_filter(abi: Abi, *, high: int, allow_io_uring: bool = False) -> list[Instruction]:
+def build_filter(
+    abi: Abi, *, high: int, allow_io_uring: bool = False, tracers: bool = False
+) -> list[Instruction]:
     """The filter for clients of this ABI.
 
     Everything on a descriptor from ``high`` on stops, and every socket(AF_NETLINK, ...), of
     whatever protocol, so that those which are not emulated are at least counted. io_uring would
     make sockets without a system call: it is absent (ENOSYS) unless allowed. Other ABIs of the
-    host cannot make emulated sockets and are refused real ones (EAFNOSUPPORT).
+    host cannot make emulated sockets and are refused real ones (EAFNOSUPPORT). With ``tracers``
+    it stops who begins to trace, for a thread has one tracer only, and that may be us.
     """
     asm = Assembler()
     asm.load(ARCH)
@@ -140,6 +148,8 @@ def build_filter(abi: Abi, *, high: int, allow_io_uring: bool = False) -> list[I
         asm.equal(abi.numbers["io_uring_setup"], "enosys")
     for name in (*FD_CALLS, "fcntl", "ioctl"):
         asm.equal(abi.numbers[name], "descriptor")
+    if tracers:
+        asm.equal(abi.numbers["ptrace"], "ptrace")
     asm.jump("allow")
 
     asm.label("descriptor")
@@ -161,6 +171,13 @@ def build_filter(abi: Abi, *, high: int, allow_io_uring: bool = False) -> list[I
     asm.label("socket")
     asm.load(_arg(0))
     asm.equal(AF_NETLINK, "notify", "allow")
+
+    if tracers:
+        asm.label("ptrace")
+        asm.load(_arg(0))
+        for request in (PTRACE_TRACEME, PTRACE_ATTACH):
+            asm.equal(request, "notify")
+        asm.equal(PTRACE_SEIZE, "notify", "allow")
 
     if abi.x32:
         asm.label("x32")

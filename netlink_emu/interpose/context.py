@@ -21,6 +21,13 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.protocol.errors import NetlinkError
 
+# Trace a thread no more, and say when that is so; False if we do not trace it.
+LetGo = Callable[[int, Callable[[], object]], bool]
+
+
+def _nobody_is_traced(_tid: int, _gone: Callable[[], object]) -> bool:
+    return False
+
 
 class Context:
     """One supervisor's state: a listener, its clients, and their sockets in ``kernel``.
@@ -41,6 +48,7 @@ class Context:
         self.ends: Final = select.epoll()
         self._ready: dict[EmulatedSocket, None] = {}
         self.on_ready: Callable[[], None] | None = None
+        self.let_go: LetGo = _nobody_is_traced
 
     def close(self) -> None:
         """Close every socket as if its client had; the clients' descriptors read end of file."""

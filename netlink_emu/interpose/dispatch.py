@@ -13,7 +13,7 @@ from netlink_emu.interpose.bpf_filter import AF_NETLINK
 from netlink_emu.interpose.context import Context, Handler, SocketCall
 from netlink_emu.interpose.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.seccomp import Notification
-from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors
+from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
 from netlink_emu.interpose.trap import Outcome, Trap
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
@@ -31,6 +31,7 @@ class Dispatcher:
             abi.numbers[name]: handler for name, handler in HANDLERS.items()
         }
         self._socket = abi.numbers["socket"]
+        self._ptrace = abi.numbers["ptrace"]
         self._natively = frozenset(abi.numbers[name] for name in WORK_NATIVELY)
 
     def serve(self, notification: Notification) -> None:
@@ -71,6 +72,8 @@ class Dispatcher:
         context.summary.calls[self._abi.names[trap.nr]] += 1
         if trap.nr == self._socket:
             return descriptors.socket(context, trap)
+        if trap.nr == self._ptrace:
+            return tracing.ptrace(context, trap)
         return self._on_descriptor(trap)
 
     def _on_descriptor(self, trap: Trap) -> int | Outcome:

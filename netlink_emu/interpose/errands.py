@@ -12,12 +12,12 @@ class Errands:
 
     def __init__(self) -> None:
         self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._calls: deque[Callable[[], None]] = deque()
+        self._calls: deque[Callable[[], object]] = deque()
 
     def fileno(self) -> int:
         return self._fd
 
-    def put(self, call: Callable[[], None]) -> None:
+    def put(self, call: Callable[[], object]) -> None:
         """For any thread; without effect once closed."""
         self._calls.append(call)
         if self._fd >= 0:

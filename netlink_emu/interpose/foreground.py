@@ -116,7 +116,12 @@ class Foreground:
     def _launch(self, mask: Iterable[int]) -> Launched[int]:
         # What daemonises becomes our child, and so stays below us in the tree of processes.
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
-        program = build_filter(native(), high=self._high, allow_io_uring=self._allow_io_uring)
+        program = build_filter(
+            native(),
+            high=self._high,
+            allow_io_uring=self._allow_io_uring,
+            tracers=self._live_exits,
+        )
         launched = launch(program, lambda: spawn_command(self._command, blocked=mask))
         fds.raise_our_limit()  # not before, for the command inherits it
         self._pid = launched.value
@@ -214,7 +219,7 @@ class Foreground:
             libc.signalfd(_HANDED_ON, signals)
             return libc.signalfd({signal.SIGCHLD})
 
-        return LiveExits(
+        live = LiveExits(
             self._kernel,
             errands,
             supervisor.summary,
@@ -223,6 +228,8 @@ class Foreground:
             take_over=take_over,
             child_changed=self._command_changed,
         )
+        supervisor.on_trace(live.let_go)
+        return live
 
     def _take_signals(self, signals: int) -> None:
         with contextlib.suppress(BlockingIOError):

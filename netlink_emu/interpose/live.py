@@ -57,16 +57,20 @@ class LiveExits(Observer):
         self._tracer: Tracer | None = None
         kernel.observe(self)
 
-    @property
-    def tracer(self) -> Tracer | None:
-        """Who traces; None before somebody listens."""
-        return self._tracer
-
     def close(self) -> None:
         if self._tracer is None:
             self._kernel.unobserve(self)
         else:
             self._tracer.close()
+
+    def let_go(self, tid: int, gone: Callable[[], object]) -> bool:
+        """Another program will trace a thread; ``gone`` is called when it can. False: already."""
+        if self._tracer is None:
+            return False
+        if not self._tracer.let_go(tid, lambda: self._errands.put(gone)):
+            return False
+        self._summary.untraced += 1
+        return True
 
     def listener_registered(self, portid: int, cpu: int) -> None:
         """The first: trace from before the call returns that registers it."""

@@ -11,14 +11,12 @@ import signal
 from typing import Final
 
 from netlink_emu.interpose import libc
+from netlink_emu.interpose.bpf_filter import PTRACE_SEIZE
 
 # include/uapi/linux/ptrace.h
-PTRACE_TRACEME: Final = 0
 PTRACE_CONT: Final = 7
-PTRACE_ATTACH: Final = 16
 PTRACE_DETACH: Final = 17
 PTRACE_GETEVENTMSG: Final = 0x4201
-PTRACE_SEIZE: Final = 0x4206
 PTRACE_INTERRUPT: Final = 0x4207
 PTRACE_LISTEN: Final = 0x4208
 

@@ -12,7 +12,7 @@ import trio
 from netlink_emu.host.cgroups import file_of
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.clients import Clients, CredentialPolicy, FileResolver
-from netlink_emu.interpose.context import Context
+from netlink_emu.interpose.context import Context, LetGo
 from netlink_emu.interpose.dispatch import Dispatcher
 from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.seccomp import Listener, Notification
@@ -60,6 +60,10 @@ class Supervisor:
     @property
     def summary(self) -> Summary:
         return self._context.summary
+
+    def on_trace(self, let_go: LetGo) -> None:
+        """Ask ``let_go`` for a thread that a client is about to trace: it may be traced by us."""
+        self._context.let_go = let_go
 
     async def run(self) -> None:
         """Serve until the last client has ended. Closes the listener at the end."""

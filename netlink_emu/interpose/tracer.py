@@ -88,7 +88,7 @@ class Tracer:
         self._errands = Errands()
         self._seized: set[int] = set()
         self._told: set[int] = set()
-        self._letting_go: dict[int, Callable[[], None]] = {}
+        self._letting_go: dict[int, Callable[[], object]] = {}
         self._over = False
         self._thread = threading.Thread(target=self._run, name="netlink-emu tracer", daemon=True)
 
@@ -114,7 +114,7 @@ class Tracer:
         """Let a thread end that is held."""
         self._errands.put(lambda: self._let_end(tid))
 
-    def let_go(self, tid: int, gone: Callable[[], None]) -> bool:
+    def let_go(self, tid: int, gone: Callable[[], object]) -> bool:
         """Trace a thread no more, but still what it started; False if it is not traced.
 
         It must stop for that, which it does as if for a signal. ``gone`` is called when it is
@@ -263,7 +263,7 @@ class Tracer:
         if tid == self._command and status is not None:
             self._report(ChildChanged(status))
 
-    def _begin_to_let_go(self, tid: int, gone: Callable[[], None]) -> bool:
+    def _begin_to_let_go(self, tid: int, gone: Callable[[], object]) -> bool:
         if not ptrace.interrupt(tid):
             return False
         self._letting_go[tid] = gone

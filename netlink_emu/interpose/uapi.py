@@ -202,7 +202,7 @@ def place_address(
     room = trap.read_int(length_address)
     if room < 0:
         raise NetlinkError(EINVAL)
-    return [(address, name[:room]), (length_address, len(name).to_bytes(4, "little"))]
+    return [(length_address, len(name).to_bytes(4, "little")), (address, name[:room])]
 
 
 def read_control(trap: Trap, address: int, length: int) -> bytes:

@@ -1,0 +1,32 @@
+"""ptrace(2) of a client that begins to trace: a thread has one tracer, and that may be us."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netlink_emu.host import proc
+from netlink_emu.interpose.bpf_filter import PTRACE_TRACEME
+from netlink_emu.interpose.context import Context
+from netlink_emu.interpose.trap import Outcome, Trap
+
+ERESTARTNOINTR: Final = 513  # include/linux/errno.h; no program ever sees it
+
+
+def ptrace(context: Context, trap: Trap) -> Outcome:
+    """PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_SEIZE: we let go, the host's kernel does the rest."""
+    if trap.int_arg(0) == PTRACE_TRACEME:
+        return _trace_me(context, trap)
+    target = proc.thread_seen_from(trap.tid, trap.int_arg(1))
+    if target is None or not context.let_go(target, lambda: context.listener.let_pass(trap.id)):
+        return Outcome.PASS
+    # A thread that waits here could not stop, and so would never be let go.
+    context.waiting.restart(target)
+    return Outcome.ANSWERED
+
+
+def _trace_me(context: Context, trap: Trap) -> Outcome:
+    """The caller can only be let go when it has left this call: it makes it once more."""
+    if not context.let_go(trap.tid, lambda: None):
+        return Outcome.PASS
+    context.listener.answer(trap.id, error=ERESTARTNOINTR)
+    return Outcome.ANSWERED
