@@ -6,28 +6,36 @@ the client closes: the emulated kernel's close(2) follows the client's.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import select
 import struct
 from collections.abc import Callable
-from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SO_PASSCRED, SOL_SOCKET, socket
+from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SO_PASSCRED, SO_SNDBUF, SOL_SOCKET, socket
 from termios import FIONREAD
 from typing import Final
 
 import trio
 
-from netlink_emu.server.receive import Receiver
+from netlink_emu.server.hello import is_hello
+from netlink_emu.server.receive import MAX_DATAGRAM, Receiver
 from netlink_emu.server.service import Service, Ucred
 from netlink_emu.server.statistics import Drop
 
 BATCH: Final = 64
+MOST_HELLOS: Final = 16
 
 
 class Channel:
     """One private channel; ``run`` serves it until the client closes, and closes our end."""
 
     def __init__(
-        self, service: Service, end: socket, ucred: Ucred, gone: Callable[[Channel, socket], None]
+        self,
+        service: Service,
+        end: socket,
+        ucred: Ucred,
+        buffer: memoryview,
+        gone: Callable[[Channel, socket], None],
     ) -> None:
         self.sock: Final = service.socket(ucred)
         self._service: Final = service
@@ -35,8 +43,12 @@ class Channel:
         self._ucred: Final = ucred
         self._gone: Final = gone
         self._full = trio.Event()
+        self._buffer: Final = buffer
+        self._hellos = 0
         end.settimeout(0)
         end.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+        # What the client has not read is ours: not as much of it as the client likes.
+        end.setsockopt(SOL_SOCKET, SO_SNDBUF, MAX_DATAGRAM)
         service.serve(self)
 
     async def run(self) -> None:
@@ -53,7 +65,7 @@ class Channel:
             self._service.release(self)
 
     async def _read(self) -> None:
-        receiver = Receiver(self._end)
+        receiver = Receiver(self._end, self._buffer)
         while True:
             await trio.lowlevel.wait_readable(self._end)
             for _ in range(BATCH):
@@ -73,9 +85,19 @@ class Channel:
                 if message.truncated:
                     self._service.counters.drop(Drop.TOO_LONG)
                     continue
+                if is_hello(message.data) and self._is_one_hello_too_many():
+                    return
                 self._service.counters.datagrams_in += 1
                 self._service.receive(self, ucred, message.data)
             await trio.lowlevel.checkpoint()
+
+    def _is_one_hello_too_many(self) -> bool:
+        """Whether whoever is there does nothing else: the other end may be ours, too.
+
+        A client that hands over both ends of a pair would have us answer ourselves for ever.
+        """
+        self._hellos += 1
+        return self._hellos > MOST_HELLOS
 
     def sweep(self) -> None:
         """Release the netlink socket if the client has closed; ``run`` will find out, too."""
@@ -107,9 +129,13 @@ class Channel:
             except BlockingIOError:
                 self._full.set()
                 return
-            except OSError:
+            except OSError as exc:
+                if exc.errno == errno.EMSGSIZE:
+                    self._service.counters.drop(Drop.UNSENDABLE)
+                    self.sock.take_datagram()
+                    continue
                 # EPIPE, ECONNRESET: closed; the reader sees that, too.
-                self.sock.receive_queue.clear()
+                self._service.release(self)
                 return
             self.sock.take_datagram()
             self._service.counters.datagrams_out += 1

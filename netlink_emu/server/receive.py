@@ -48,12 +48,17 @@ class Message:
         self.fds.clear()
 
 
-class Receiver:
-    """Reads from one non-blocking socket, with one buffer."""
+def receive_buffer() -> memoryview:
+    """Room for any datagram; all that is read in one thread may share it."""
+    return memoryview(bytearray(MAX_DATAGRAM))
 
-    def __init__(self, sock: socket) -> None:
+
+class Receiver:
+    """Reads from one non-blocking socket into ``buffer``, which is free again afterwards."""
+
+    def __init__(self, sock: socket, buffer: memoryview) -> None:
         self._sock: Final = sock
-        self._buffer: Final = memoryview(bytearray(MAX_DATAGRAM))
+        self._buffer: Final = buffer
         self._buffers: Final = [self._buffer]
         # What came with the last datagram that had nothing but credentials: most often it is
         # the same with the next one.

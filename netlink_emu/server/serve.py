@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,9 +18,12 @@ from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket
 from netlink_emu.server.hello import is_hello
 from netlink_emu.server.linger import STRETCH, Linger
-from netlink_emu.server.receive import Message, Receiver
+from netlink_emu.server.receive import Message, Receiver, receive_buffer
 from netlink_emu.server.service import CredentialPolicy, Service, everyone_is_root
 from netlink_emu.server.statistics import Drop, Statistics
+
+# Descriptors that channels leave for what else needs one: pidfds, looking for clients.
+_SPARE: Final = 32
 
 
 class Server:
@@ -37,6 +41,7 @@ class Server:
         self._service: Final = Service(kernel, policy, self._on_ready)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
+        self._buffer: Final = receive_buffer()
         self._linger: Final = Linger(sock)
 
     def statistics(self) -> Statistics:
@@ -44,7 +49,7 @@ class Server:
         counters, taskstats = self._service.counters, self.kernel.taskstats
         dropped = counters.dropped.copy()
         peers = [*self._clients, *self._channels]
-        overruns = sum(peer.sock.drops for peer in peers)
+        overruns = sum(peer.sock.drops for peer in peers if not peer.sock.closed)
         if overruns:
             dropped[Drop.OVERRUN.name] += overruns
         return Statistics(
@@ -81,7 +86,7 @@ class Server:
 
     async def receive_forever(self) -> NoReturn:
         """Read and answer; each wake-up serves whoever goes on asking, for a stretch."""
-        receiver = Receiver(self._sock)
+        receiver = Receiver(self._sock, self._buffer)
         while True:
             await trio.lowlevel.wait_readable(self._sock)
             self._serve_stretch(receiver)
@@ -113,11 +118,16 @@ class Server:
 
     def _open_channel(self, message: Message) -> None:
         """The hand-over: the first descriptor is the channel, the hello is answered there."""
-        end = _seqpacket(message.fds.pop(0))
+        fd = message.fds.pop(0)
+        end = _seqpacket(fd)
         if end is None:
             self._service.counters.drop(Drop.BAD_HELLO)
             return
-        channel = Channel(self._service, end, message.ucred, self._forget)
+        if fd >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE:
+            self._service.counters.drop(Drop.NO_DESCRIPTORS)
+            end.close()
+            return
+        channel = Channel(self._service, end, message.ucred, self._buffer, self._forget)
         self._channels.add(channel)
         self._linger.add(end)
         self._service.receive(channel, message.ucred, message.data)

@@ -14,8 +14,10 @@ class Drop(enum.Enum):
     UNNAMED = "from a client without an address"
     TOO_LONG = "longer than a netlink socket's send buffer"
     BAD_HELLO = "a hello of another version or size"
+    NO_DESCRIPTORS = "no descriptor was left for a channel"
     CLIENT_GONE = "the client was gone"
     OVERRUN = "the client's receive buffer was full"
+    UNSENDABLE = "longer than the client's channel takes"
 
 
 @dataclass(frozen=True, slots=True)
