@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from netlink_emu.machine.timeline import Timeline
     from netlink_emu.server.serve import Server
     from netlink_emu.testing.aio import AsyncKernel
+    from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.loop import Loop, Running
     from netlink_emu.testing.process import ClientProcess
 
@@ -114,7 +116,7 @@ class EmulatedKernel:
         self._server: Server | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._sockets: list[_socket.socket] = []
-        self._threads = 0
+        self.threads: list[ClientThread[Any]] = []
         self.clients: list[ClientProcess] = []
         self.closed = False
         self._boot()
@@ -220,6 +222,9 @@ class EmulatedKernel:
             for running in reversed(self._running):
                 running.cancel(self._loop)
         self._running, self._supervisors, self._server = [], [], None
+        for thread in self.threads:
+            thread.join(1.0)  # its sockets are closed; what else it does is its own business
+        self.threads = []
         if self._directory is not None and not keep_directory:
             self._directory.cleanup()
             self._directory = None
@@ -261,8 +266,6 @@ class EmulatedKernel:
     def _flush(self) -> None:
         for supervisor in self._supervisors:
             supervisor.flush()
-        if self._server is not None:
-            self._server.flush()
 
     def _get_loop(self) -> Loop:
         if self._loop is None:
@@ -439,14 +442,22 @@ class EmulatedKernel:
         """Why nobody will do anything any more: all clients have ended."""
         if self._failures:
             self._raise_failures()
-        others = self._sockets or self._threads or self._server is not None
-        if not self.clients or others or any(c.returncode is None for c in self.clients):
+        if self._sockets or self._server is not None or not (self.clients or self.threads):
+            return None
+        if any(client.returncode is None for client in self.clients):
+            return None
+        if any(thread.running for thread in self.threads):
             return None
         return "every client has ended"
 
     def _explain(self, what: str, why: str, *, near: str = "", since: int = 0) -> Exception:
         entries = [e for e in self._journal.entries if e.number > since]
-        return explain(what, why, self._journal, entries, self.clients, near)
+        clients = self._describe_clients()
+        return explain(what, why, self._journal, entries, clients, near)
+
+    def _describe_clients(self) -> list[str]:
+        processes = [client.describe() for client in self.clients]
+        return processes + [thread.describe() for thread in self.threads]
 
     # --- clients
 
@@ -525,6 +536,35 @@ class EmulatedKernel:
         )
         return done
 
+    def thread(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> ClientThread[T]:
+        """Start a function of the test's process, whose generic netlink sockets are emulated.
+
+        It runs in a thread of its own, and so may what it calls: sockets, pyroute2, asyncio and
+        trio loops, C extensions, threads and processes that it starts. The rest of the process
+        keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
+        """
+        from netlink_emu.interpose import fds
+        from netlink_emu.testing.inprocess.service import Service
+        from netlink_emu.testing.inprocess.threads import ClientThread
+        from netlink_emu.testing.inprocess.wire import Start
+
+        self.call(lambda: None)  # what failed before is said before
+        ours, theirs = _socket.socketpair()
+        service = Service(self.kernel, Connection(ours.detach()), self._cred())
+        self._start(service.run)
+        profile = self.profile
+        high = fds.choose_high(fds.open_files_limit())
+        start = Start(profile.release, profile.arch.name, profile.config, high)
+        thread = ClientThread(
+            partial(function, *args, **kwargs),
+            getattr(function, "__name__", repr(function)),
+            start,
+            theirs,
+            self._waiting.notify,
+        )
+        self.threads.append(thread)
+        return thread
+
     def connect(self, *, portid: int = 0, rcvbuf: int = 0) -> _socket.socket:
         """A plain socket, connected to this kernel: send a request, receive the answers.
 
@@ -577,7 +617,7 @@ class EmulatedKernel:
 
     def report(self, *, since: int = 0, limit: int = 200) -> str:
         """The clients with their output, and the last entries of the journal, as text."""
-        lines = [client.describe() for client in self.clients]
+        lines = self._describe_clients()
         entries = [entry for entry in self._journal.entries if entry.number > since]
         if len(entries) > limit:
             lines.append(f"(the last {limit} of {len(entries)} entries)")

@@ -12,7 +12,6 @@ from netlink_emu.testing.errors import TimeIsUp
 
 if TYPE_CHECKING:
     from netlink_emu.journal.journal import Journal
-    from netlink_emu.testing.process import ClientProcess
 
 T = TypeVar("T")
 _SHOWN: Final = 15  # entries of the journal
@@ -66,14 +65,14 @@ def explain(
     why: str,
     journal: Journal,
     entries: Sequence[Entry],
-    clients: Sequence[ClientProcess],
+    clients: Sequence[str],
     near: str = "",
 ) -> TimeIsUp:
     """The error: what was waited for, what happened instead."""
     lines = [f"{what}: {why}"]
     if near:
         lines.append(near)
-    lines += [client.describe() for client in clients]
+    lines += clients
     if entries:
         more = f", of {len(entries)} the last {_SHOWN}" if len(entries) > _SHOWN else ""
         lines.append(f"What did happen{more}:")

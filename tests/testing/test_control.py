@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from enum import IntEnum
 from errno import EINVAL, EOPNOTSUPP, EPERM, ERANGE, ESRCH
 from typing import Any
 
@@ -88,11 +89,13 @@ class TestTasks:
     def test_every_amount_arrives_in_its_unit(
         self, kernel: EmulatedKernel, remote: Remote
     ) -> None:
-        amounts = dict.fromkeys(NlemuAmount, 2048)
-        remote.do(
-            C.NLEMU_CMD_TASK_NEW,
-            {T.NLEMU_A_TASK_PID: 9, T.NLEMU_A_TASK_COMM: "x", T.NLEMU_A_TASK_AMOUNTS: amounts},
-        )
+        amounts: dict[IntEnum, int] = dict.fromkeys(NlemuAmount, 2048)
+        values: dict[IntEnum, Value] = {
+            T.NLEMU_A_TASK_PID: 9,
+            T.NLEMU_A_TASK_COMM: "x",
+            T.NLEMU_A_TASK_AMOUNTS: amounts,
+        }
+        remote.do(C.NLEMU_CMD_TASK_NEW, values)
         stats = kernel.tasks[9].stats()
         assert {stats[f"{name}_delay_total"] for name in ("cpu", "blkio", "irq", "wpcopy")} == {
             2048

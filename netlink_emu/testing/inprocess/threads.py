@@ -1,0 +1,142 @@
+"""Functions of the test's own process, run in threads whose generic netlink is emulated."""
+
+from __future__ import annotations
+
+import array
+import atexit
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from netlink_emu.interpose import libc
+from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.bpf_filter import build_filter
+from netlink_emu.interpose.seccomp import install_filter
+from netlink_emu.testing.errors import EmulatorError, TimeIsUp
+from netlink_emu.testing.inprocess.wire import Start
+
+T = TypeVar("T")
+
+_PR_SET_PTRACER: Final = 0x59616D61  # include/uapi/linux/prctl.h; known to Yama only
+
+
+class Helper:
+    """The helper process of this one; started when the first thread needs it."""
+
+    _one: ClassVar[Helper | None] = None
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def get(cls) -> Helper:
+        with cls._lock:
+            if cls._one is None or cls._one.pid != os.getpid() or cls._one.ended:
+                cls._one = cls()
+            return cls._one
+
+    def __init__(self) -> None:
+        self.pid: Final = os.getpid()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            module = "netlink_emu.testing.inprocess.helper"
+            self._process: Final = subprocess.Popen(
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        # Under Yama (kernel.yama.ptrace_scope 1) a child may not look into its parent unasked.
+        with suppress(OSError):  # without Yama there is nothing to allow
+            libc.prctl(_PR_SET_PTRACER, self._process.pid)
+        self._handing: Final = threading.Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """It ends when its threads have."""
+        if self.pid == os.getpid():
+            self._control.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def hand_over(self, start: Start, listener: int, wire: int) -> None:
+        """Give it a listener; returns when it serves. Both descriptors may be closed then."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener, wire]))
+        with self._handing:
+            self._control.sendmsg([pickle.dumps(start)], [rights])
+            if not self._control.recv(1):
+                raise EmulatorError("the helper process has ended; its traceback is on stderr")
+
+
+class ClientThread(Generic[T]):
+    """A function that runs in a filtered thread; made by :meth:`EmulatedKernel.thread`."""
+
+    def __init__(
+        self,
+        function: Callable[[], T],
+        name: str,
+        start: Start,
+        wire: socket.socket,
+        ended: Callable[[], None],
+    ) -> None:
+        self._function: Final = function
+        self._start: Final = start
+        self._wire: Final = wire
+        self._ended: Final = ended
+        self._future: Final[Future[T]] = Future()
+        self.name: Final = name
+        self._thread: Final = threading.Thread(
+            target=self._run, name=f"netlink-emu client {self.name}", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return not self._future.done()
+
+    def _run(self) -> None:
+        try:
+            with self._wire:
+                program = build_filter(native(), high=self._start.high)
+                helper = Helper.get()
+                listener = install_filter(program)
+                try:
+                    helper.hand_over(self._start, listener, self._wire.fileno())
+                finally:
+                    os.close(listener)
+            result = self._function()
+        except BaseException as exc:
+            self._future.set_exception(exc)
+        else:
+            self._future.set_result(result)
+        finally:
+            self._ended()
+
+    def result(self, timeout: float | None = 10.0) -> T:
+        """What the function returns, or raises. Raises TimeIsUp while it runs on."""
+        try:
+            return self._future.result(timeout)
+        except FutureTimeout:
+            if self._future.done():
+                raise
+            raise TimeIsUp(f"{self.name} still runs after {timeout} s") from None
+
+    def join(self, timeout: float) -> None:
+        """Wait for its end, at most so long."""
+        self._thread.join(timeout)
+
+    def describe(self) -> str:
+        """Its state, in words."""
+        if self.running:
+            return f"thread {self.name}: running"
+        exc: Any = self._future.exception()
+        return f"thread {self.name}: " + ("has returned" if exc is None else f"raised {exc!r}")
