@@ -288,7 +288,7 @@ class TestPrograms:
 
     def test_an_overrun(self, kernel: EmulatedKernel) -> None:
         client = kernel.popen(LISTENER)
-        kernel.wait_for_listener(cpu=0)
+        client.read_until(b"registered\n")
         kernel.faults.enobufs(kind="event", skip=1)
         kernel.tasks.storm(2, cpu=0)
         client.read_until(b"errno 105\n")

@@ -152,11 +152,13 @@ def test_a_dump_in_parts(kernel: EmulatedKernel) -> None:
 
 def test_an_overrun(kernel: EmulatedKernel) -> None:
     kernel.faults.enobufs(kind="event")
+    acked = threading.Event()
 
     def listen() -> int | None:
         with generic() as sock:
             sock.send(register("0"))
             sock.recv(65536)
+            acked.set()  # before that, ENOBUFS would come first
             try:
                 sock.recv(65536)
             except OSError as exc:
@@ -164,7 +166,7 @@ def test_an_overrun(kernel: EmulatedKernel) -> None:
             return None
 
     thread = kernel.thread(listen)
-    kernel.wait_for_listener(cpu=0)
+    assert acked.wait(20)
     kernel.tasks.storm(1, cpu=0)
     assert thread.result() == 105
 
