@@ -24,6 +24,7 @@ from netlink_emu.server.statistics import Drop
 
 BATCH: Final = 64
 MOST_HELLOS: Final = 16
+_SEND_FLAGS: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)  # once: MsgFlag's "or" takes 0.5 us
 
 
 class Channel:
@@ -89,7 +90,6 @@ class Channel:
                     return
                 self._service.counters.datagrams_in += 1
                 self._service.receive(self, ucred, message.data)
-            await trio.lowlevel.checkpoint()
 
     def _is_one_hello_too_many(self) -> bool:
         """Whether whoever is there does nothing else: the other end may be ours, too.
@@ -125,7 +125,7 @@ class Channel:
     def flush(self) -> None:
         while self.sock.receive_queue:
             try:
-                self._end.send(self.sock.receive_queue[0].data, MSG_DONTWAIT | MSG_NOSIGNAL)
+                self._end.send(self.sock.receive_queue[0].data, _SEND_FLAGS)
             except BlockingIOError:
                 self._full.set()
                 return
@@ -142,6 +142,6 @@ class Channel:
 
     def answer(self, datagram: bytes) -> None:
         try:
-            self._end.send(datagram, MSG_DONTWAIT | MSG_NOSIGNAL)
+            self._end.send(datagram, _SEND_FLAGS)
         except OSError:
             return
