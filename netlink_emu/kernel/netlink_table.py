@@ -153,13 +153,13 @@ class Netlink:
         self, net: NetNamespace, protocol: int, skb: SkBuff, portids: Iterable[int]
     ) -> list[int]:
         """:meth:`unicast_from_kernel` to many: the portids at which nobody is."""
-        table, gone = self.sockets(net, protocol), []
+        table, injector, gone = self.sockets(net, protocol), self._kernel.injector, []
         for portid in portids:
             receiver = table.get(portid)
             if receiver is None or (receiver.connected and receiver.dst_portid):
                 self._refused(receiver, skb)
                 gone.append(portid)
-            elif not receiver.deliver(skb):
+            elif not (receiver.admit(skb) if injector is None else receiver.deliver(skb)):
                 receiver.overrun()
         return gone
 

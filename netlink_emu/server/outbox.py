@@ -19,6 +19,7 @@ from __future__ import annotations
 import enum
 import errno
 import fcntl
+import os
 import struct
 from collections.abc import Callable
 from socket import MSG_DONTWAIT, SO_SNDBUF, SOL_SOCKET, socket
@@ -76,6 +77,7 @@ class Account(Generic[C]):
 
     def __init__(self, client: C) -> None:
         self.client: Final = client
+        self.address: Final = os.fsencode(client.address)  # as sendto() would, each time
         self.unread = 0
         self.trust = 1
         self.deaf_at = 0
@@ -149,7 +151,7 @@ class Outbox(Generic[C]):
             ):
                 return Failure.LATER
             try:
-                sendto(datagram, _DONTWAIT, account.client.address)
+                sendto(datagram, _DONTWAIT, account.address)
             except OSError as exc:
                 # EAGAIN: the client's queue is full, or our own send buffer.
                 if exc.errno in (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM):
