@@ -101,8 +101,11 @@ class ClientMemory:
         """Move ``pieces`` from or to our buffer at offset ``at``; returns the bytes moved."""
         flat: list[int] = []
         total = 0
-        for address, size in pieces:
+        for index, (address, size) in enumerate(pieces):
             if address + size > _ADDRESS_SPACE:
+                # It cannot even be asked for; what stands before it is moved all the same.
+                if index:
+                    self._transfer(call, tid, pieces[:index], at)
                 raise NetlinkError(errno.EFAULT)
             flat += (address, size)
             total += size

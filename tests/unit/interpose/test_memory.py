@@ -123,6 +123,14 @@ def test_protection_is_respected(memory: ClientMemory, child: int, region: Regio
     assert memory.read(child, region.start, 6) == b"before", "what comes first is written"
 
 
+def test_what_comes_before_an_address_beyond_all_is_written(
+    memory: ClientMemory, child: int, region: Region
+) -> None:
+    with pytest.raises(NetlinkError):
+        memory.write(child, [(region.start, b"before"), (0xFFFF_FFFF_FFFF_FFFF, b"after")])
+    assert memory.read(child, region.start, 6) == b"before"
+
+
 def test_a_client_that_is_gone(memory: ClientMemory, region: Region) -> None:
     pid = os.fork()
     if pid == 0:

@@ -173,7 +173,7 @@ def test_addresses_of_any_length_are_read() -> None:
 def test_an_address_is_cut_and_its_whole_length_told(room: int) -> None:
     pages = Pages(struct.pack("=i", room))
     places = place_address(trap(pages), NL_NAME, BASE + 100, BASE)
-    assert places == [(BASE + 100, NL_NAME[:room]), (BASE, struct.pack("=i", 12))]
+    assert places == [(BASE, struct.pack("=i", 12)), (BASE + 100, NL_NAME[:room])]
 
 
 def test_a_negative_room_for_an_address() -> None:
