@@ -25,7 +25,7 @@ _TOKEN: Final = re.compile(
     r"""\s*(?:
       (?: (?P<hex>(?:[0-9a-f]{2})+) | '(?P<text>(?:[^'\\]|\\x[0-9a-f]{2})*)' )
       (?:\*(?P<times>\d+))?
-    | (?P<kind>[A-Z_]+)\((?P<name>[^()]*)\)=(?P<value>[0-9a-f]*)
+    | (?P<kind>[A-Z_]+)\((?P<name>[^()]*)\)=(?P<value>(?:[0-9a-f]{2})*)
     | taskstats:(?P<version>\d+):(?P<mode>\w+)\{(?P<members>[^{}]*)\}
     )(?=\s|$)""",
     re.VERBOSE,

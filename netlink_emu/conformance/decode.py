@@ -8,35 +8,35 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
 from typing import Final
 
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK
-from netlink_emu.protocol.cgroupstats import CGROUPSTATS, CgroupstatsCmd, CgroupstatsCmdAttr
-from netlink_emu.protocol.format import LITTLE
-from netlink_emu.protocol.genetlink import (
-    GENL_HDRLEN,
-    GENL_ID_CTRL,
-    CtrlAttr,
-    CtrlAttrMcastGrp,
-    CtrlAttrOp,
-    CtrlAttrPolicy,
-    CtrlCmd,
-    GenlOpFlags,
+from netlink_emu.protocol.cgroupstats import CGROUPSTATS
+from netlink_emu.protocol.describe import (
+    ANY,
+    EXTACK,
+    NLCTRL,
+    TASKSTATS,
+    AttrDesc,
+    AttrSet,
+    FamilyDesc,
+    Kind,
 )
+from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL
 from netlink_emu.protocol.netlink import (
+    NLM_F_CAPPED,
     NLMSG_DONE,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
-    NlMsgErrAttr,
     NlMsgType,
     nlmsg_align,
 )
-from netlink_emu.protocol.policy import NlAttrType, NlPolicyTypeAttr
-from netlink_emu.protocol.taskstats import AcFlag, TaskstatsCmd, TaskstatsCmdAttr, TaskstatsType
+from netlink_emu.protocol.taskstats import AcFlag
 
 from .stats import layout_of
 
+_DEEPEST: Final = 16  # nests in nests; real ones have four
 HOLE: Final = "(hole)"  # bytes between the members of a struct
 
 _REQUEST_FLAGS: Final = {
@@ -78,6 +78,12 @@ class _Reader:
     def __init__(self, data: bytes, family_id: int | None) -> None:
         self.data = data
         self.family_id = family_id
+
+    def family(self, kind: int) -> FamilyDesc | None:
+        """What is known of the family with this id."""
+        if kind == GENL_ID_CTRL:
+            return NLCTRL
+        return TASKSTATS if self.family_id in (None, kind) else None
 
     def number(self, offset: int, size: int, *, signed: bool = False) -> int:
         return int.from_bytes(self.data[offset : offset + size], "little", signed=signed)
@@ -160,7 +166,7 @@ def _message(reader: _Reader, offset: int, end: int, prefix: str) -> Iterator[Ro
         yield from _error(reader, body, end, prefix, reader.number(offset + 6, 2))
     elif kind == NLMSG_DONE and end - body >= 4:
         yield Row(body, 4, f"{prefix}error", error_text(reader.number(body, 4, signed=True)))
-        yield from _attributes(reader, body + 4, end, prefix, _EXTACK)
+        yield from _attributes(reader, body + 4, end, prefix, EXTACK)
     elif kind >= GENL_ID_CTRL and end - body >= GENL_HDRLEN:
         yield from _genl(reader, body, end, prefix, kind)
     else:
@@ -176,7 +182,7 @@ def _error(reader: _Reader, body: int, end: int, prefix: str, flags: int) -> Ite
     inner = f"{prefix}request/"
     yield from _header(reader, request, inner, _REQUEST_FLAGS)
     tail = request + NLMSG_HDRLEN
-    if not flags & 0x100:  # not CAPPED: the request's payload follows
+    if not flags & NLM_F_CAPPED:  # the request's payload follows
         stop = min(request + nlmsg_align(reader.number(request, 4)), end)
         if stop > tail:
             kind = reader.number(request + 4, 2)
@@ -185,133 +191,77 @@ def _error(reader: _Reader, body: int, end: int, prefix: str, flags: int) -> Ite
             else:
                 yield from reader.raw(tail, stop, f"{inner}payload")
             tail = stop
-    yield from _attributes(reader, tail, end, prefix, _EXTACK)
+    yield from _attributes(reader, tail, end, prefix, EXTACK)
 
 
 def _genl(reader: _Reader, body: int, end: int, prefix: str, kind: int) -> Iterator[Row]:
     cmd = reader.number(body, 1)
-    command, shape = _commands(reader, kind, cmd)
+    family = reader.family(kind)
+    command = family.commands.get(cmd, "") if family is not None else ""
     yield Row(body, 1, f"{prefix}cmd", f"{cmd} {command}".rstrip())
     yield Row(body + 1, 1, f"{prefix}version", str(reader.number(body + 1, 1)))
     yield Row(body + 2, 2, f"{prefix}reserved", str(reader.number(body + 2, 2)))
-    yield from _attributes(reader, body + GENL_HDRLEN, end, prefix, shape)
+    attrs = family.attrs_of(cmd) if family is not None else {}
+    yield from _attributes(reader, body + GENL_HDRLEN, end, prefix, attrs)
 
 
-# --- attributes: what their types are called, and what is in them
+# --- attributes, by the families' own descriptions
 
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """Names of attributes; ``nests`` what is inside of some, ``each`` inside of every one."""
-
-    names: type[IntEnum] | None = None
-    strip: str = ""
-    nests: Mapping[int, _Shape] | None = None
-    each: _Shape | None = None
-    text: frozenset[int] = frozenset()
-    signed: bool = False
-
-    def name(self, kind: int) -> str:
-        if self.names is not None:
-            try:
-                return self.names(kind).name.removeprefix(self.strip)
-            except ValueError:
-                pass
-        return f"[{kind}]"
-
-
-_POLICY_TYPE = _Shape(NlPolicyTypeAttr, "NL_POLICY_TYPE_ATTR_")
-_EXTACK = _Shape(
-    NlMsgErrAttr,
-    "NLMSGERR_ATTR_",
-    nests={NlMsgErrAttr.NLMSGERR_ATTR_POLICY: _POLICY_TYPE},
-    text=frozenset({NlMsgErrAttr.NLMSGERR_ATTR_MSG}),
-)
-_CTRL = _Shape(
-    CtrlAttr,
-    "CTRL_ATTR_",
-    nests={
-        CtrlAttr.CTRL_ATTR_OPS: _Shape(each=_Shape(CtrlAttrOp, "CTRL_ATTR_OP_")),
-        CtrlAttr.CTRL_ATTR_MCAST_GROUPS: _Shape(
-            each=_Shape(
-                CtrlAttrMcastGrp,
-                "CTRL_ATTR_MCAST_GRP_",
-                text=frozenset({CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_NAME}),
-            )
-        ),
-        CtrlAttr.CTRL_ATTR_POLICY: _Shape(each=_Shape(each=_POLICY_TYPE)),
-        CtrlAttr.CTRL_ATTR_OP_POLICY: _Shape(each=_Shape(CtrlAttrPolicy, "CTRL_ATTR_POLICY_")),
-    },
-    text=frozenset({CtrlAttr.CTRL_ATTR_FAMILY_NAME}),
-)
-_AGGR = _Shape(TaskstatsType, "TASKSTATS_TYPE_")
-_NEW = _Shape(
-    TaskstatsType,
+_UNKNOWN: Final = AttrDesc("", Kind.BINARY)
+_PREFIXES: Final = (
+    "TASKSTATS_CMD_ATTR_",
     "TASKSTATS_TYPE_",
-    nests={
-        TaskstatsType.TASKSTATS_TYPE_AGGR_PID: _AGGR,
-        TaskstatsType.TASKSTATS_TYPE_AGGR_TGID: _AGGR,
-    },
+    "CGROUPSTATS_CMD_ATTR_",
+    "CGROUPSTATS_TYPE_",
+    "CTRL_ATTR_MCAST_GRP_",
+    "CTRL_ATTR_",
+    "NLMSGERR_ATTR_",
+    "NL_POLICY_TYPE_ATTR_",
 )
-_GET = _Shape(TaskstatsCmdAttr, "TASKSTATS_CMD_ATTR_", text=frozenset({3, 4}))
-_CGROUP_GET = _Shape(CgroupstatsCmdAttr, "CGROUPSTATS_CMD_ATTR_")
-_CGROUP_NEW = _Shape()
-_UNKNOWN = _Shape()
 
 
-def _commands(reader: _Reader, kind: int, cmd: int) -> tuple[str, _Shape]:
-    if kind == GENL_ID_CTRL:
-        try:
-            return CtrlCmd(cmd).name.removeprefix("CTRL_CMD_"), _CTRL
-        except ValueError:
-            return "", _CTRL
-    if reader.family_id not in (None, kind):
-        return "", _UNKNOWN
-    if cmd in (CgroupstatsCmd.CGROUPSTATS_CMD_GET, CgroupstatsCmd.CGROUPSTATS_CMD_NEW):
-        shape = _CGROUP_GET if cmd == CgroupstatsCmd.CGROUPSTATS_CMD_GET else _CGROUP_NEW
-        return CgroupstatsCmd(cmd).name, shape
-    if cmd in (TaskstatsCmd.TASKSTATS_CMD_GET, TaskstatsCmd.TASKSTATS_CMD_NEW):
-        shape = _GET if cmd == TaskstatsCmd.TASKSTATS_CMD_GET else _NEW
-        return TaskstatsCmd(cmd).name, shape
-    return "", _GET
+def short_name(name: str) -> str:
+    """An attribute's name without what all names of its enum begin with."""
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return name
 
 
 def _attributes(
-    reader: _Reader, start: int, end: int, prefix: str, shape: _Shape
+    reader: _Reader, start: int, end: int, prefix: str, attrs: AttrSet
 ) -> Iterator[Row]:
     while end - start >= NLA_HDRLEN:
         length, kind = reader.number(start, 2), reader.number(start + 2, 2)
         if not NLA_HDRLEN <= length <= end - start:
             break
         number = kind & NLA_TYPE_MASK
-        name = f"{prefix}{shape.name(number)}"
+        desc = attrs.get(number) or attrs.get(ANY) or _UNKNOWN
+        name = f"{prefix}{short_name(desc.name) or f'[{number}]'}"
         mark = " nested" if kind & NLA_F_NESTED else " byteorder" if kind & 0x4000 else ""
         yield Row(start, NLA_HDRLEN, name, f"type {number}{mark}, {length} bytes")
         payload, stop = start + NLA_HDRLEN, start + length
-        yield from _payload(reader, payload, stop, f"{name}/", number, shape)
+        yield from _payload(reader, payload, stop, f"{name}/", desc)
         start = min(start + nlmsg_align(length), end)
         yield from reader.raw(stop, start, f"{name}/padding")
     yield from reader.raw(start, end, f"{prefix}left over")
 
 
-def _payload(
-    reader: _Reader, start: int, end: int, prefix: str, kind: int, shape: _Shape
-) -> Iterator[Row]:
-    inner = (shape.nests or {}).get(kind) or shape.each
+def _payload(reader: _Reader, start: int, end: int, prefix: str, desc: AttrDesc) -> Iterator[Row]:
     size = end - start
-    if inner is not None:
-        yield from _attributes(reader, start, end, prefix, inner)
-    elif shape is _AGGR and kind == TaskstatsType.TASKSTATS_TYPE_STATS:
+    if desc.kind is Kind.NEST and prefix.count("/") < _DEEPEST:
+        yield from _attributes(reader, start, end, prefix, desc.attrs)
+    elif desc.kind is Kind.TASKSTATS:
         yield from _taskstats(reader, start, end, prefix)
-    elif shape is _CGROUP_NEW and size == CGROUPSTATS.size:
+    elif desc.kind is Kind.CGROUPSTATS and size == CGROUPSTATS.size:
         counts = CGROUPSTATS[LITTLE].decode(reader.data, start)
         for index, name in enumerate(CGROUPSTATS[LITTLE].names):
             yield Row(start + 8 * index, 8, f"{prefix}{name}", str(getattr(counts, name)))
-    elif kind in shape.text:
+    elif desc.kind is Kind.STRING:
         if size:
             yield Row(start, size, f"{prefix}text", _quoted(reader.data[start:end]))
     elif size in (1, 2, 4, 8):
-        yield Row(start, size, f"{prefix}value", _scalar(reader, start, size, kind, shape))
+        yield Row(start, size, f"{prefix}value", _scalar(reader.number(start, size), desc))
     else:
         yield from reader.raw(start, end, f"{prefix}payload")
 
@@ -322,15 +272,9 @@ def _quoted(data: bytes) -> str:
     return repr(data)
 
 
-def _scalar(reader: _Reader, start: int, size: int, kind: int, shape: _Shape) -> str:
-    value = reader.number(start, size)
-    names: type[IntEnum | IntFlag] | None = None
-    if shape is _POLICY_TYPE and kind == NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_TYPE:
-        names = NlAttrType
-    elif shape.names is CtrlAttrOp and kind == CtrlAttrOp.CTRL_ATTR_OP_FLAGS:
-        names = GenlOpFlags
+def _scalar(value: int, desc: AttrDesc) -> str:
     try:
-        return f"{value} {names(value).name}" if names is not None else str(value)
+        return f"{value} {desc.values(value).name or ''}" if desc.values else str(value)
     except ValueError:
         return str(value)
 

@@ -26,6 +26,7 @@ class EmulatorTarget:
 
     name: Final = "emulator"
     exact_sequence: Final = True
+    family_id: Final = Profile().config.taskstats_family_id
 
     def __init__(self, release: str | None = None, boot: Boot = boot) -> None:
         self.release: Final = release

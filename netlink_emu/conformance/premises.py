@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
-from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL
-from netlink_emu.protocol.netlink import NLMSG_HDRLEN, SOL_SOCKET, nlmsg_walk
-from netlink_emu.protocol.taskstats import (
-    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
-    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
-    TASKSTATS_CMD_GET,
-)
+from netlink_emu.protocol.netlink import SOL_SOCKET
 
 from . import ops
 from .case import Case
 from .real import probe
-from .structure import stats_blocks
+from .structure import cpu_lists_in, stats_blocks
 
-_MASKS: Final = (TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK)
 _BUFFER_OPTIONS: Final = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE
 _DEFAULT_BUFFER: Final = "212992"
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 
 
-def sent_messages(case: Case) -> Iterator[tuple[bytes, int, int]]:
-    """The (data, offset, nlmsg_type) of every message of a request."""
-    for step in case.steps:
-        if isinstance(step.op, ops.Send):
-            data = step.op.payload.data
-            for offset, header in nlmsg_walk(data):
-                yield data, offset, header.nlmsg_type
-
-
 def cpu_lists(case: Case) -> Iterator[bytes]:
     """The CPU lists that a case sends."""
-    for data, offset, kind in sent_messages(case):
-        (length,) = struct.unpack_from("<I", data, offset)
-        body = offset + NLMSG_HDRLEN
-        if kind <= GENL_ID_CTRL or length < NLMSG_HDRLEN + GENL_HDRLEN:
-            continue
-        if data[body] != TASKSTATS_CMD_GET:
-            continue
-        for nla, payload, size in nla_walk(data, body + GENL_HDRLEN, offset + length):
-            if nla & NLA_TYPE_MASK in _MASKS:
-                yield data[payload : payload + size]
+    for step in case.steps:
+        if isinstance(step.op, ops.Send):
+            yield from cpu_lists_in(step.op.payload.data)
 
 
 def cpus_used(case: Case) -> frozenset[int]:

@@ -31,6 +31,7 @@ from netlink_emu.protocol.netlink import (
     SOL_SOCKET,
     NetlinkSockOpt,
     NlMsgHdr,
+    nlmsg_align,
     nlmsg_walk,
 )
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_GET
@@ -190,6 +191,7 @@ class UnixClient:
     def __init__(self, server: Path, own: Path) -> None:
         self._own: Final = own
         self.sock: Final = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.settimeout(_PATIENCE)
         try:
             self.sock.bind(str(own))
             self.sock.connect(str(server))
@@ -280,6 +282,8 @@ class ServerSession:
                     return Outcome(result=sent)
                 case ops.Recv():
                     return self._recv(self._socks[op.sock], op)
+        except TimeoutError as exc:
+            raise TargetError("the server takes no more") from exc
         except OSError as exc:
             return Outcome(error=error_name(exc.errno))
         return Outcome(result=0)
@@ -353,9 +357,12 @@ class ServerSession:
         if not sock.portid or sock.portid == sock.real_portid:
             return data
         out = bytearray(data)
-        for offset, header in nlmsg_walk(data):
+        offset = 0
+        while offset + NLMSG_HDRLEN <= len(data):  # also a last one that was cut off
+            header = NLMSGHDR[LITTLE].decode(data, offset)
             if header.nlmsg_pid == sock.real_portid:
                 out[offset + 12 : offset + 16] = sock.portid.to_bytes(4, "little")
+            offset += max(nlmsg_align(header.nlmsg_len), NLMSG_HDRLEN)
         return bytes(out)
 
     def value_of(self, symbol: Symbol, about: About) -> int | None:

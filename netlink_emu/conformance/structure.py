@@ -22,6 +22,9 @@ from netlink_emu.protocol.netlink import (
     nlmsg_walk,
 )
 from netlink_emu.protocol.taskstats import (
+    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
+    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
+    TASKSTATS_CMD_GET,
     TASKSTATS_CMD_NEW,
     TASKSTATS_TYPE_AGGR_PID,
     TASKSTATS_TYPE_AGGR_TGID,
@@ -33,6 +36,7 @@ from netlink_emu.protocol.taskstats import (
 from .stats import layout_of
 
 _AGGR: Final = (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID)
+_CPU_LISTS: Final = (TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK)
 _GENL_START: Final = NLMSG_HDRLEN + GENL_HDRLEN
 _EVENT_HEAD: Final = _GENL_START + 2 * NLA_HDRLEN + 4  # up to the pid, in bytes
 _PID_ATTRIBUTE: Final = TASKSTATS_TYPE_PID << 16 | NLA_HDRLEN + 4
@@ -109,6 +113,23 @@ def event_pid(data: bytes, family_id: int) -> int | None:
     if head != (family_id, TASKSTATS_CMD_NEW, TASKSTATS_TYPE_AGGR_PID, _PID_ATTRIBUTE):
         return None
     return _u32(data, _EVENT_HEAD - 4)
+
+
+def cpu_lists_in(data: bytes) -> Iterator[bytes]:
+    """The CPU lists in a datagram of requests to TASKSTATS."""
+    for offset, header in nlmsg_walk(data):
+        if header.nlmsg_type == GENL_ID_CTRL:
+            continue
+        if _genl_cmd(data, offset, header) != TASKSTATS_CMD_GET:
+            continue
+        end = offset + header.nlmsg_len
+        for kind, payload, length in nla_walk(data, offset + _GENL_START, end):
+            if kind & NLA_TYPE_MASK in _CPU_LISTS:
+                yield data[payload : payload + length]
+
+
+def has_cpu_list(data: bytes) -> bool:
+    return next(cpu_lists_in(data), None) is not None
 
 
 def boundaries(data: bytes) -> frozenset[int]:

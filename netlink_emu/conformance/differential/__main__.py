@@ -27,10 +27,10 @@ def main() -> int:
         if reason is not None:
             _say(f"cannot compare with this machine's kernel: {reason}", sys.stderr)
             return 2
-        fuzzer = Fuzzer(kernel)
-        figures = fuzzer.run(
-            options.requests, options.seed, options.length, stop_after=options.stop_after
-        )
+        with Fuzzer(kernel) as fuzzer:
+            figures = fuzzer.run(
+                options.requests, options.seed, options.length, stop_after=options.stop_after
+            )
     _say("\n".join(figures_text(figures, kernel.family_id)), sys.stdout)
     return 1 if figures.differences else 0
 

@@ -13,7 +13,7 @@ from netlink_emu.conformance.bindings import Bindings
 from netlink_emu.conformance.case import Case, MaskedBytes, Outcome, Step, Symbol
 from netlink_emu.conformance.emulated.foreign import foreign_families
 from netlink_emu.conformance.emulated.session import EmulatedSession
-from netlink_emu.conformance.emulator_target import cpu_count
+from netlink_emu.conformance.emulator_target import Boot, cpu_count
 from netlink_emu.conformance.kernel_target import KernelSession, KernelTarget
 from netlink_emu.conformance.real import probe
 from netlink_emu.families import boot
@@ -23,8 +23,9 @@ from netlink_emu.machine.machine import Machine
 
 from .equal import Equality
 from .sequences import Sequences
+from .witness import Witness
 
-_AGAIN = 4  # runs that a difference must survive: others' exits may have made it
+_AGAIN = 40  # runs to find one in which nobody else's task ends
 _DUMP = bytes.fromhex("1400000010000103010000000000000003020000")
 
 
@@ -52,14 +53,22 @@ class Figures:
     seconds: float = 0.0
     operations: Counter[str] = field(default_factory=Counter)
     differences: list[Difference] = field(default_factory=list)
-    unstable: list[tuple[int, str]] = field(default_factory=list)  # seen, and gone when repeated
+    unstable: int = 0  # sequences that were never carried out undisturbed, and made a difference
 
 
 class Fuzzer:
-    """Both sides. ``kernel`` is an open KernelTarget; the emulator is made like its machine."""
+    """Both sides. ``kernel`` is an open KernelTarget; the emulator is made like its machine.
 
-    def __init__(self, kernel: KernelTarget, release: str | None = None) -> None:
+    ``boot`` makes the emulated kernels; a test of the fuzzer puts one there that is broken.
+    Close it with ``with``.
+    """
+
+    def __init__(
+        self, kernel: KernelTarget, release: str | None = None, boot: Boot = boot
+    ) -> None:
         self.kernel = kernel
+        self._boot = boot
+        self._witness = Witness(kernel.family_id or 0)
         self.figures = Figures()
         self._family_id = kernel.family_id or 0
         self._profile = profile_for(
@@ -69,6 +78,12 @@ class Fuzzer:
         )
         self._cpus = cpu_count(probe.cpus_possible())
         self._families = foreign_families(self._dump())
+
+    def __enter__(self) -> Fuzzer:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._witness.__exit__(*exc)
 
     def _dump(self) -> Case:
         """The kernel's own dump of families, so that the emulator's is as long."""
@@ -100,7 +115,7 @@ class Fuzzer:
             if found is not None:
                 difference = self.minimised(seed, steps)
                 if difference is None:
-                    figures.unstable.append((seed, found[1]))
+                    figures.unstable += 1
                 else:
                     figures.differences.append(difference)
             figures.sequences += 1
@@ -112,14 +127,19 @@ class Fuzzer:
     def _persistent(
         self, steps: tuple[Step, ...], *, count: bool = False
     ) -> tuple[int, str, Outcome, Outcome] | None:
-        """The difference that a sequence makes every time, None if it makes none."""
-        found = None
+        """The difference that a sequence makes when nobody else's task ends meanwhile.
+
+        None if it makes none, or if there is no quiet moment to see it in.
+        """
         for attempt in range(_AGAIN):
+            self._witness.others()
             found = self._once(steps, count=count and not attempt)
-            if found is None:
+            if found is None or not self._witness.others():
                 self.figures.disturbed += bool(attempt and count)
-                return None
-        return found
+                return found
+        if count:
+            self.figures.unstable += 1
+        return None
 
     def _once(
         self, steps: tuple[Step, ...], *, count: bool
@@ -149,7 +169,7 @@ class Fuzzer:
     @contextlib.contextmanager
     def _emulator(self, kernel: KernelSession) -> Iterator[EmulatedSession]:
         machine = Machine(cpus=self._cpus, pid_max=1 << 22)
-        booted = boot(machine, self._profile)
+        booted = self._boot(machine, self._profile)
         for family in self._families:
             booted.genl.register_family(family)
         yield EmulatedSession(booted, main_pid=kernel.main_pid())

@@ -19,8 +19,8 @@ _SOCKETS: Final = ("a", "b", "c", "d")
 _TASKS: Final = ("c1", "c2", "c3", "c4", "c5", "c6")
 _MOST_TASKS: Final = 3  # alive at a time
 # Left out of SOL_SOCKET: what takes pointers or names (filters, devices), and what tells of the
-# machine (cookies, CPUs, network cards, memory).
-_UNFIT: Final = frozenset({25, 26, 27, 28, 31, 46, 49, 50, 51, 52, 55, 56, 57, 66, 67, 20, 21})
+# machine (cookies, CPUs, network cards, memory, and the compat of 32 bits).
+_UNFIT: Final = frozenset({25, 26, 27, 28, 31, 46, 49, 50, 51, 52, 55, 56, 57, 66, 67, 71})
 _LEVELS: Final = (
     (270, tuple(range(14))),
     (1, (3, 4, 7, 8, 16, 38, 39, 33)),

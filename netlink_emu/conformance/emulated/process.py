@@ -332,9 +332,11 @@ class EmulatedTasks:
     def install(self, name: str, file: File) -> int:
         """fd_install() of the lowest free descriptor above the standard ones."""
         files = self.tasks[name].files
-        number = self.like.get("fd", 3)
-        while number in files:
-            number += 1
+        number = self.like.get("fd", 0)
+        if not number:
+            number = 3
+            while number in files:
+                number += 1
         files[number] = file
         return number
 

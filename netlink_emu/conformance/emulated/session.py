@@ -303,7 +303,9 @@ def _put_cmsgs(control: list[scm.Cmsg], room: int) -> tuple[tuple[Cmsg, ...], in
 
 
 def _proc_row(sock: NetlinkSock) -> dict[str, str]:
-    """The row of /proc/net/netlink: netlink_native_seq_show()."""
+    """The row of /proc/net/netlink: netlink_native_seq_show(); {} before the socket is bound."""
+    if not sock.bound:
+        return {}
     return {
         "Eth": str(sock.protocol),
         "Groups": f"{sock.groups & 0xFFFF_FFFF:08x}",

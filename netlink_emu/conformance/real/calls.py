@@ -266,18 +266,21 @@ def _ask(calls: Calls, op: ops.Op) -> Outcome | None:
             ready = calls.epoll.poll(0) if calls.epoll is not None else []
             return Outcome(result=[calls.watched[fd] for fd, _ in ready])
         case ops.ProcNetlink():
-            return Outcome(result=_proc_row(libc.getsockname(calls.fileno(op.sock))[0]))
+            return Outcome(result=_proc_row(calls.socks[op.sock]))
     return None
 
 
-def _proc_row(portid: int) -> dict[str, str]:
-    """The row of /proc/net/netlink of a NETLINK_GENERIC socket; {} if there is none."""
-    with Path("/proc/self/net/netlink").open(encoding="ascii") as file:
-        header = file.readline().split()
-        for line in file:
-            row = dict(zip(header, line.split(), strict=False))
-            if row.get("Eth") == str(NETLINK_GENERIC) and int(row["Pid"]) & 0xFFFF_FFFF == portid:
-                return {column: row[column] for column in _PROC_COLUMNS}
+def _proc_row(sock: socket.socket) -> dict[str, str]:
+    """The row of a socket in /proc/net/netlink; {} if there is none, as before it is bound.
+
+    Read as bytes: a task without privileges may not be able to import a text encoding.
+    """
+    inode = str(os.fstat(sock.fileno()).st_ino)
+    header, *lines = Path("/proc/self/net/netlink").read_bytes().decode().splitlines()
+    for line in lines:
+        row = dict(zip(header.split(), line.split(), strict=False))
+        if row.get("Inode") == inode:
+            return {column: row[column] for column in _PROC_COLUMNS}
     return {}
 
 

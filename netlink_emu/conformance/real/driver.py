@@ -18,6 +18,7 @@ from typing import Final
 from netlink_emu.conformance import ops
 from netlink_emu.conformance.case import MAIN, Outcome, Step, Symbol
 from netlink_emu.conformance.names import comm_bytes, error_name, signal_number
+from netlink_emu.conformance.structure import has_cpu_list
 from netlink_emu.conformance.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
 
@@ -57,6 +58,7 @@ class Driver:
     cgroups: list[str] = field(default_factory=list)
     scratch: str | None = None
     foreign: int = 0
+    registered: bool = False  # whether a request named CPUs
 
     def execute(self, step: Step) -> Outcome:
         op = step.op
@@ -78,6 +80,8 @@ class Driver:
         if isinstance(op, ops.Socket):
             self.owners[op.sock] = step.actor
         actor = step.actor if step.task or sock is None else self.owners.get(sock, MAIN)
+        if isinstance(op, ops.Send) and has_cpu_list(op.payload.data):
+            self.registered = True
         if isinstance(op, ops.Chdir) and op.path == _SCRATCH:
             op = ops.Chdir(path=self._scratch())
         if isinstance(op, ops.Send) and op.payload.data[16:17] == bytes([CGROUPSTATS_CMD_GET]):

@@ -26,17 +26,21 @@ from .messages import LOCK_PATIENCE, Begin, End, ValueOf
 
 def main(channel: Channel) -> None:
     """Serve until the runner closes its end."""
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             message = channel.receive()
             assert isinstance(message, Begin)
             pid = os.fork()
             if not pid:
+                registered = 0
                 try:
-                    _drive(channel, message.family_id)
+                    registered = _drive(channel, message.family_id)
                 finally:
-                    os._exit(0)
-            os.waitpid(pid, 0)
+                    os._exit(registered)
+            _, status = os.waitpid(pid, 0)
+            if status:
+                _prune()
+            channel.send(None)
 
 
 @contextlib.contextmanager
@@ -56,7 +60,23 @@ def _machine_lock() -> Iterator[None]:
         yield
 
 
-def _drive(channel: Channel, family_id: int) -> None:
+def _prune() -> None:
+    """Let a task end on each CPU, so that the kernel forgets listeners whose sockets are gone.
+
+    Otherwise whoever binds their portid before the next exit there would inherit them.
+    """
+    for cpu in os.sched_getaffinity(0):
+        pid = os.fork()
+        if not pid:
+            try:
+                os.sched_setaffinity(0, {cpu})
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def _drive(channel: Channel, family_id: int) -> int:
+    """Serve the runner for one case; 1 if listeners may be left."""
     libc.set_comm(b"main")
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     driver = Driver(family_id)
@@ -69,7 +89,7 @@ def _drive(channel: Channel, family_id: int) -> None:
             pass
         finally:
             driver.close()
-    channel.send(None)
+    return int(driver.registered)
 
 
 def _answer(driver: Driver, message: Any) -> Any:

@@ -1,0 +1,60 @@
+"""Every recorded case, on the emulator and on this machine's own kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from netlink_emu.conformance.case import Case
+from netlink_emu.conformance.corpus import GROUPS, load_corpus
+from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.exceptions import not_emulated
+from netlink_emu.conformance.kernel_target import KernelTarget
+from netlink_emu.conformance.premises import missing_for_anything
+from netlink_emu.conformance.report_text import failure
+from netlink_emu.conformance.runner import Report, Verdict, run
+
+CASES = load_corpus()
+
+
+def of_group(group: str) -> list[Case]:
+    return [case for case in CASES if case.group == group]
+
+
+def told(report: Report) -> str:
+    """What failed, in words."""
+    failed = [result for result in report.results if result.verdict is Verdict.FAILED]
+    return "\n".join(line for result in failed for line in failure(result, 31))
+
+
+def test_every_case_holds_on_the_emulator() -> None:
+    report = run(CASES, EmulatorTarget(), exceptions=not_emulated())
+    assert not report.failed, told(report)
+    assert report.count(Verdict.SKIPPED) == len(not_emulated())
+    assert report.count(Verdict.PASSED) >= 570
+
+
+def test_a_case_leaves_nothing_behind() -> None:
+    """In any order, and twice, the outcome is the same."""
+    target = EmulatorTarget()
+    report = run([*reversed(CASES), *CASES], target, exceptions=not_emulated())
+    assert not report.failed, told(report)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[KernelTarget]:
+    with KernelTarget() as target:
+        reason = missing_for_anything(target.family_id, frozenset({0, 1}))
+        if reason is not None:
+            pytest.skip(f"this machine's kernel cannot be asked: {reason}")
+        yield target
+
+
+@pytest.mark.real_kernel
+@pytest.mark.parametrize("group", [*GROUPS, "differential"])
+def test_every_case_holds_on_the_kernel_of_this_machine(kernel: KernelTarget, group: str) -> None:
+    report = run(of_group(group), kernel)
+    assert not report.failed, told(report)
+    if all(result.verdict is Verdict.SKIPPED for result in report.results):
+        pytest.skip("; ".join({result.reason for result in report.results}) or "no such cases")

@@ -1,0 +1,115 @@
+"""Recording on this machine's kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import netlink_emu.cli.conformance as command
+from netlink_emu.conformance import ops
+from netlink_emu.conformance.bytes_text import read
+from netlink_emu.conformance.case import Case, Outcome, Step
+from netlink_emu.conformance.corpus import load_corpus
+from netlink_emu.conformance.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.kernel_target import KernelTarget
+from netlink_emu.conformance.premises import missing_for_anything
+from netlink_emu.conformance.record import NotReproducible, record
+from netlink_emu.conformance.runner import Verdict, run_case
+from netlink_emu.conformance.selection import select
+
+pytestmark = pytest.mark.real_kernel
+
+CASES = {case.name: case for case in load_corpus()}
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[KernelTarget]:
+    with KernelTarget() as target:
+        reason = missing_for_anything(target.family_id, frozenset({0, 1}))
+        if reason is not None:
+            pytest.skip(f"nothing to record: {reason}")
+        yield target
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "event_threads_then_leader",
+        "event_thread_exec",
+        "event_orphan_ppid",
+        "priv_pidns_seen_from_init",
+        "get_pid_zombie",
+        "sock_autobind_second_socket",
+        "sock_send_user_passcred",
+        "cgroup_ordinary_file",
+        "ctrl_dump_families_plain",
+        "error_erange_policy_ext_cap",
+    ],
+)
+def test_recorded_again_a_case_has_the_same_masks(kernel: KernelTarget, name: str) -> None:
+    case = CASES[name]
+    made = record(case, kernel)
+    for old, new in zip(case.steps, made.steps, strict=True):
+        assert new.op == old.op or isinstance(old.op, ops.Send)
+        assert new.expect.symbols == old.expect.symbols
+        olds, news = old.expect.datagrams or (), new.expect.datagrams or ()
+        for a, b in zip(olds, news, strict=True):
+            ours = [(m.offset, m.length, m.symbol) for m in a.payload.masks]
+            theirs = [(m.offset, m.length, m.symbol) for m in b.payload.masks]
+            assert [m for m in ours if m[2].kind != "FOREIGN_FAMILY"] == [
+                m for m in theirs if m[2].kind != "FOREIGN_FAMILY"
+            ]
+    assert list(read_cases(write_cases([made]))) == [made]
+    assert run_case(made, kernel).verdict is Verdict.PASSED
+
+
+def test_a_new_case_from_its_steps_alone(kernel: KernelTarget) -> None:
+    request = read(
+        "1c000000 FAMILY_ID(TASKSTATS)=0000 0500 07000000 00000000 01010000"
+        " 08000100 PID(c1)=00000000"
+    )
+    steps = (
+        Step(ops.Spawn(cpu=0, comm="mine"), task="c1"),
+        Step(ops.Socket(sock="a")),
+        Step(ops.Bind(sock="a", pid=0x4F123456, groups=0)),
+        Step(ops.Send(sock="a", payload=request)),
+        Step(ops.Recv(sock="a")),
+        Step(ops.Exit(code=3), task="c1"),
+        Step(ops.Reap(), task="c1"),
+    )
+    made = record(Case("mine", "a case of mine", "mine", steps), kernel)
+    reply, ack = made.steps[4].expect.datagrams or ()
+    kinds = {mask.symbol.kind for mask in reply.payload.masks}
+    assert {"FAMILY_ID", "PID", "PPID", "TGID", "STATS", "EXE_INODE"} <= kinds
+    assert [mask.symbol.kind for mask in ack.payload.masks] == ["FAMILY_ID"]
+    assert made.steps[-1].expect == Outcome(result={"wait_status": 768})
+    assert run_case(made, EmulatorTarget()).verdict is Verdict.PASSED
+
+
+def test_what_cannot_be_reproduced_is_refused(kernel: KernelTarget) -> None:
+    """The pid of the driver, in bytes that nothing says it of, is another one each time."""
+    steps = (
+        Step(ops.Socket(sock="a")),
+        Step(ops.SetSockOpt(sock="a", level=1, opt=16, value=1)),  # SO_PASSCRED
+        Step(ops.Bind(sock="a", pid=0x4F123457, groups=0)),
+        Step(ops.Send(sock="a", payload=read("'hello'"), addr=["a", 0])),
+        Step(ops.Recv(sock="a")),
+    )
+    with pytest.raises(NotReproducible, match=r"two runs differ, step 4: .*control message 0"):
+        record(Case("creds", "", "mine", steps), kernel)
+
+
+def test_the_command_writes_what_can_be_read(kernel: KernelTarget, tmp_path: Path) -> None:
+    out = tmp_path / "made.json"
+    arguments = ["record", "-k", "ctrl_getfamily_id", "--output", str(out)]
+    result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 0, result.output
+    names = [case["name"] for case in json.loads(out.read_text())["cases"]]
+    assert names == [case.name for case in select(load_corpus(), "ctrl_getfamily_id")]
+    again = CliRunner().invoke(command.app, ["--vectors", str(tmp_path)])
+    assert again.exit_code == 0, again.output
