@@ -39,7 +39,7 @@ def test_every_key_of_a_scenario_is_described() -> None:
         with pytest.raises(ValueError, match="unknown key") as caught:
             parse_scenario(text)
         keys = str(caught.value).partition("known are ")[2].split(", ")
-        ways = ("`{}`", "[[{}]]", "[[task.{}]]")
+        ways = ("`{}`", "`[{}]`", "[[{}]]", "[[task.{}]]")
         missing = [key for key in keys if not any(way.format(key) in page for way in ways)]
         assert missing == []
 
