@@ -232,24 +232,18 @@ def _cmsg_align(size: int) -> int:
     return (size + 7) & ~7
 
 
-def encode_control(messages: Sequence[Cmsg], room: int) -> tuple[bytes, int]:
-    """put_cmsg() of each message into ``room`` bytes: (what to write, MSG_CTRUNC or 0)."""
-    out = bytearray()
-    flags = 0
-    for message in messages:
-        left = room - len(out)
-        if left < _CMSGHDR.size:
-            flags = MSG_CTRUNC
-            continue
-        size = _CMSGHDR.size + len(message.data)
-        if left < size:
-            flags = MSG_CTRUNC
-            size = left
-        out += _CMSGHDR.pack(size, message.level, message.type)
-        out += message.data[: size - _CMSGHDR.size]
-        padding = min(_cmsg_align(size) - size, room - len(out))
-        out += bytes(padding)
-    return bytes(out), flags
+def encode_cmsg(message: Cmsg, room: int) -> tuple[bytes, int, int]:
+    """put_cmsg() into ``room`` bytes: (what to write, how far to go on, MSG_CTRUNC or 0).
+
+    The padding behind a message counts, but is not written.
+    """
+    if room < _CMSGHDR.size:
+        return b"", 0, MSG_CTRUNC
+    whole = _CMSGHDR.size + len(message.data)
+    size = min(whole, room)
+    data = _CMSGHDR.pack(size, message.level, message.type) + message.data
+    space = min(_cmsg_align(whole), room)
+    return data[:size], space, MSG_CTRUNC if size < whole else 0
 
 
 def place_msghdr(
@@ -260,16 +254,14 @@ def place_msghdr(
     if header.name:
         places = place_address(trap, name, header.name, header.address + _NAMELEN_AT)
     room = min(header.controllen, INT_MAX) if header.control else 0
-    data, ctrunc = encode_control(control, room)
-    if data:
+    used = 0
+    for message in control:
+        data, space, ctrunc = encode_cmsg(message, room - used)
+        flags |= ctrunc
         try:
-            trap.write([(header.control, data)])
+            trap.write([(header.control + used, data)])
         except NetlinkError:  # put_cmsg() says so, and nobody listens
-            data, ctrunc = b"", 0
-    places.append(
-        (
-            header.address + _CONTROLLEN_AT,
-            _CONTROLLEN_AND_FLAGS.pack(len(data), flags | ctrunc),
-        )
-    )
+            continue
+        used += space
+    places.append((header.address + _CONTROLLEN_AT, _CONTROLLEN_AND_FLAGS.pack(used, flags)))
     return places

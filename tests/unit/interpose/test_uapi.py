@@ -15,7 +15,7 @@ from netlink_emu.interpose.trap import Trap
 from netlink_emu.interpose.uapi import (
     MSG_CTRUNC,
     MsgHdr,
-    encode_control,
+    encode_cmsg,
     parse_control,
     place_address,
     place_msghdr,
@@ -193,26 +193,31 @@ BOTH = bytes.fromhex(
 )
 
 
+CUT = b"\x1b" + BOTH[25:51]  # of the second message's length, 27 bytes
+
+
 @pytest.mark.parametrize(
-    ("room", "written", "flags"),
+    ("room", "written", "used", "flags"),
     [
-        pytest.param(64, BOTH, 0, id="room for more"),
-        pytest.param(56, BOTH, 0, id="just enough"),
-        pytest.param(52, BOTH[:52], 0, id="without the last padding"),
-        pytest.param(51, BOTH[:24] + b"\x1b" + BOTH[25:51], MSG_CTRUNC, id="the second is cut"),
-        pytest.param(39, BOTH[:24], MSG_CTRUNC, id="no header fits"),
-        pytest.param(20, BOTH[:20], MSG_CTRUNC, id="one without padding"),
-        pytest.param(16, b"\x10" + BOTH[1:16], MSG_CTRUNC, id="only a header"),
-        pytest.param(15, b"", MSG_CTRUNC, id="not even a header"),
-        pytest.param(0, b"", MSG_CTRUNC, id="none"),
+        pytest.param(64, BOTH[:20] + BOTH[24:52], 56, 0, id="room for more"),
+        pytest.param(56, BOTH[:20] + BOTH[24:52], 56, 0, id="just enough"),
+        pytest.param(52, BOTH[:20] + BOTH[24:52], 52, 0, id="without the last padding"),
+        pytest.param(51, BOTH[:20] + CUT, 51, MSG_CTRUNC, id="the second is cut"),
+        pytest.param(39, BOTH[:20], 24, MSG_CTRUNC, id="no second header fits"),
+        pytest.param(20, BOTH[:20], 20, MSG_CTRUNC, id="one without padding"),
+        pytest.param(16, b"\x10" + BOTH[1:16], 16, MSG_CTRUNC, id="only a header"),
+        pytest.param(15, b"", 0, MSG_CTRUNC, id="not even a header"),
+        pytest.param(0, b"", 0, MSG_CTRUNC, id="none"),
     ],
 )
-def test_control_messages_are_cut_as_put_cmsg_does(room: int, written: bytes, flags: int) -> None:
-    assert encode_control([PKTINFO, CREDENTIALS], room) == (written, flags)
-
-
-def test_no_control_messages_are_not_truncated() -> None:
-    assert encode_control([], 0) == (b"", 0)
+def test_control_messages_are_cut_as_put_cmsg_does(
+    room: int, written: bytes, used: int, flags: int
+) -> None:
+    out, at, all_flags = b"", 0, 0
+    for message in (PKTINFO, CREDENTIALS):
+        data, space, truncated = encode_cmsg(message, room - at)
+        out, at, all_flags = out + data, at + space, all_flags | truncated
+    assert (out, at, all_flags) == (written, used, flags)
 
 
 @given(
@@ -223,8 +228,11 @@ def test_no_control_messages_are_not_truncated() -> None:
     )
 )
 def test_control_messages_are_read_as_they_are_written(messages: list[Cmsg]) -> None:
-    data, flags = encode_control(messages, 1 << 16)
-    assert flags == 0
+    data = b""
+    for message in messages:
+        encoded, space, flags = encode_cmsg(message, 1 << 16)
+        assert flags == 0
+        data += encoded.ljust(space, b"\0")
     assert parse_control(data) == messages
 
 
@@ -259,7 +267,7 @@ def test_recvmsg_writes_name_control_lengths_and_flags() -> None:
     )
     assert (namelen, controllen, flags) == (12, 24, 0x20)
     assert pages.content[1000:1012] == NL_NAME
-    assert pages.content[2000:2024] == BOTH[:24]
+    assert pages.content[2000:2020] == BOTH[:20]
     # The rest of the header is the client's.
     assert pages.content[:8] == content[:8]
     assert pages.content[16:40] == content[16:40]

@@ -40,7 +40,8 @@ static void scribble(void)
         words[number(512)] = argument(3);
     memcpy(arena + number(100) * 8, &KERNEL, sizeof KERNEL);
     make_request(arena + 2048, number(1000));
-    arena[2048 + number(40)] = number(256);
+    /* Not its type and flags: a real kernel has more families to answer, and to dump. */
+    arena[2056 + number(32)] = number(256);
     words[32] = (unsigned long)arena; /* an iovec at 256, a msghdr at 320 */
     words[33] = number(3000);
     words[34] = (unsigned long)arena + 2048;
