@@ -114,7 +114,7 @@ class TestTasks:
             {
                 T.NLEMU_A_TASK_PID: 12,
                 T.NLEMU_A_TASK_CPU: 3,
-                T.NLEMU_A_TASK_STATE: NlemuState.NLEMU_STATE_RUNNING,
+                T.NLEMU_A_TASK_STATE: NlemuState.NETLINK_EMU_STATE_RUNNING,
                 T.NLEMU_A_TASK_COMM: "ls",
             },
         )

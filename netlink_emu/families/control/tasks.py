@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _T = NlemuTask
 _STATES: Final = {
-    NlemuState.NLEMU_STATE_RUNNING: TaskState.RUNNING,
-    NlemuState.NLEMU_STATE_SLEEPING: TaskState.INTERRUPTIBLE,
-    NlemuState.NLEMU_STATE_UNINTERRUPTIBLE: TaskState.UNINTERRUPTIBLE,
-    NlemuState.NLEMU_STATE_STOPPED: TaskState.STOPPED,
-    NlemuState.NLEMU_STATE_OTHER: TaskState.OTHER,
+    NlemuState.NETLINK_EMU_STATE_RUNNING: TaskState.RUNNING,
+    NlemuState.NETLINK_EMU_STATE_SLEEPING: TaskState.INTERRUPTIBLE,
+    NlemuState.NETLINK_EMU_STATE_UNINTERRUPTIBLE: TaskState.UNINTERRUPTIBLE,
+    NlemuState.NETLINK_EMU_STATE_STOPPED: TaskState.STOPPED,
+    NlemuState.NETLINK_EMU_STATE_OTHER: TaskState.OTHER,
 }
 _NUMBERS: Final = {state: number for number, state in _STATES.items()}
 _AMOUNTS: Final = {
