@@ -119,7 +119,8 @@ class HostTasks:
             tgid = int(status[b"Tgid"])
             runtime_ns = process_runtime_ns(tgid)  # before that of any thread
             task = self._read(nr, self._proc / str(tgid) / "task" / str(nr), status)
-            group = HostThreadGroup(task, self, tgid, runtime_ns)
+            count = int(status[b"Threads"])
+            group = HostThreadGroup(task, self, tgid, count=count, runtime_ns=runtime_ns)
         except (OSError, KeyError, ValueError, IndexError):
             return None  # ended between two reads, or not a task's directory
         task.group = group

@@ -35,12 +35,17 @@ class WatchedGroup:
 class HostThreadGroup(ThreadGroup):
     """A group whose other threads are read when somebody looks at them: most never are.
 
-    ``runtime_ns`` is the CPU time of the process, read before that of ``task``.
+    ``count`` is how many threads it had when ``task`` was read, and ``runtime_ns`` the CPU time
+    of the process just before.
     """
 
-    def __init__(self, task: Task, source: HostTasks, tgid: int, runtime_ns: int) -> None:
+    def __init__(
+        self, task: Task, source: HostTasks, tgid: int, *, count: int, runtime_ns: int
+    ) -> None:
         self.tgid: Final = tgid
         self._read: dict[int, Task] = {task.pid: task}
+        self._found: Final = task.pid
+        self._count: Final = count
         self._complete = False
         self._source = source
         self._runtime_ns: int | None = runtime_ns
@@ -79,7 +84,8 @@ class HostThreadGroup(ThreadGroup):
 
     @property
     def thread_group_empty(self) -> bool:
-        return len(self._source.thread_numbers(self.tgid)) <= 1
+        """Whether there was only the leader as it was found; beside another thread it is."""
+        return self._found == self.tgid and self._count == 1
 
     @property
     def stats(self) -> Sums | None:

@@ -108,8 +108,10 @@ class LiveExits(Observer):
         if news.task is not None:
             self._exit(news.task, news.code)
             self._flush()
-        if news.held:
+        if news.told is None:
             self._tracer.release(news.tid)
+        else:
+            news.told.set()
 
     def _exit(self, task: Task, code: int) -> None:
         """do_exit() of a thread that is about to, or has just done so."""
@@ -145,9 +147,13 @@ class LiveExits(Observer):
             del watched[tgid]
 
     def _anyone_lives(self, group: HostThreadGroup, watched: WatchedGroup) -> bool:
+        """Whether there is a thread whose end is yet to be told."""
+        assert self._tracer is not None
         for nr in self._source.thread_numbers(group.tgid):
             if nr in watched.ending:
                 continue
+            if self._tracer.traces(nr):
+                return True
             thread = self._source.read_thread(nr, group.tgid)
             if thread is not None and not thread.flags & PF_EXITING:
                 return True

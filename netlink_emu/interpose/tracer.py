@@ -24,6 +24,7 @@ from netlink_emu.machine.task import Task
 T = TypeVar("T")
 
 _BATCH: Final = 16
+_PATIENCE: Final = 0.1  # seconds
 _SIGINFO_SIZE: Final = 128  # struct signalfd_siginfo
 
 
@@ -31,14 +32,14 @@ _SIGINFO_SIZE: Final = 128  # struct signalfd_siginfo
 class Ended:
     """A thread ends. ``code`` is its wait status, ``task`` its figures if they could be read.
 
-    ``held``: it waits for :meth:`Tracer.release`. A thread that is killed while it exits does not
-    wait.
+    It goes on at :meth:`Tracer.release`. One that was killed before it could stop is dead by
+    now; then ``told`` is to be set instead.
     """
 
     tid: int
     code: int
     task: Task | None
-    held: bool
+    told: threading.Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,10 @@ class Tracer:
         Returns those that cannot be traced, with the reasons' errno.
         """
         return self._call(lambda: self._seize_all(threads))
+
+    def traces(self, tid: int) -> bool:
+        """Whether a thread is traced: the news of its end, if it has ended, are yet to come."""
+        return tid in self._seized
 
     def release(self, tid: int) -> None:
         """Let a thread end that is held."""
@@ -231,8 +236,9 @@ class Tracer:
         code = ptrace.event_message(tid)
         if code is None:
             return  # killed in between: it is told of as a zombie
+        self._seized.add(tid)
         self._told.add(tid)
-        self._report(Ended(tid, code, self._figures(tid), held=True))
+        self._report(Ended(tid, code, self._figures(tid)))
 
     def _let_end(self, tid: int) -> None:
         gone = self._letting_go.pop(tid, None)
@@ -249,11 +255,8 @@ class Tracer:
         self._report(Executed(tid))
 
     def _ended(self, tid: int) -> None:
-        traced = tid in self._seized
-        if traced and tid not in self._told:
-            task = self._figures(tid)
-            code = task.exit_code if task is not None else 0
-            self._report(Ended(tid, code, task, held=False))
+        if tid not in self._told:
+            self._tell_late(tid)
         self._seized.discard(tid)
         self._told.discard(tid)
         gone = self._letting_go.pop(tid, None)
@@ -262,6 +265,17 @@ class Tracer:
         status = ptrace.reap(tid)
         if tid == self._command and status is not None:
             self._report(ChildChanged(status))
+
+    def _tell_late(self, tid: int) -> None:
+        """It was killed before it could stop, or is a child of ours that we could not trace.
+
+        Nobody can reap it, nor the rest of its process, before we have.
+        """
+        task = self._figures(tid)
+        code = task.exit_code if task is not None else 0
+        told = threading.Event()
+        self._report(Ended(tid, code, task, told))
+        told.wait(_PATIENCE)  # who shall tell may just be waiting for us
 
     def _begin_to_let_go(self, tid: int, gone: Callable[[], object]) -> bool:
         if not ptrace.interrupt(tid):

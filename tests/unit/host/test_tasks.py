@@ -28,6 +28,7 @@ Pid:\t%d
 PPid:\t42
 Uid:\t1000\t0\t1000\t1000
 Gid:\t100\t100\t100\t100
+Threads:\t2
 VmPeak:\t    3060 kB
 VmHWM:\t    1752 kB
 voluntary_ctxt_switches:\t21
