@@ -19,6 +19,7 @@ from netlink_emu.interpose.trap import Outcome, Trap
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 
 # Trace a thread no more, and say when that is so; False if we do not trace it.
@@ -103,7 +104,7 @@ class Context:
     def _serve_end(self, sock: EmulatedSocket) -> None:
         while True:
             try:
-                received = sock.mirror.receive(max(sock.nl.sndbuf, 1 << 16))
+                received = sock.mirror.receive(min(max(sock.nl.sndbuf, 1 << 16), MAX_DATAGRAM))
             except BlockingIOError:
                 return
             if received is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
+import functools
 import itertools
 import os
 import socket
@@ -30,11 +31,15 @@ _SO_SNDBUFFORCE: Final = 32
 # As much as the model may queue for any client that sets SO_RCVBUF to net.core.rmem_max or less.
 _SEND_BUFFER: Final = 1 << 23
 
-# No room; longer than the send buffer that we may have; the client end is closed.
+# No room; longer than the send buffer that we may have; the client end is closed; no descriptor
+# is left to measure a charge with.
 _NOT_NOW: Final = frozenset(
     {
         errno.EAGAIN,
         errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EMFILE,
+        errno.ENFILE,
         errno.EMSGSIZE,
         errno.EPIPE,
         errno.ECONNRESET,
@@ -58,14 +63,8 @@ class Mirror:
         self._charges: deque[int] = deque()
         self._charged = 0
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._widen()
+        _widen(self._server)
         self._pose()
-
-    def _widen(self) -> None:
-        try:
-            self._server.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
-        except PermissionError:
-            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
     def _pose(self) -> None:
         """Take a name that reads like the kernel's address, but for nl_family 1.
@@ -109,12 +108,12 @@ class Mirror:
     def push(self, data: bytes) -> bool:
         """Put one more datagram there; False if there is no room now, or nobody to read it."""
         try:
+            charge = _charge(len(data))
             self._server.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except OSError as exc:
             if exc.errno not in _NOT_NOW:
                 raise
             return False
-        charge = _charge(len(data))
         self._charges.append(charge)
         self._charged += charge
         return True
@@ -162,16 +161,21 @@ def _outstanding(end: socket.socket) -> int:
     return value[0]
 
 
-_charge_of: dict[int, int] = {}
+def _widen(end: socket.socket) -> None:
+    try:
+        end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
+    except PermissionError:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
+@functools.lru_cache(maxsize=4096)  # a client may send datagrams of any sizes
 def _charge(size: int) -> int:
-    """What a datagram of ``size`` bytes is charged (skb->truesize), measured once on a pair."""
-    charge = _charge_of.get(size)
-    if charge is None:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with near, far:
-            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            near.send(bytes(size))
-            charge = _charge_of[size] = _outstanding(near)
-    return charge
+    """What a datagram of ``size`` bytes is charged (skb->truesize), measured on a pair.
+
+    Raises OSError: EMSGSIZE where none of that size can be sent, EMFILE.
+    """
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        _widen(near)
+        near.send(bytes(size))
+        return _outstanding(near)

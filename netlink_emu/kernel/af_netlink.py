@@ -10,12 +10,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from errno import EAGAIN, EINVAL, EMSGSIZE, ENOBUFS, ENODATA, ENOENT, ENOTTY, EOPNOTSUPP, EPERM
+from errno import (
+    EAGAIN,
+    EFAULT,
+    EINVAL,
+    EMSGSIZE,
+    ENOBUFS,
+    ENODATA,
+    ENOENT,
+    ENOTTY,
+    EOPNOTSUPP,
+    EPERM,
+)
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
-from netlink_emu.kernel.skbuff import MAX_DUMP_ALLOC, SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM, MAX_DUMP_ALLOC, SkBuff, alloc_truesize
 from netlink_emu.kernel.sockopt import NetlinkOptions
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
@@ -171,12 +182,19 @@ class NetlinkSock(NetlinkOptions):
         addr: bytes = b"",
         control: Sequence[Cmsg] = (),
         flags: int = 0,
+        length: int | None = None,
     ) -> int:
-        """sendmsg(2), sendto(2), send(2), write(2); returns the number of bytes taken."""
+        """sendmsg(2), sendto(2), send(2), write(2); returns the number of bytes taken.
+
+        ``length`` is given where ``data`` is shorter because it could not be read: EFAULT, when
+        nothing else is wrong, for the bytes are the last thing that the kernel looks at.
+        """
         profile = self.kernel.profile
         if flags & MSG_OOB:
             raise NetlinkError(EOPNOTSUPP)
-        if not data:
+        if length is None:
+            length = len(data)
+        if not length:
             if profile.zero_send_enodata:
                 raise NetlinkError(ENODATA)
             return 0
@@ -191,8 +209,12 @@ class NetlinkSock(NetlinkOptions):
                 self._need_nonroot_send(current)
         if not self.bound:
             self.kernel.netlink.autobind(self, current)
-        if len(data) > self.sndbuf - 32:
+        if length > self.sndbuf - 32:
             raise NetlinkError(EMSGSIZE)
+        if length > MAX_DATAGRAM:
+            raise NetlinkError(ENOBUFS)
+        if length > len(data):
+            raise NetlinkError(EFAULT)
         skb = SkBuff(
             data, alloc_truesize(len(data)), self.portid, group, creds, self, current, bool(addr)
         )
@@ -394,6 +416,7 @@ class NetlinkSock(NetlinkOptions):
         self.dump = None
         self.receive_queue.clear()
         self.rmem_alloc = 0
+        self._force_rcvbuf(0)
         self.kernel.netlink.remove(self)
 
 

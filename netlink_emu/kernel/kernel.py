@@ -46,6 +46,7 @@ class Kernel:
         self.profile: Final = profile if profile is not None else Profile()
         self.trace: Observer | None = None
         self.injector: Injector | None = None
+        self.forced_memory = 0  # of receive buffers, by SO_RCVBUFFORCE
         self._observers: tuple[Observer, ...] = ()
         self.cookies: Final = Cookies()
         self.netlink: Final = Netlink(self)

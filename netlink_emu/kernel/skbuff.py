@@ -19,6 +19,10 @@ SKB_SHARED_INFO: Final = 320  # SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
 SKB_STRUCT: Final = 256  # SKB_DATA_ALIGN(sizeof(struct sk_buff))
 SKB_SMALL_HEAD_SIZE: Final = 576  # skbuff_small_head: MAX_TCP_HEADER and the shared info
 MAX_DUMP_ALLOC: Final = 32768 - SKB_SHARED_INFO  # SKB_WITH_OVERHEAD(32768)
+# The emulated machine's memory is small: no datagram is longer (ENOBUFS), and all receive buffers
+# together are forced beyond net.core.rmem_max by no more than this. docs/security.md says why.
+MAX_DATAGRAM: Final = 16 << 20
+MAX_FORCED: Final = 256 << 20
 
 
 def nlmsg_goodsize(page_size: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from errno import EACCES, EDOM, EINVAL, ENODATA, ENOPROTOOPT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final
 
+from netlink_emu.kernel.skbuff import MAX_FORCED
 from netlink_emu.kernel.sock_rare import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, RareOptions
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_RAW
 from netlink_emu.protocol.errors import NetlinkError
@@ -89,7 +90,10 @@ _SET_ERRORS: Final = {SO_PEEK_OFF: EOPNOTSUPP, 74: EOPNOTSUPP, 76: EOPNOTSUPP, 8
 
 
 class Sock:
-    """struct sock: the part of a socket that is not netlink's."""
+    """struct sock: the part of a socket that is not netlink's.
+
+    ``rcvbuf`` is what there is room for, ``shown_rcvbuf`` what SO_RCVBUF says.
+    """
 
     def __init__(self, kernel: Kernel, net: NetNamespace, type: int, protocol: int) -> None:
         config = kernel.profile.config
@@ -97,7 +101,8 @@ class Sock:
         self.net: Final = net
         self.type: Final = type
         self.protocol: Final = protocol
-        self.rcvbuf = config.rmem_default
+        self.rcvbuf = self.shown_rcvbuf = config.rmem_default
+        self._forced = 0
         self.sndbuf = config.wmem_default
         self.sk_err = 0
         self.rmem_alloc = 0
@@ -196,7 +201,15 @@ class Sock:
             self.sndbuf = max(size, SOCK_MIN_SNDBUF)
         else:
             self._rare.userlocks |= SOCK_RCVBUF_LOCK
-            self.rcvbuf = max(size, SOCK_MIN_RCVBUF)
+            self.shown_rcvbuf = max(size, SOCK_MIN_RCVBUF)
+            self._force_rcvbuf(self.shown_rcvbuf - 2 * config.rmem_max)
+            self.rcvbuf = min(self.shown_rcvbuf, 2 * config.rmem_max + self._forced)
+
+    def _force_rcvbuf(self, beyond: int) -> None:
+        """Take what all sockets together may have beyond rmem_max, or give it back."""
+        self.kernel.forced_memory -= self._forced
+        self._forced = min(max(beyond, 0), MAX_FORCED - self.kernel.forced_memory)
+        self.kernel.forced_memory += self._forced
 
     def _set_linger(self, on: int, seconds: int) -> None:
         """SO_LINGER: a negative time is a very long one, as much of it as an int shows."""
@@ -257,7 +270,7 @@ class Sock:
             return self.to_bytes(self._linger[0]) + self.to_bytes(self._linger[1])
         if optname == SO_MEMINFO:
             # SK_MEMINFO_*: rmem_alloc, rcvbuf, wmem_alloc, sndbuf, and five more.
-            sizes = (self.rmem_alloc, self.rcvbuf, 0, self.sndbuf, 0, 0, 0, 0, 0)
+            sizes = (self.rmem_alloc, self.shown_rcvbuf, 0, self.sndbuf, 0, 0, 0, 0, 0)
             return b"".join(map(self.to_bytes, sizes))
         return self.to_bytes(self._get_int(optname))
 
@@ -265,7 +278,7 @@ class Sock:
         values = {
             SO_TYPE: self.type,
             SO_SNDBUF: self.sndbuf,
-            SO_RCVBUF: self.rcvbuf,
+            SO_RCVBUF: self.shown_rcvbuf,
             SO_PASSCRED: int(self.passcred),
             SO_RCVLOWAT: self._rcvlowat,
             SO_PROTOCOL: self.protocol,

@@ -13,6 +13,7 @@ from netlink_emu.interpose.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.trap import Outcome, Trap
+from netlink_emu.kernel.kernel import MAX_LINKS
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
@@ -25,7 +26,8 @@ def socket(context: Context, trap: Trap) -> Outcome:
     """socket(AF_NETLINK, ...): emulated if it is NETLINK_GENERIC, the host kernel's otherwise."""
     protocol = trap.int_arg(2)
     if protocol != NETLINK_GENERIC:
-        context.summary.passed[protocol] += 1
+        if 0 <= protocol < MAX_LINKS:  # of others none is made
+            context.summary.passed[protocol] += 1
         return Outcome.PASS
     kind = trap.int_arg(1)
     if kind & ~SOCK_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK):

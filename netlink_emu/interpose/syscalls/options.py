@@ -17,7 +17,7 @@ from netlink_emu.kernel.sock import (
 )
 from netlink_emu.protocol.bpf import BPF_MAXINSNS
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET
+from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
 
 SO_ATTACH_FILTER: Final = 26
 SO_DETACH_FILTER: Final = 27
@@ -66,7 +66,11 @@ def getsockopt(call: SocketCall) -> int | Outcome:
         data, reported = call.nl.getsockopt(level, option, length)
     except NetlinkError as exc:
         return _elsewhere(exc, level)
-    trap.write([(at, data), (length_at, reported.to_bytes(4, "little", signed=True))])
+    value = (at, data)
+    size = (length_at, reported.to_bytes(4, "little", signed=True))
+    # netlink_getsockopt() writes the length first, but for the memberships.
+    first = level == SOL_NETLINK and option != NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS
+    trap.write([size, value] if first else [value, size])
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, EFAULT, EMSGSIZE
+import contextlib
+from errno import EAGAIN
 from typing import Final
 
 from netlink_emu.interpose.context import SocketCall
@@ -25,6 +26,7 @@ from netlink_emu.interpose.uapi import (
     total,
 )
 from netlink_emu.kernel.af_netlink import MSG_OOB
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 
 
@@ -99,28 +101,21 @@ def _send(
         return nl.sendmsg(current, b"", addr=address, flags=flags)
     messages = parse_control(control)
     make_room(call, current)
-    # What is too long ends in EMSGSIZE, for which the bytes do not matter.
-    data = bytes(nl.sndbuf)
-    fault = False
-    if size <= nl.sndbuf:
-        try:
+    data = b""
+    if size <= min(nl.sndbuf, MAX_DATAGRAM):
+        # A fault is reported when nothing else is wrong, what is too long need not be read.
+        with contextlib.suppress(NetlinkError):
             data = call.trap.gather(pieces)
-        except NetlinkError:
-            # The bytes are the last thing that netlink_sendmsg() looks at: whatever else is
-            # wrong comes first, and just before them comes EMSGSIZE.
-            fault = True
 
     def attempt() -> int:
         call.sock.settle()
-        sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags)
+        sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags, length=size)
         call.context.summary.sent += 1
         return sent
 
     try:
         return attempt()
     except NetlinkError as exc:
-        if fault and exc.errno == EMSGSIZE:
-            raise NetlinkError(EFAULT) from None
         # EAGAIN: another client's socket has no room; netlink_attachskb() waits for it.
         if exc.errno != EAGAIN or not may_wait(call, flags):
             raise

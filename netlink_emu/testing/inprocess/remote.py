@@ -115,8 +115,9 @@ class RemoteSock(NetlinkSock):
         addr: bytes = b"",
         control: Sequence[Cmsg] = (),
         flags: int = 0,
+        length: int | None = None,
     ) -> int:
-        return int(self.kernel.ask(self, "sendmsg", data, addr, list(control), flags))
+        return int(self.kernel.ask(self, "sendmsg", data, addr, list(control), flags, length))
 
     def recvmsg(self, size: int, flags: int = 0, current: Current | None = None) -> RecvMsg:
         if not self.receive_queue and not self.sk_err:

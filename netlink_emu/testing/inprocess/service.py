@@ -102,9 +102,9 @@ class Service:
         sock.connect(self._current(call.tid), *call.args)
 
     def sendmsg(self, sock: NetlinkSock, call: Call) -> int:
-        data, addr, control, flags = call.args
+        data, addr, control, flags, length = call.args
         current = self._current(call.tid)
-        return sock.sendmsg(current, data, addr=addr, control=control, flags=flags)
+        return sock.sendmsg(current, data, addr=addr, control=control, flags=flags, length=length)
 
     def recvmsg(self, sock: NetlinkSock, call: Call) -> Any:
         return sock.recvmsg(*call.args)

@@ -6,10 +6,15 @@ tests/conformance/test_calls_on_host.py holds the same against a running kernel.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from errno import (
     EACCES,
+    EAGAIN,
     EDOM,
+    EFAULT,
     EINVAL,
+    EMSGSIZE,
+    ENOBUFS,
     ENODATA,
     ENOMEM,
     ENOPROTOOPT,
@@ -23,6 +28,7 @@ from helpers.kernel import Bench, fails, make_bench
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM, MAX_FORCED
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_NET_RAW, Cred
 
 SOL_SOCKET, SOL_NETLINK = 1, 270
@@ -347,3 +353,60 @@ class TestRings:
         options = Options(bench, with_caps(bench))
         with fails(EPERM):
             options.set(NETLINK_RX_RING, 0, 0, 0, 0, level=SOL_NETLINK)
+
+
+class TestForcedMemory:
+    """However much a client forces: together not more than the emulated machine has."""
+
+    def test_shown_and_there(self, bench: Bench) -> None:
+        first, second = Options(bench), Options(bench)
+        first.set(SO_RCVBUFFORCE, INT_MAX)
+        second.set(SO_RCVBUFFORCE, INT_MAX)
+        assert first.get(SO_RCVBUF) == second.get(SO_RCVBUF) == (INT_MAX - 1,)
+        without = 2 * bench.kernel.profile.config.rmem_max
+        assert first.sock.rcvbuf == without + MAX_FORCED
+        assert second.sock.rcvbuf == without
+
+    def test_given_back(self, bench: Bench) -> None:
+        ways: list[Callable[[Options], None]] = [
+            lambda options: options.set(SO_RCVBUF, 1 << 30),
+            lambda options: options.set(SO_RCVBUFFORCE, 4096),
+            lambda options: options.sock.release(),
+        ]
+        for give_back in ways:
+            options = Options(bench)
+            options.set(SO_RCVBUFFORCE, INT_MAX)
+            options.set(SO_RCVBUFFORCE, 50 << 20)
+            assert bench.kernel.forced_memory == (100 << 20) - 8_388_608
+            assert options.sock.rcvbuf == 100 << 20
+            give_back(options)
+            assert bench.kernel.forced_memory == 0
+
+    def test_what_is_held(self, bench: Bench) -> None:
+        sender, receiver = Options(bench), Options(bench)
+        receiver.sock.bind(receiver.current, bench.address(7))
+        sender.set(SO_SNDBUFFORCE, INT_MAX)
+        receiver.set(SO_RCVBUFFORCE, INT_MAX)
+        address, big = bench.address(7), bytes(8 << 20)
+        held = 0
+        with fails(EAGAIN):
+            while held < 100:
+                sender.sock.sendmsg(sender.current, big, addr=address)
+                held += 1
+        assert held == 16  # each is charged 16 MiB, for the allocation is a power of 2
+        assert receiver.sock.rmem_alloc <= receiver.sock.rcvbuf
+
+    def test_one_datagram(self, bench: Bench) -> None:
+        options = Options(bench)
+        options.set(SO_SNDBUFFORCE, INT_MAX)
+        sock, current = options.sock, options.current
+        with fails(ENOBUFS):
+            sock.sendmsg(current, b"", length=MAX_DATAGRAM + 1)
+        with fails(EFAULT):
+            sock.sendmsg(current, b"", length=MAX_DATAGRAM)
+        options.set(SO_SNDBUF, 1 << 20)
+        with fails(EMSGSIZE):
+            sock.sendmsg(current, b"", length=MAX_DATAGRAM + 1)
+        with fails(EMSGSIZE):
+            sock.sendmsg(current, b"", length=1 << 62)
+        assert sock.sendmsg(current, bytes(1 << 20)) == 1 << 20
