@@ -107,7 +107,7 @@ class YnlClient:
         self.sock.send(
             struct.pack("=IHHIIBBH", 20 + len(body), family, flags, seq, 0, cmd, 1, 0) + body
         )
-        replies = []
+        replies: list[bytes] = []
         while True:
             data = self.sock.recv(1 << 16)
             offset = 0
