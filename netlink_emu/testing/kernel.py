@@ -266,6 +266,8 @@ class EmulatedKernel:
     def _flush(self) -> None:
         for supervisor in self._supervisors:
             supervisor.flush()
+        if self._server is not None:
+            self._server.flush()
 
     def _get_loop(self) -> Loop:
         if self._loop is None:
