@@ -173,7 +173,7 @@ def test_a_mistake_of_ours_fails_the_test_that_met_it(project: pytest.Pytester) 
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ('release="6.1", cpu=4', "*netlink_emu has no cpu; it has arch, config, cpus*"),
+        ('release="6.1", cpu=4', "*netlink_emu has no cpu; it has arch, config, control, cpus*"),
         ('"6.1", 4', "*netlink_emu takes one argument by position, the release*"),
     ],
 )
