@@ -99,8 +99,9 @@ int main(int argc, char **argv)
         show("passed on: send", ask(n, 7));
         exit(0);
     }
-    show("pass on", send_descriptor(pair[0], s));
+    n = send_descriptor(pair[0], s);
     wait(0);
+    show("pass on", n);
     struct pollfd p = {s, POLLIN, 0};
     show("its answer is in our queue", poll(&p, 1, 2000));
     show("take it", read(s, malloc(4096), 4096) > 60);
