@@ -30,7 +30,7 @@ static int drain(void)
 static void *drain_later(void *unused)
 {
     usleep(100000);
-    printf("drained %d\n", drain());
+    drain(); /* of how many depends on when the sender wakes */
     return unused;
 }
 
