@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sniffio
+import trio
 
 if TYPE_CHECKING:
     import os
     import subprocess
 
     from netlink_emu.journal.entries import MessageView
+    from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.kernel import EmulatedKernel
 
 T = TypeVar("T")
@@ -44,15 +45,17 @@ class AsyncKernel:
         """See :meth:`EmulatedKernel.run`."""
         return await in_thread(partial(self._kernel.run, argv, **options))
 
+    async def result(self, thread: ClientThread[T], **options: Any) -> T:
+        """See :meth:`ClientThread.result`."""
+        return await in_thread(partial(thread.result, **options))
+
 
 async def in_thread(function: Callable[[], T]) -> T:
     """Call what blocks, in a thread of whichever loop runs here.
 
     Cancelled, it lets the thread go on to its own time limit.
     """
-    if sniffio.current_async_library() == "trio":
-        import trio
-
+    if trio.lowlevel.in_trio_run():
         return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
     import asyncio
 

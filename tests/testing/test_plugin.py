@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.interposed import needs_interposer
+from helpers.interposed import needs_interposer, what_is_missing
 
 pytest_plugins = ["pytester"]
 
@@ -35,8 +35,13 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("-q", *args)
+def run(project: pytest.Pytester, *args: str, others: bool = False) -> pytest.RunResult:
+    """Run the project's tests with our plugin; loading ``others`` takes a while."""
+    if others:
+        return project.runpytest_subprocess("-q", *args)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        return project.runpytest_subprocess("-q", "-p", "netlink_emu.testing.plugin", *args)
 
 
 def test_fixtures_and_marker(project: pytest.Pytester) -> None:
@@ -193,13 +198,13 @@ def test_a_marker_with_a_mistake(project: pytest.Pytester, marker: str, said: st
 
 
 def test_the_marker_is_known(project: pytest.Pytester) -> None:
-    project.runpytest_subprocess("--markers").stdout.fnmatch_lines(
+    run(project, "--markers").stdout.fnmatch_lines(
         ["@pytest.mark.netlink_emu(release, arch, cpus, *"]
     )
 
 
 def test_the_factory_of_every_scope_is_listed(project: pytest.Pytester) -> None:
-    out = project.runpytest_subprocess("--fixtures").stdout
+    out = run(project, "--fixtures").stdout
     for name in (
         "netlink_emu_defaults [[]session scope[]]*",
         "netlink_emu -- *",
@@ -228,7 +233,9 @@ def test_journals_of_all_tests(project: pytest.Pytester) -> None:
     assert files == [f"{stem}-2.pcapng", f"{stem}.pcapng"]
 
 
-ASYNC = """
+ASYNC = (
+    f"INTERPOSER = {not what_is_missing()}\n"
+    + """
 import pytest
 from ask import ask
 
@@ -239,7 +246,10 @@ async def exchange(kernel):
     with pytest.raises(AssertionError):
         await kernel.aio.wait_for_listener(cpu=0, timeout=0.01)
     assert await kernel.aio.wait_until(lambda k: len(k.tasks)) == 1
+    if INTERPOSER:
+        assert await kernel.aio.result(kernel.thread(int, "7")) == 7
 """
+)
 
 
 def test_with_trio(project: pytest.Pytester) -> None:
@@ -252,7 +262,7 @@ async def test_it(netlink_emu_kernel, autojump_clock):
     await exchange(netlink_emu_kernel)
 """
     )
-    run(project, "-p", "pytest_trio").assert_outcomes(passed=1)
+    run(project, others=True).assert_outcomes(passed=1)
 
 
 def test_with_asyncio(project: pytest.Pytester) -> None:
@@ -265,7 +275,7 @@ async def test_it(netlink_emu_kernel):
     await exchange(netlink_emu_kernel)
 """
     )
-    run(project).assert_outcomes(passed=1)
+    run(project, others=True).assert_outcomes(passed=1)
 
 
 def test_with_xdist(project: pytest.Pytester) -> None:
@@ -282,7 +292,7 @@ def test_with_xdist(project: pytest.Pytester) -> None:
             assert len(kernel.journal.requests()) == 1
         """
     )
-    run(project, "-n", "2").assert_outcomes(passed=8)
+    run(project, "-n", "2", others=True).assert_outcomes(passed=8)
 
 
 @needs_interposer
@@ -319,9 +329,7 @@ class TestCost:
                 assert not [name for name in heavy if name in sys.modules]
             """
         )
-        result = project.runpytest_subprocess(
-            "-p", "no:trio", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:hypothesispytest"
-        )
+        result = run(project)
         result.assert_outcomes(passed=1)
 
     def test_ten_milliseconds_at_most(self) -> None:
