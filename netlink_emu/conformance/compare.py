@@ -192,9 +192,12 @@ def _compare_envelope(
 ) -> Iterator[Mismatch]:
     for name in ("sender", "msg_flags", "returned_length"):
         a, b = getattr(expected, name), getattr(got, name)
-        if a != b:
+        told = a is not None or name == "returned_length"
+        if told and a != b:
             yield _plain(index, f"{what}: {name}", a, b)
     a, b = expected.cmsgs, got.cmsgs
+    if a is None:  # the recorded call does not tell
+        return
     if [(c.level, c.type) for c in a or ()] != [(c.level, c.type) for c in b or ()]:
         yield _plain(index, f"{what}: control messages", _brief(a), _brief(b))
         return

@@ -18,7 +18,8 @@ from .real.messages import LOCK_PATIENCE, Begin, End, ValueOf
 from .target import About, TargetError, Unsupported
 
 _ANSWER: Final = 30.0  # seconds that a step may take
-_TRIES: Final = 8  # of a case that others' exits can disturb
+_TRIES: Final = 3  # of any case: a busy machine is slow to get ready
+_QUIET_TRIES: Final = 30  # of a case that others' exits can disturb
 
 
 class KernelTarget:
@@ -50,7 +51,7 @@ class KernelTarget:
         return missing_for_kernel(case, self.family_id)
 
     def attempts(self, case: Case) -> int:
-        return _TRIES
+        return _QUIET_TRIES if case.needs_quiet else _TRIES
 
     @contextlib.contextmanager
     def session(self, case: Case) -> Iterator[KernelSession]:

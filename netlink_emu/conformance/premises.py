@@ -15,6 +15,7 @@ from .structure import cpu_lists_in, stats_blocks
 
 _BUFFER_OPTIONS: Final = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE
 _DEFAULT_BUFFER: Final = "212992"
+_NOTIFY: Final = 16  # nlctrl's multicast group
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 
 
@@ -64,6 +65,10 @@ def needs_root(case: Case) -> str | None:
                 return "making cgroups"
             case ops.Connect() | ops.Send(addr=list()) | ops.Send(addr_hex=str()):
                 return "sending to other sockets"
+            case ops.SetSockOpt(level=270, opt=1, value=int(group)) if group != _NOTIFY:
+                return "joining the groups of other families"
+            case ops.Bind(groups=int(groups)) if groups & ~(1 << _NOTIFY - 1):
+                return "joining the groups of other families"
             case ops.SetSockOpt(level=1, opt=32 | 33) | ops.SetSockOpt(level=270, opt=8):
                 return "privileged socket options"
     return None

@@ -17,7 +17,7 @@ from .real import probe
 from .relations import Relations
 from .target import Session
 
-_TRIES = 6  # pairs of runs, because others' exits disturb
+_TRIES = 30  # pairs of runs, because others' exits disturb
 
 
 class NotReproducible(Exception):
@@ -32,7 +32,8 @@ class _Run:
     steps: list[Step] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     requests: dict[str, dict[int, MaskedBytes]] = field(default_factory=dict)
-    unbound: set[str] = field(default_factory=set)
+    unbound: set[str] = field(default_factory=set)  # sockets that autobind names
+    explicit: set[int] = field(default_factory=set)  # portids that the case itself gave
 
 
 def record(case: Case, target: KernelTarget) -> Case:
@@ -58,7 +59,7 @@ def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
         for step in case.steps:
             _one_step(step, session, bindings, run)
         trouble = ""
-        if not guards_hold(case, run.outcomes):
+        if session.foreign or not guards_hold(case, run.outcomes):
             trouble = "others' exits disturbed the run"
         for mismatch in Relations(case, run.outcomes, bindings).check():
             trouble = mismatch.text
@@ -109,7 +110,8 @@ def _result_symbols(step: Step, outcome: Outcome, run: _Run) -> dict[str | int, 
         case ops.Open() if outcome.error is None:
             return {"fd": Symbol("FD", step.op.fd)}
         case ops.GetSockName() if step.op.sock in run.unbound and outcome.result[0]:
-            return {0: Symbol("PORTID", step.op.sock)}
+            if outcome.result[0] not in run.explicit:
+                return {0: Symbol("PORTID", step.op.sock)}
         case ops.ListMemberships():
             return {"optlen_out": Symbol("NGROUPS_BYTES", "")}
     return {}
@@ -129,8 +131,12 @@ def _learn(step: Step, outcome: Outcome, run: _Run, bindings: Bindings) -> None:
             known.parents[step.op.thread] = known.parents.get(step.actor, MAIN)
         case ops.Socket() if outcome.error is None:
             run.unbound.add(step.op.sock)
-        case ops.Bind() if step.op.pid != 0:
-            run.unbound.discard(step.op.sock)  # even a bind that fails leaves its portid
+        case ops.Bind() if named := _named(step.op):
+            run.explicit.add(named)  # even a bind that fails leaves its portid
+            if outcome.error is None:
+                run.unbound.discard(step.op.sock)
+        case ops.Bind(pid_of=str()):
+            run.unbound.discard(step.op.sock)
         case ops.Close():
             run.unbound.discard(step.op.sock)
         case ops.Bind():
@@ -141,8 +147,15 @@ def _learn(step: Step, outcome: Outcome, run: _Run, bindings: Bindings) -> None:
             return
     for sock in run.unbound:
         portid = bindings.value(Symbol("PORTID", sock))
-        if portid:
+        if portid and portid not in run.explicit:
             known.portids[portid] = sock
+
+
+def _named(op: ops.Bind) -> int:
+    """The portid that a bind names; 0 for autobind, or where only the run can tell."""
+    if op.addr_hex is not None:
+        return int.from_bytes(bytes.fromhex(op.addr_hex)[4:8], "little")
+    return op.pid or 0
 
 
 def _masked(op: ops.Recv, outcome: Outcome, run: _Run) -> Outcome:

@@ -28,6 +28,7 @@ from .ops import Op, Send, field_names, make_op, op_type
 
 _EXPECT: Final = frozenset({"result", "error", "datagrams", "optlen_out", "result_hex"})
 _STEP: Final = frozenset({"op", "action", "task", "label"})
+_ALIASES: Final = {"sockets": "socks"}
 _TASK_OPS: Final = frozenset({"self", "task"})
 _RELATION: Final = frozenset({"kind", "text", "holds", "observed"})
 
@@ -111,8 +112,8 @@ def step_from_json(source: Json, index: int, symbols: _Symbols | None = None) ->
             arguments["payload"] = symbols.bytes(value, index, "send")
         elif key in _EXPECT or (key in _STEP and not (key == "action" and name not in _TASK_OPS)):
             pass
-        elif key in known:
-            arguments[key] = value
+        elif (name_of := _ALIASES.get(key, key)) in known:
+            arguments[name_of] = value
         else:
             extra[key] = value
     try:

@@ -38,6 +38,7 @@ SO_SNDTIMEO: Final = 21
 SO_ACCEPTCONN: Final = 30
 SO_SNDBUFFORCE: Final = 32
 SO_RCVBUFFORCE: Final = 33
+SO_PASSSEC: Final = 34
 SO_MARK: Final = 36
 SO_PROTOCOL: Final = 38
 SO_DOMAIN: Final = 39
@@ -120,6 +121,11 @@ class Sock:
         return error
 
     @property
+    def passsec(self) -> bool:
+        """SO_PASSSEC: there is no security module, but a recvmsg() without room is MSG_CTRUNC."""
+        return SO_PASSSEC in self._switches
+
+    @property
     def filter_locked(self) -> bool:
         """SO_LOCK_FILTER."""
         return SO_LOCK_FILTER in self._switches
@@ -187,8 +193,7 @@ class Sock:
         """The size doubled, for the kernel's own needs; without FORCE up to [rw]mem_max."""
         config = self.kernel.profile.config
         if optname in (SO_SNDBUFFORCE, SO_RCVBUFFORCE):
-            if not current.ns_capable(self.net.user_ns, CAP_NET_ADMIN):
-                raise NetlinkError(EPERM)
+            self._need_admin(current, EPERM)
             size = max(size, 0)
         elif optname == SO_SNDBUF:
             # Compared as u32, so that a negative size is a large one.
@@ -211,6 +216,11 @@ class Sock:
         self._forced = min(max(beyond, 0), MAX_FORCED - self.kernel.forced_memory)
         self.kernel.forced_memory += self._forced
 
+    def _need_admin(self, current: Current, errno: int) -> None:
+        """sockopt_capable(): in the initial user namespace, whoever owns the network's."""
+        if not current.ns_capable(self.kernel.machine.init_user_ns, CAP_NET_ADMIN):
+            raise NetlinkError(errno)
+
     def _set_linger(self, on: int, seconds: int) -> None:
         """SO_LINGER: a negative time is a very long one, as much of it as an int shows."""
         if on and seconds < 0:
@@ -232,9 +242,8 @@ class Sock:
             self._timeouts[which] = seconds * HZ - (-micro * HZ // 1_000_000)
 
     def _set_switch(self, current: Current, optname: int, *, on: bool) -> None:
-        user_ns = self.net.user_ns
-        if optname == SO_DEBUG and on and not current.ns_capable(user_ns, CAP_NET_ADMIN):
-            raise NetlinkError(EACCES)
+        if optname == SO_DEBUG and on:
+            self._need_admin(current, EACCES)
         if optname == SO_LOCK_FILTER and optname in self._switches and not on:
             raise NetlinkError(EPERM)
         (self._switches.add if on else self._switches.discard)(optname)

@@ -56,6 +56,17 @@ class Figures:
     unstable: int = 0  # sequences that were never carried out undisturbed, and made a difference
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a sequence differs, and how many tasks of others ended until there."""
+
+    index: int
+    text: str
+    real: Outcome
+    ours: Outcome
+    others: int
+
+
 class Fuzzer:
     """Both sides. ``kernel`` is an open KernelTarget; the emulator is made like its machine.
 
@@ -124,30 +135,26 @@ class Fuzzer:
             seed += 1
         return figures
 
-    def _persistent(
-        self, steps: tuple[Step, ...], *, count: bool = False
-    ) -> tuple[int, str, Outcome, Outcome] | None:
+    def _persistent(self, steps: tuple[Step, ...], *, count: bool = False) -> _Found | None:
         """The difference that a sequence makes when nobody else's task ends meanwhile.
 
         None if it makes none, or if there is no quiet moment to see it in.
         """
         for attempt in range(_AGAIN):
-            self._witness.others()
             found = self._once(steps, count=count and not attempt)
-            if found is None or not self._witness.others():
+            if found is None or not found.others:
                 self.figures.disturbed += bool(attempt and count)
                 return found
         if count:
             self.figures.unstable += 1
         return None
 
-    def _once(
-        self, steps: tuple[Step, ...], *, count: bool
-    ) -> tuple[int, str, Outcome, Outcome] | None:
+    def _once(self, steps: tuple[Step, ...], *, count: bool) -> _Found | None:
         case = Case("sequence", "", "differential", steps)
         equality = Equality(self._family_id)
         figures = self.figures
         with self.kernel.session(case) as kernel, self._emulator(kernel) as emulator:
+            self._witness.others()
             theirs, mine = Bindings(kernel), Bindings(emulator)
             for index, step in enumerate(steps):
                 real = kernel.execute(theirs.prepare(step))
@@ -163,7 +170,7 @@ class Fuzzer:
                         bindings.put(Symbol("FD", step.op.fd), real.result["fd"])
                 text = equality.difference(step, real, ours)
                 if text is not None:
-                    return index, text, real, ours
+                    return _Found(index, text, real, ours, self._witness.others())
         return None
 
     @contextlib.contextmanager
@@ -184,7 +191,7 @@ class Fuzzer:
         found = self._persistent(steps)
         if found is None:
             return None
-        steps = steps[: found[0] + 1]
+        steps = steps[: found.index + 1]
         size = max(1, len(steps) // 2)
         while size:
             start = 0
@@ -192,14 +199,13 @@ class Fuzzer:
                 shorter = steps[:start] + steps[start + size :]
                 again = self._shortened(shorter)
                 if again is not None:
-                    found, steps = again, shorter[: again[0] + 1]
+                    found, steps = again, shorter[: again.index + 1]
                 else:
                     start += size
             size //= 2
-        index, text, real, ours = found
-        return Difference(seed, steps, index, text, real, ours)
+        return Difference(seed, steps, found.index, found.text, found.real, found.ours)
 
-    def _shortened(self, steps: tuple[Step, ...]) -> tuple[int, str, Outcome, Outcome] | None:
+    def _shortened(self, steps: tuple[Step, ...]) -> _Found | None:
         """The difference of a sequence with steps missing; None also if it makes no sense."""
         if not steps or not _makes_sense(steps):
             return None

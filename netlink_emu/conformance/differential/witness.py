@@ -28,7 +28,7 @@ from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, 
 
 _SO_RCVBUFFORCE: Final = 33
 _ROOM: Final = 16 << 20  # bytes
-_OURS: Final = re.compile(rb"fuzz-|c\d+\.t\d")  # what tasks of sequences are called
+_OURS: Final = re.compile(rb"fuzz-|c\d+\.t\d|main\0")  # what tasks of sequences are called
 
 
 class Witness:

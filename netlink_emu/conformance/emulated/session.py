@@ -222,6 +222,8 @@ class EmulatedSession:
                 continue
             room = DEFAULT_CTRL if op.ctrl is None else op.ctrl
             cmsgs, ctrunc = _put_cmsgs(message.control, room)
+            if not room and sock.passsec:  # __scm_recv_common(): nowhere to put it
+                ctrunc = _MSG_CTRUNC
             datagrams.append(
                 Datagram(
                     MaskedBytes(message.data),

@@ -155,7 +155,8 @@ def test_nothing_is_missing(machine: dict[str, Any]) -> None:
     ("change", "case", "reason"),
     [
         ({"is_admin": False}, "get_pid_live", "asking TASKSTATS needs root with CAP_NET_ADMIN"),
-        ({"is_admin": False}, "sock_membership_not_taskstats", "making tasks needs root"),
+        ({"is_admin": False}, "sock_send_user_passcred", "making tasks needs root"),
+        ({"is_admin": False}, "sock_membership_unassigned", "joining the groups of other"),
         ({"is_admin": False}, "sock_send_to_self", "sending to other sockets needs root"),
         ({"in_initial_namespaces": False}, "get_pid_dead", "not in the kernel's initial user"),
         ({"cpus_possible": "0-3"}, "mask_register_0", "possible CPUs are 0-3, recorded with 0-1"),
