@@ -38,7 +38,7 @@ def exits() -> Iterator[Path]:
 
 def listening(*command: str | os.PathLike[str]) -> tuple[str, ...]:
     """The command, traced because somebody listens."""
-    return (sys.executable, str(HERE / "listen.py"), *map(os.fspath, command))
+    return (sys.executable, str(HERE / "listen.py"), *[os.fspath(word) for word in command])
 
 
 # --- what a listener sees

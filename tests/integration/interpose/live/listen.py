@@ -10,7 +10,7 @@ import struct
 import sys
 
 TASKSTATS = 0x1F
-mask = f"0-{os.cpu_count() - 1}".encode() + b"\0"
+mask = f"0-{(os.cpu_count() or 1) - 1}".encode() + b"\0"
 attr = struct.pack("=HH", 4 + len(mask), 3) + mask
 attr += bytes(-len(attr) % 4)
 sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
