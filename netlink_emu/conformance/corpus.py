@@ -28,7 +28,7 @@ GROUPS: Final = (
 
 def corpus_files() -> list[Traversable]:
     """The files of the shipped corpus, in the order of :data:`GROUPS`."""
-    root = importlib.resources.files(__package__) / "corpus"
+    root = importlib.resources.files(__package__) / "corpus-data"
     files = {item.name: item for item in root.iterdir() if item.name.endswith(".json")}
     ordered = [f"{group}.json" for group in GROUPS if f"{group}.json" in files]
     return [files[name] for name in [*ordered, *sorted(files.keys() - set(ordered))]]
