@@ -298,11 +298,13 @@ class TaskTable:
 
     def _forget_children(self, task: Task) -> None:
         """forget_original_parent(): a living thread of the group adopts them, else init."""
+        if not task._children:
+            return
         heir = next(
             (other for other in task.group.threads if not other.flags & PF_EXITING),
             self.init_task,
         )
-        for child in list(task._children or ()):
+        for child in list(task._children):
             self._reparent(child, heir)
 
     @staticmethod
