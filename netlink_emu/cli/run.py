@@ -61,6 +61,27 @@ def run(
         ClientsAre,
         Option("--clients", help="Act as the emulated root, or as who they are on this machine."),
     ] = ClientsAre.ROOT,
+    uid: Annotated[
+        int | None,
+        Option(
+            "--uid",
+            min=0,
+            max=0xFFFFFFFE,
+            metavar="UID",
+            help="Act as this user in the emulated kernel.",
+        ),
+    ] = None,
+    cap_net_admin: Annotated[
+        bool | None,
+        Option(
+            "--cap-net-admin/--no-cap-net-admin",
+            help="Have CAP_NET_ADMIN there or not. [default: yes, or as --clients says]",
+        ),
+    ] = None,
+    fake_root: Annotated[
+        bool,
+        Option("--fake-root", help="Let the command believe that it is root of this machine."),
+    ] = False,
     allow_io_uring: Annotated[
         bool,
         Option(
@@ -110,9 +131,10 @@ def run(
         foreground = Foreground(
             sandbox.kernel,
             command,
-            credentials=_credentials(clients, sandbox.kernel.machine),
+            credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
             companion=_companion(sandbox, observation),
             allow_io_uring=allow_io_uring,
+            fake_root=fake_root,
             live_exits=live_exits and tasks is TaskChoice.HOST,
         )
         try:
@@ -129,12 +151,20 @@ def run(
     end_like(finished)
 
 
-def _credentials(clients: ClientsAre, machine: Machine) -> CredentialPolicy | None:
-    if clients is ClientsAre.ROOT:
+def _credentials(
+    machine: Machine, clients: ClientsAre, uid: int | None, cap_net_admin: bool | None
+) -> CredentialPolicy | None:
+    """Whom the emulated kernel believes the clients to be; None for its root."""
+    if clients is ClientsAre.ROOT and uid is None and cap_net_admin is None:
         return None
-    from netlink_emu.interpose.credentials import Themselves  # rarely wanted
+    from netlink_emu.interpose import credentials  # rarely wanted
 
-    return Themselves(machine)
+    if clients is ClientsAre.THEMSELVES:
+        if uid is not None:
+            raise UserError("--uid says who clients are, and so does --clients themselves")
+        return credentials.with_net_admin(credentials.Themselves(machine), allowed=cap_net_admin)
+    allowed = True if cap_net_admin is None else cap_net_admin
+    return credentials.with_net_admin(credentials.same_for_all(machine, uid or 0), allowed=allowed)
 
 
 def _companion(

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from netlink_emu.host import proc
+from netlink_emu.interpose.clients import CredentialPolicy
 from netlink_emu.interpose.memory import ClientGone
-from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.namespaces import UserNamespace
+
+
+def same_for_all(machine: Machine, uid: int) -> CredentialPolicy:
+    """Every client acts as this user, and as the group of the same number."""
+    cred = Cred.for_ids(machine.init_user_ns, uid, uid)
+    return lambda _tid: cred
+
+
+def with_net_admin(policy: CredentialPolicy, *, allowed: bool | None) -> CredentialPolicy:
+    """The same clients, but CAP_NET_ADMIN is given to them, or taken; None leaves it."""
+    if allowed is None:
+        return policy
+
+    def changed(tid: int) -> Cred:
+        cred = policy(tid)
+        had = cred.capabilities - {CAP_NET_ADMIN}
+        return replace(cred, capabilities=had | {CAP_NET_ADMIN} if allowed else had)
+
+    return changed
 
 
 class Themselves:

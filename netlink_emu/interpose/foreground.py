@@ -66,7 +66,8 @@ class Foreground:
 
     ``companion`` runs beside the clients' calls for as long as there are clients: what happens
     in the emulated machine by itself. With ``live_exits`` the ends of clients happen there, too:
-    the machine must have the host's tasks.
+    the machine must have the host's tasks. With ``fake_root`` the command is root to its own
+    eyes.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Foreground:
         companion: Callable[[], Awaitable[None]] | None = None,
         allow_io_uring: bool = False,
         live_exits: bool = False,
+        fake_root: bool = False,
     ) -> None:
         self._kernel = kernel
         self._command = command
@@ -85,6 +87,7 @@ class Foreground:
         self._companion = companion
         self._allow_io_uring = allow_io_uring
         self._live_exits = live_exits
+        self._fake_root = fake_root
         self._traced = False
         self._when_ended: Callable[[], None] = lambda: None
         self._high = fds.choose_high(fds.open_files_limit())
@@ -122,7 +125,10 @@ class Foreground:
             allow_io_uring=self._allow_io_uring,
             tracers=self._live_exits,
         )
-        launched = launch(program, lambda: spawn_command(self._command, blocked=mask))
+        launched = launch(
+            program,
+            lambda: spawn_command(self._command, blocked=mask, fake_root=self._fake_root),
+        )
         fds.raise_our_limit()  # not before, for the command inherits it
         self._pid = launched.value
         return launched

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ NOT_EXECUTABLE: Final = 126
 # Python ignores these at its start; a program begins with their default.
 _RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 _POLL_MS: Final = 1
+_FAKE_ROOT: Final = Path(__file__).with_name("fake_root.py")
 
 
 @dataclass(slots=True)
@@ -106,14 +108,19 @@ def spawn_command(
     env: Mapping[str, str] | None = None,
     *,
     blocked: Iterable[int] | None = None,
+    fake_root: bool = False,
 ) -> int:
     """Start a program as a shell would; returns its pid.
 
-    It gets ``blocked`` as its signal mask, else ours. Raises SpawnError in words for the user.
+    It gets ``blocked`` as its signal mask, else ours. With ``fake_root`` it is root of a user
+    namespace of its own, unless it is root anyway. Raises SpawnError in words for the user.
     """
-    environment = dict(os.environ) if env is None else dict(env)
+    environment = own_environment() if env is None else dict(env)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if blocked is None else blocked
     path = find_program(command[0], environment)
+    if fake_root and os.geteuid():
+        helper = (sys.executable, "-I", "-S", str(_FAKE_ROOT))
+        return _posix_spawn(sys.executable, [*helper, path, *command], environment, mask)
     try:
         return _posix_spawn(path, command, environment, mask)
     except OSError as exc:
@@ -126,6 +133,15 @@ def _posix_spawn(
     path: str, argv: Sequence[str], env: Mapping[str, str], mask: Iterable[int]
 ) -> int:
     return os.posix_spawn(path, list(argv), env, setsigmask=mask, setsigdef=_RESTORED)
+
+
+def own_environment() -> dict[str, str]:
+    """Our environment as it was given to us: in a C locale Python sets LC_CTYPE (PEP 538)."""
+    environment = dict(os.environ)
+    given = Path("/proc/self/environ").read_bytes().split(b"\0")
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+        environment.pop("LC_CTYPE", None)
+    return environment
 
 
 def find_program(name: str, env: Mapping[str, str]) -> str:
