@@ -20,7 +20,7 @@ class DropReason(enum.Enum):
     """Why a datagram did not reach a socket's queue."""
 
     NO_ROOM = "the receive buffer is full"
-    CONGESTED = "an overrun is not over before the queue was read empty"
+    CONGESTED = "the queue was not read empty since the last overrun"
     FILTER = "the socket's filter dropped it"
     NOBODY = "no socket has the portid"
     NOT_PEER = "the socket is connected to another portid"

@@ -279,7 +279,8 @@ class EmulatedKernel:
 
     def _start(self, task: Callable[..., Any]) -> Any:
         """Run a task in the loop until the kernel is closed; returns what it says at its start."""
-        running = self._get_loop().spawn(task, failed=self._failed)
+        loop = self._get_loop()
+        running = loop.spawn(task, failed=self._failed, over=self._waiting.notify)
         started = running.started.result()
         self._running.append(running)
         return started
@@ -444,11 +445,12 @@ class EmulatedKernel:
         """Why nobody will do anything any more: all clients have ended."""
         if self._failures:
             self._raise_failures()
-        if self._sockets or self._server is not None or not (self.clients or self.threads):
+        if self._sockets or self._server is not None or not self._running:
             return None
-        if any(client.returncode is None for client in self.clients):
+        if any(c.running for c in self.clients) or any(t.running for t in self.threads):
             return None
-        if any(thread.running for thread in self.threads):
+        # What serves a program ends when that, and all that it started, has closed its sockets.
+        if not all(running.ended.done() for running in self._running):
             return None
         return "every client has ended"
 

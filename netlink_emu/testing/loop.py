@@ -98,9 +98,13 @@ class Loop:
         task: Callable[..., Awaitable[Any]],
         *,
         failed: Callable[[BaseException], None],
+        over: Callable[[], None],
     ) -> Running:
-        """Start a task of its own in the loop; ``failed`` is told what it dies of."""
-        return self.call(lambda: Running(task, failed))
+        """Start a task of its own in the loop.
+
+        ``failed`` is told what it dies of, ``over`` is called when it has ended in any way.
+        """
+        return self.call(lambda: Running(task, failed, over))
 
 
 class Running:
@@ -111,8 +115,12 @@ class Running:
     """
 
     def __init__(
-        self, task: Callable[..., Awaitable[Any]], failed: Callable[[BaseException], None]
+        self,
+        task: Callable[..., Awaitable[Any]],
+        failed: Callable[[BaseException], None],
+        over: Callable[[], None],
     ) -> None:
+        self._over: Final = over
         self._scope: Final = trio.CancelScope()
         self._failed: Final = failed
         self.started: Final[Future[Any]] = Future()
@@ -134,6 +142,7 @@ class Running:
             self.ended.set_result(None)
             if not self.started.done():
                 self.started.cancel()
+            self._over()
 
     def cancel(self, loop: Loop) -> None:
         """End the task and wait until it has ended."""

@@ -55,6 +55,7 @@ class ClientProcess:
         self.summary: Final = summary
         self._process: Final = process
         self._ended: Final = ended
+        self.running = True  # until its output is here, too
         assert process.stdout is not None
         assert process.stderr is not None
         self._out: Final = _Stream(process.stdout, f"stdout of {self.args[0]}")
@@ -76,6 +77,10 @@ class ClientProcess:
 
     def _wait(self) -> None:
         self._process.wait()
+        # A child that it left behind may hold the pipes; that is not waited for.
+        for stream in (self._out, self._err):
+            stream.thread.join(1.0)
+        self.running = False
         self._ended()
 
     @property
@@ -139,9 +144,6 @@ class ClientProcess:
         self._waiter.join(timeout)
         if self._waiter.is_alive():
             raise TimeIsUp(f"{self.args[0]} still runs after {timeout} s\n{self.describe()}")
-        # A child that it left behind may hold the pipes; that is not waited for.
-        for stream in (self._out, self._err):
-            stream.thread.join(1.0)
         code = self.returncode
         assert code is not None
         return code

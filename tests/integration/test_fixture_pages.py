@@ -1,0 +1,36 @@
+"""The pages for people who write tests: whatever they show is done, and does what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.interposed import needs_interposer
+from helpers.pages import ROOT, Page, like
+
+PAGES = sorted(
+    [
+        *ROOT.glob("docs/howto-*.md"),
+        *ROOT.glob("docs/reference-*.md"),
+        ROOT / "docs/index.md",
+        ROOT / "docs/tutorial.md",
+        ROOT / "docs/checked.md",
+        ROOT / "docs/limits.md",
+    ]
+)
+
+
+@needs_interposer
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES])
+def test_page(page: Path, tmp_path: Path) -> None:
+    Page(page, tmp_path).run()
+
+
+def test_patterns_of_lines() -> None:
+    assert like(["a", "b", "c"], ["a", "...", "c"])
+    assert like(["a", "c"], ["a", "...", "c"])
+    assert like(["1 passed in 0.1s"], ["1 passed in *"])
+    assert not like(["a", "b"], ["a"])
+    assert not like(["a"], ["a", "b"])
+    assert not like([], ["*"])
