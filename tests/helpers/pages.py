@@ -74,6 +74,9 @@ class Page:
             (self.directory / f"test_block_{self._tests}.py").write_text(block.text)
         elif block.language == "python":
             self._exec(block.text)
+        elif block.language == "c":
+            suite = (ROOT / "docs/examples/c/suite.c").read_text()
+            assert " ".join(block.text.split()) in " ".join(suite.split()), "not in suite.c"
         elif block.language not in NOT_RUN:
             raise AssertionError(f"nobody runs a block of {block.language}")
 
@@ -112,7 +115,9 @@ def environment() -> dict[str, str]:
     return os.environ | {
         "PATH": path,
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTEST_ADDOPTS": "-p netlink_emu.testing.plugin -p no:cacheprovider",
+        "PYTEST_ADDOPTS": "-p netlink_emu.testing.plugin -p pytest_trio.plugin "
+        "-p no:cacheprovider",
+        "NETLINK_EMU_SOURCE": str(ROOT),
         "COLUMNS": "80",
         "LANG": "C.UTF-8",
     }
