@@ -18,6 +18,7 @@ from netlink_emu.interpose.memory import UIO_MAXIOV
 from netlink_emu.interpose.trap import Trap
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import SOL_SOCKET
 
 SOCKADDR_STORAGE: Final = 128  # sizeof(struct sockaddr_storage)
 INT_MAX: Final = 0x7FFFFFFF
@@ -74,6 +75,11 @@ class MsgHdr:
         if namelen < 0:
             raise NetlinkError(EINVAL)
         return cls(address, name, min(namelen, SOCKADDR_STORAGE), iov, iovlen, control, controllen)
+
+    @property
+    def namelen_at(self) -> int:
+        """Where msg_namelen stands; 0 if there is no place for a name."""
+        return self.address + _NAMELEN_AT if self.name else 0
 
     def iovec(self, trap: Trap) -> Iovec:
         """Its second half, after sendmsg(2) has read the address; raises EMSGSIZE, too."""
@@ -213,13 +219,17 @@ def read_control(trap: Trap, address: int, length: int) -> bytes:
 
 
 def parse_control(data: bytes) -> list[Cmsg]:
-    """__scm_send()'s walk over the control messages; raises EINVAL."""
-    messages = []
+    """__scm_send()'s walk over the control messages.
+
+    One that is malformed (CMSG_OK()) ends it, and is handed on as one that netlink does not
+    know: EINVAL, if nothing is wrong with those before it.
+    """
+    messages: list[Cmsg] = []
     at = 0
     while len(data) - at >= _CMSGHDR.size:
         size, level, type_ = _CMSGHDR.unpack_from(data, at)
         if not _CMSGHDR.size <= size <= len(data) - at:
-            raise NetlinkError(EINVAL)  # CMSG_OK()
+            return [*messages, Cmsg(SOL_SOCKET, 0, b"")]
         messages.append(Cmsg(level, type_, data[at + _CMSGHDR.size : at + size]))
         at += _cmsg_align(size)
     return messages
@@ -252,7 +262,7 @@ def place_msghdr(
     """What recvmsg(2) writes besides the data: name, control messages, lengths, flags."""
     places = []
     if header.name:
-        places = place_address(trap, name, header.name, header.address + _NAMELEN_AT)
+        places = place_address(trap, name, header.name, header.namelen_at)
     room = min(header.controllen, INT_MAX) if header.control else 0
     used = 0
     for message in control:

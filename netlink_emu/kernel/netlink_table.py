@@ -135,7 +135,9 @@ class Netlink:
             raise NetlinkError(ECONNREFUSED)
         if not receiver.deliver(skb):
             raise NetlinkError(EAGAIN)
-        return len(skb.data)
+        # What the receiver's filter cuts off, the sender has not sent.
+        kept = receiver.filter.run(skb.data) if receiver.filter is not None else 0
+        return min(kept or len(skb.data), len(skb.data))
 
     def unicast_from_kernel(
         self, net: NetNamespace, protocol: int, skb: SkBuff, portid: int

@@ -37,16 +37,16 @@ def setsockopt(call: SocketCall) -> int | Outcome:
     if length < 0:
         raise NetlinkError(EINVAL)
     need_level(level)
-    if level == SOL_SOCKET:
+    value = b""
+    if length >= _INT:
+        size = _LONGER.get(option, _INT) if level == SOL_SOCKET else _INT
+        value = trap.read(at, min(length, size))
+    if level == SOL_SOCKET and value:
         if option == SO_ATTACH_FILTER:
             return _attach_filter(call, at, length)
         if option == SO_DETACH_FILTER:
             call.nl.detach_filter()
             return 0
-    value = b""
-    if length >= _INT:
-        size = _LONGER.get(option, _INT) if level == SOL_SOCKET else _INT
-        value = trap.read(at, min(length, size))
     try:
         call.nl.setsockopt(call.current(), level, option, value)
     except NetlinkError as exc:
@@ -68,9 +68,15 @@ def getsockopt(call: SocketCall) -> int | Outcome:
         return _elsewhere(exc, level)
     value = (at, data)
     size = (length_at, reported.to_bytes(4, "little", signed=True))
-    # netlink_getsockopt() writes the length first, but for the memberships.
-    first = level == SOL_NETLINK and option != NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS
-    trap.write([size, value] if first else [value, size])
+    if level == SOL_SOCKET:
+        trap.write([value, size])
+    elif option != NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS:
+        trap.write([size, value])
+    else:  # the length is written even if the memberships cannot be
+        try:
+            trap.write([value])
+        finally:
+            trap.write([size])
     return 0
 
 

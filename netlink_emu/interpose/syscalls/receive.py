@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from netlink_emu.interpose.uapi import (
     total,
 )
 from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
+from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.protocol.errors import NetlinkError
 
 MSG_ERRQUEUE: Final = 0x2000
@@ -34,6 +36,7 @@ MSG_WAITFORONE: Final = 0x10000
 MSG_CMSG_CLOEXEC: Final = 0x40000000
 # struct __kernel_timespec { s64 tv_sec; s64 tv_nsec; };
 _TIMESPEC: Final = struct.Struct("=qq")
+_TIME64_MAX: Final = 0x7FFFFFFFFFFFFFFF
 
 # What a kind of receive writes besides the data.
 Places = list[tuple[int, bytes]]
@@ -48,7 +51,8 @@ def recvfrom(call: SocketCall) -> int | Outcome:
     def place(received: RecvMsg) -> Places:
         return place_address(trap, received.name, name_at, length_at) if name_at else []
 
-    return _receive(call, single(trap.long_arg(1), trap.long_arg(2)), trap.unsigned_arg(3), place)
+    pieces = single(trap.long_arg(1), trap.long_arg(2))
+    return _receive(call, pieces, trap.unsigned_arg(3), place, length_at if name_at else 0)
 
 
 def read(call: SocketCall) -> int | Outcome:
@@ -70,7 +74,8 @@ def recvmsg(call: SocketCall) -> int | Outcome:
     trap = call.trap
     flags = message_flags(trap.unsigned_arg(2))
     header = MsgHdr.read(trap, trap.long_arg(1))
-    return _receive(call, header.iovec(trap), flags, _message_places(call, header, flags))
+    place = _message_places(call, header, flags)
+    return _receive(call, header.iovec(trap), flags, place, header.namelen_at)
 
 
 def recvmmsg(call: SocketCall) -> int | Outcome:
@@ -90,9 +95,11 @@ def _message_places(call: SocketCall, header: MsgHdr, flags: int) -> Place:
     return place
 
 
-def _receive(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> int | Outcome:
+def _receive(
+    call: SocketCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
+) -> int | Outcome:
     def attempt() -> int:
-        return receive_once(call, pieces, flags, place)
+        return receive_once(call, pieces, flags, place, length_at)
 
     try:
         return attempt()
@@ -102,11 +109,14 @@ def _receive(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> int |
     return call.wait(attempt, receive_seconds(call))
 
 
-def receive_once(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> int:
+def receive_once(
+    call: SocketCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
+) -> int:
     """One datagram; raises EAGAIN where there is none.
 
     As in the kernel, a datagram is taken off the queue before it is copied: one that meets a bad
-    pointer is lost.
+    pointer is lost. ``length_at`` is where the room for the name is told (0: nowhere), which is
+    looked at when the data is there.
     """
     sock = call.sock
     sock.settle()
@@ -116,6 +126,15 @@ def receive_once(call: SocketCall, pieces: Iovec, flags: int, place: Place) -> i
         sock.fill()
         call.context.summary.received += 1
     places = scatter(pieces, received.data)
+    if received.control or any(at <= length_at < at + len(data) for at, data in places):
+        try:
+            call.trap.write(places)
+        except NetlinkError:
+            # Control messages are written all the same, and nothing else is.
+            with contextlib.suppress(NetlinkError):
+                place(received)
+            raise
+        places = []
     try:
         places += place(received)
     except NetlinkError:
@@ -136,17 +155,18 @@ class _Batch:
         self.flags = message_flags(trap.unsigned_arg(3))
         self.timeout_at = trap.long_arg(4)
         self.done = 0
-        self.end: float | None = None
+        self.end: int | None = None  # in nanoseconds of the monotonic clock
         if self.timeout_at:
-            self.end = time.monotonic() + self._seconds()
+            # timespec64_add_safe(): there is a last second.
+            self.end = min(time.monotonic_ns() + self._timeout(), _TIME64_MAX * NSEC_PER_SEC)
 
-    def _seconds(self) -> float:
+    def _timeout(self) -> int:
         seconds: int
         nanoseconds: int
         seconds, nanoseconds = _TIMESPEC.unpack(self.call.trap.read(self.timeout_at, 16))
-        if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
+        if seconds < 0 or not 0 <= nanoseconds < NSEC_PER_SEC:
             raise NetlinkError(EINVAL)
-        return seconds + nanoseconds / 1e9
+        return seconds * NSEC_PER_SEC + nanoseconds
 
     def start(self) -> int | Outcome:
         nl = self.call.nl
@@ -178,7 +198,7 @@ class _Batch:
             self.done += 1
             if self.flags & MSG_WAITFORONE:
                 self.flags |= MSG_DONTWAIT
-            if self.end is not None and time.monotonic() >= self.end:
+            if self.end is not None and time.monotonic_ns() >= self.end:
                 break
         return self._finish()
 
@@ -192,10 +212,10 @@ class _Batch:
 
     def _finish(self) -> int:
         if self.done and self.end is not None:
-            left = max(0.0, self.end - time.monotonic())
+            left = max(0, self.end - time.monotonic_ns())
             try:
                 self.call.trap.write(
-                    [(self.timeout_at, _TIMESPEC.pack(int(left), int(left % 1 * 1e9)))]
+                    [(self.timeout_at, _TIMESPEC.pack(*divmod(left, NSEC_PER_SEC)))]
                 )
             except NetlinkError as exc:
                 raise NetlinkError(EFAULT) from exc
@@ -206,7 +226,6 @@ class _Batch:
         entry = self.at + self.done * MMSGHDR_SIZE
         flags = self.flags & ~MSG_WAITFORONE
         header = MsgHdr.read(trap, entry)
-        result = receive_once(
-            self.call, header.iovec(trap), flags, _message_places(self.call, header, flags)
-        )
+        place = _message_places(self.call, header, flags)
+        result = receive_once(self.call, header.iovec(trap), flags, place, header.namelen_at)
         trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])
