@@ -17,6 +17,8 @@ from .stats import violations
 from .structure import stats_blocks
 from .target import About
 
+DISTURBED = "disturbed"  # what a mismatch is called that others on the machine may have made
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:

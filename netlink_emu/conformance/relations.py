@@ -7,7 +7,7 @@ from typing import Any
 
 from .bindings import Bindings
 from .case import MAIN, Case, Datagram, Outcome, Relation, Symbol
-from .compare import Mismatch
+from .compare import DISTURBED, Mismatch
 from .structure import stats_blocks
 from .target import About
 
@@ -19,8 +19,16 @@ class _Absent(Exception):
 class Relations:
     """The outcomes of one run, asked by label."""
 
-    def __init__(self, case: Case, outcomes: list[Outcome], bindings: Bindings) -> None:
+    def __init__(
+        self,
+        case: Case,
+        outcomes: list[Outcome],
+        bindings: Bindings,
+        *,
+        exact_sequence: bool = True,
+    ) -> None:
         self._case = case
+        self._exact_sequence = exact_sequence
         self._outcomes = outcomes
         self._bindings = bindings
         self._labels = dict(case.labelled())
@@ -34,10 +42,22 @@ class Relations:
             except _Absent:
                 continue
             if fault is not None:
-                found.append(
-                    Mismatch(self._step_of(relation.args), "relation", f"{relation.text}: {fault}")
-                )
+                step = self._step_of(relation.args)
+                what = DISTURBED if self._may_be_others(relation) else "relation"
+                found.append(Mismatch(step, what, f"{relation.text}: {fault}"))
         return found
+
+    def _may_be_others(self, relation: Relation) -> bool:
+        """Whether a counter went too far, as it does where others listen or end, too."""
+        if self._exact_sequence or relation.kind != "seq_delta":
+            return False
+        return self._seq_delta(relation.args) > int(relation.args["value"])
+
+    def _seq_delta(self, args: Mapping[str, Any]) -> int:
+        first, second = (
+            int.from_bytes(self._datagram(args[k]).payload.data[8:12], "little") for k in "ab"
+        )
+        return (second - first) & 0xFFFF_FFFF
 
     def _step_of(self, args: Mapping[str, Any]) -> int:
         where = args.get("b") or args.get("a")
@@ -66,11 +86,7 @@ class Relations:
                 a, b = (self._datagram(args[k]).payload.data for k in "ab")
                 return None if a == b else f"{a.hex()} and {b.hex()}"
             case "seq_delta":
-                first, second = (
-                    int.from_bytes(self._datagram(args[k]).payload.data[8:12], "little")
-                    for k in "ab"
-                )
-                delta = (second - first) & 0xFFFF_FFFF
+                delta = self._seq_delta(args)
                 return None if delta == args["value"] else f"it is {delta}"
             case "field_zero":
                 values = self._stats(args["a"])

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import select
-import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +33,7 @@ from netlink_emu.protocol.netlink import (
     nlmsg_walk,
 )
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_GET
-from netlink_emu.server.hello import Hello, decode_hello, encode_hello
+from netlink_emu.server.hello import Hello
 
 from . import ops
 from .case import Case, Datagram, MaskedBytes, Outcome, Step, Symbol
@@ -43,10 +41,9 @@ from .names import DEFAULT_BUFSIZE, error_name, msg_flags_names, socket_type
 from .premises import cpu_lists, has_stats
 from .real.probe import family_id_in, getfamily_request
 from .target import About, TargetError, Unsupported
+from .unix_client import FENCE, PATIENCE, UnixClient, is_fence
 
-_PATIENCE: Final = 5.0  # seconds for an answer
 _REST_OF_DUMP: Final = 1.0  # seconds for the next part
-_FENCE: Final = 0xFE4CE  # nlmsg_seq of the request behind which nothing older can come
 _SO_RCVBUF: Final = 8
 _MSG_PEEK: Final = 2
 _SEEN_IN_CMSGS: Final = (NetlinkSockOpt.NETLINK_PKTINFO, NetlinkSockOpt.NETLINK_LISTEN_ALL_NSID)
@@ -185,54 +182,6 @@ class ServerTarget:
             session.close()
 
 
-class UnixClient:
-    """A bound Unix datagram socket that is connected to the server."""
-
-    def __init__(self, server: Path, own: Path) -> None:
-        self._own: Final = own
-        self.sock: Final = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.sock.settimeout(_PATIENCE)
-        try:
-            self.sock.bind(str(own))
-            self.sock.connect(str(server))
-        except OSError:
-            self.sock.close()
-            raise
-
-    def wait(self, seconds: float) -> bool:
-        """Whether something can be read before the time is over."""
-        return bool(select.select([self.sock], [], [], seconds)[0])
-
-    def ask(self, datagram: bytes) -> bytes | None:
-        """Send, and wait for one datagram; None if there is none."""
-        self.sock.send(datagram)
-        return self.sock.recv(DEFAULT_BUFSIZE) if self.wait(_PATIENCE) else None
-
-    def hello(self, hello: Hello) -> Hello | None:
-        """The answer to a hello; None from a server that does not know it.
-
-        A kernel's answer to the fence behind it tells that there will be none.
-        """
-        self.sock.send(encode_hello(hello))
-        self.sock.send(getfamily_request("nlctrl", _FENCE))
-        answer = None
-        while self.wait(_PATIENCE):
-            datagram = self.sock.recv(DEFAULT_BUFSIZE)
-            if is_fence(datagram):
-                break
-            answer = decode_hello(datagram) or answer
-        return answer
-
-    def close(self) -> None:
-        self.sock.close()
-        with contextlib.suppress(OSError):
-            self._own.unlink()
-
-
-def is_fence(datagram: bytes) -> bool:
-    return len(datagram) >= NLMSG_HDRLEN and datagram[8:12] == _FENCE.to_bytes(4, "little")
-
-
 class _Fence(enum.Enum):
     """A request whose answer tells that all answers before it have come."""
 
@@ -318,9 +267,9 @@ class ServerSession:
                 if fence is _Fence.ANSWERED and not (sock.dumping and client.wait(_REST_OF_DUMP)):
                     return Outcome(datagrams=tuple(datagrams), error="EAGAIN")
                 if fence is _Fence.ABSENT:
-                    client.sock.send(getfamily_request("nlctrl", _FENCE))
+                    client.sock.send(getfamily_request("nlctrl", FENCE))
                     fence = _Fence.SENT
-                if not client.wait(_PATIENCE):
+                if not client.wait(PATIENCE):
                     raise TargetError("the server answers no more")
                 continue
             datagram = self._receive(sock, client, op)

@@ -10,7 +10,7 @@ from netlink_emu.conformance.case import Datagram, Outcome, Step
 from netlink_emu.conformance.flatten import OURS, family_name
 from netlink_emu.conformance.stats import GROUP, LIVE
 from netlink_emu.conformance.structure import stats_blocks
-from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_walk
+from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align, nlmsg_walk
 
 _MOST = 65536  # bytes of a message
 _AUTOBOUND = 0x80000000  # portids from here on may be random ones
@@ -91,13 +91,11 @@ class Equality:
     def blank(self, a: bytearray, b: bytearray) -> None:
         """Make equal on both sides what may vary and agrees in kind."""
         length = len(a)
-        whole = int.from_bytes(a[:4], "little")
-        cut_off = length == len(b) < whole <= _MOST
-        if cut_off:
-            a += bytes(whole - length)
-            b += bytes(whole - length)
+        missing = _cut_off(a) if length == len(b) else 0
+        a += bytes(missing)
+        b += bytes(missing)
         self._blank(a, b)
-        if cut_off:
+        if missing:
             del a[length:], b[length:]
 
     def _blank(self, a: bytearray, b: bytearray) -> None:
@@ -107,7 +105,6 @@ class Equality:
             if name is not None and name not in OURS and family_name(bytes(b[offset:end])) == name:
                 b[offset:end] = a[offset:end]
             self._blank_portids(a, b, offset)
-        self._blank_portids(a, b, 0)  # also of a message that was cut off
         if self._may_be_event(a) and self._may_be_event(b):
             b[8:12] = a[8:12]
         for block in stats_blocks(bytes(a)):
@@ -132,3 +129,16 @@ class Equality:
     def _random_portids(self, a: bytearray, b: bytearray, at: int) -> bool:
         x, y = (int.from_bytes(side[at : at + 4], "little") for side in (a, b))
         return x != y and x >= _AUTOBOUND and y >= _AUTOBOUND and self._same_portid(x, y)
+
+
+def _cut_off(data: bytearray) -> int:
+    """How many bytes the last message would have if its datagram had not been cut off."""
+    offset = 0
+    while len(data) - offset >= NLMSG_HDRLEN:
+        length = int.from_bytes(data[offset : offset + 4], "little")
+        if not NLMSG_HDRLEN <= length <= _MOST:
+            return 0
+        if length > len(data) - offset:
+            return length - (len(data) - offset)
+        offset += nlmsg_align(length)
+    return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from errno import EBUSY, ECHILD, EINVAL, ENOENT
+from errno import ECHILD
 from typing import Final
 
 from netlink_emu.conformance import ops
@@ -15,7 +15,6 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.machine.accounting import Mm
-from netlink_emu.machine.cgroups import Cgroup, File
 from netlink_emu.machine.credentials import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
 from netlink_emu.machine.task import (
@@ -27,13 +26,12 @@ from netlink_emu.machine.task import (
 )
 from netlink_emu.protocol.errors import NetlinkError
 
+from .files import EmulatedFiles
 from .programs import DEVICE, INTERPRETER, Program, inode_of, program
 
 _CAP_SYS_CHROOT: Final = 18
 _CAP_SYS_NICE: Final = 23
 _SIGSTOP, _SIGCONT, _SIGSEGV = 19, 18, 11
-_CGROUP_V1: Final = "/sys/fs/cgroup/"
-_O_PATH: Final = 0o10000000
 _REALTIME: Final = (1, 2)
 
 
@@ -62,11 +60,20 @@ class EmulatedTasks:
         self._table: Final = kernel.machine.tasks
         self._boot()
         main = self._table.fork(comm=b"main", pid=main_pid)
-        self.like: Mapping[str, int] = {}
         self.tasks: Final[dict[str, Task]] = {MAIN: main}
         self._processes: Final[dict[str, Process]] = {MAIN: Process()}
         self._started(main)
-        self._cgroups: Final[dict[str, Cgroup]] = {"freezer": self.machine.cgroups}
+        self.files: Final = EmulatedFiles(
+            self.machine.cgroups, self.tasks.__getitem__, lambda name: self._processes[name].fds
+        )
+
+    @property
+    def like(self) -> Mapping[str, int]:
+        return self.files.like
+
+    @like.setter
+    def like(self, numbers: Mapping[str, int]) -> None:
+        self.files.like = numbers
 
     def _boot(self) -> None:
         """Pid 2 is kthreadd: no memory, no parent."""
@@ -123,12 +130,12 @@ class EmulatedTasks:
             case ops.Reap():
                 return {"wait_status": self._reap(name)}
             case ops.Mkdir():
-                self._mkdir(op.path)
+                self.files.mkdir(op.path)
             case ops.Rmdir():
-                self._rmdir(op.path)
+                self.files.rmdir(op.path)
             case ops.CgroupAttach():
                 for thread in list(self.tasks[name].group.threads):
-                    self._cgroup(op.path).attach(thread)
+                    self.files.cgroup(op.path).attach(thread)
             case _:
                 self._change(name, self.tasks[name], op)
         return 0
@@ -286,60 +293,3 @@ class EmulatedTasks:
         current.ns_capable(task.cred.user_ns, CAP_SETGID)
         current.ns_capable(task.cred.user_ns, CAP_SETUID)
         task.commit_creds(Cred.for_ids(task.cred.user_ns, uid, gid))
-
-    # --- cgroups and descriptors
-
-    def _cgroup(self, path: str) -> Cgroup:
-        """The v1 directory at a path; ENOENT if there is none."""
-        if not path.startswith(_CGROUP_V1):
-            raise NetlinkError(ENOENT)
-        hierarchy, *names = path.removeprefix(_CGROUP_V1).strip("/").split("/")
-        if hierarchy == "unified":
-            raise NetlinkError(EINVAL)
-        cgroup = self._cgroups.setdefault(hierarchy, Cgroup())
-        for name in names:
-            if name not in cgroup.children:
-                raise NetlinkError(ENOENT)
-            cgroup = cgroup.children[name]
-        return cgroup
-
-    def _mkdir(self, path: str) -> None:
-        if not path.startswith(_CGROUP_V1):
-            return
-        above, _, name = path.rstrip("/").rpartition("/")
-        parent = self._cgroup(above)
-        if name not in parent.children:
-            parent.mkdir(name)
-
-    def _rmdir(self, path: str) -> None:
-        if not path.startswith(_CGROUP_V1):
-            return
-        try:
-            self._cgroup(path).rmdir()
-        except ValueError as exc:
-            raise NetlinkError(EBUSY) from exc
-
-    def open(self, name: str, op: ops.Open) -> int:
-        """A new descriptor of the task, the lowest number that is free."""
-        try:
-            cgroup = self._cgroup(op.path) if op.path is not None else None
-        except NetlinkError:
-            cgroup = None  # an ordinary file, as far as CGROUPSTATS looks
-        number = self.install(name, File(cgroup, o_path=bool((op.flags or 0) & _O_PATH)))
-        self._processes[name].fds[op.fd] = number
-        return number
-
-    def install(self, name: str, file: File) -> int:
-        """fd_install() of the lowest free descriptor above the standard ones."""
-        files = self.tasks[name].files
-        number = self.like.get("fd", 0)
-        if not number:
-            number = 3
-            while number in files:
-                number += 1
-        files[number] = file
-        return number
-
-    def close(self, name: str, fd: str) -> None:
-        """Close a descriptor by its name in the case."""
-        self.tasks[name].files.pop(self._processes[name].fds.pop(fd), None)

@@ -92,7 +92,7 @@ class EmulatedSession:
                 process.socks[op.sock].connect(current, self._address(op))
             case ops.Close():
                 process.socks.pop(op.sock).release()
-                self.tasks.close(actor, f"sock:{op.sock}")
+                self.tasks.files.close(actor, f"sock:{op.sock}")
             case ops.SetSockOpt():
                 value = self._native(sockopt_value(op.value, op.value_hex), op)
                 process.socks[op.sock].setsockopt(current, op.level, op.opt, value)
@@ -101,9 +101,9 @@ class EmulatedSession:
             case ops.Recv():
                 return self._recv(process.socks[op.sock], current, op)
             case ops.Open():
-                return Outcome(result={"fd": self.tasks.open(actor, op)})
+                return Outcome(result={"fd": self.tasks.files.open(actor, op)})
             case ops.CloseFd():
-                self.tasks.close(actor, op.fd)
+                self.tasks.files.close(actor, op.fd)
             case ops.AttachFilter():
                 program = [(c, jt, jf, k) for c, jt, jf, k in op.program]
                 process.socks[op.sock].attach_filter(program)
@@ -160,7 +160,7 @@ class EmulatedSession:
 
     def _socket(self, actor: str, process: Process, current: Current, op: ops.Socket) -> None:
         process.socks[op.sock] = self._make(current, op)
-        process.fds[f"sock:{op.sock}"] = self.tasks.install(actor, File())
+        process.fds[f"sock:{op.sock}"] = self.tasks.files.install(actor, File())
 
     def _native(self, value: bytes, op: ops.SetSockOpt) -> bytes:
         """An int in the byte order of the emulated machine; raw bytes as they are."""

@@ -23,7 +23,8 @@ from netlink_emu.conformance.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
 
 from . import libc, procfs
-from .agent import NeedMaps, Pipes, Ready, StartThread, serve
+from .agent import NeedMaps, Pipes, Ready, StartThread
+from .birth import become_task, map_ids
 from .calls import Calls, Request
 from .channel import Channel, channel_pair
 
@@ -206,7 +207,7 @@ class Driver:
         if not pid:
             if op.orphan and os.fork():
                 os._exit(0)
-            _become_task(theirs, name, op, driver, stdin)
+            become_task(theirs, name, op, driver, stdin)
         if new_pid_ns:
             libc.setns(home, libc.CLONE_NEWPID)
             os.close(home)
@@ -226,7 +227,7 @@ class Driver:
         handle.exe = procfs.executable(handle.pid) if handle.ours else None
         ready = handle.channel.receive(_ANSWER)
         if isinstance(ready, NeedMaps):
-            _map_ids(handle.pid)
+            map_ids(handle.pid)
             handle.channel.send(None)
             ready = handle.channel.receive(_ANSWER)
         assert isinstance(ready, Ready)
@@ -325,12 +326,12 @@ class Driver:
 
     def _executable(self, about: About) -> tuple[int, int] | None:
         if about.path is not None:
-            return _stat_exe(about.path)
+            return procfs.executable_at(about.path)
         if about.task == MAIN:
             return procfs.executable(os.getpid())
         handle = self.tasks[about.task]
         if handle.executed is not None and about.comm == Path(handle.executed).name.encode()[:15]:
-            return _stat_exe(handle.executed)
+            return procfs.executable_at(handle.executed)
         return handle.exe
 
     # --- the end
@@ -349,52 +350,3 @@ class Driver:
                 Path(path).rmdir()
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
-
-
-def _stat_exe(path: str) -> tuple[int, int]:
-    status = Path(path).stat()
-    return procfs.exe_device(status.st_dev), status.st_ino
-
-
-def _become_task(
-    channel: Channel, name: str, op: ops.Spawn, driver: int, stdin: tuple[int, int] | None
-) -> None:
-    """In the new process: be what the step says, then serve. Does not return."""
-    try:
-        if stdin is not None:
-            os.dup2(stdin[0], 0)
-        keep = {0, 1, 2, channel.read_fd, channel.write_fd}
-        for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
-            if fd not in keep:
-                with contextlib.suppress(OSError):
-                    os.close(fd)
-        os.sched_setaffinity(0, {op.cpu or 0})
-        libc.set_comm(comm_bytes(op.comm or f"orc-{name}"))
-        _new_namespaces(op.unshare or [], channel)
-        if op.ids is not None:
-            uid, gid = op.ids
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
-        if not op.orphan:
-            libc.die_with_parent(signal.SIGKILL)
-        channel.send(Ready(os.getpid()))
-        if op.exec is not None:
-            os.execv(op.exec[0], op.exec)
-        serve(channel, Calls())
-    finally:
-        os._exit(120)
-
-
-def _new_namespaces(kinds: list[str], channel: Channel) -> None:
-    if "user" in kinds:
-        libc.unshare(libc.CLONE_NEWUSER)
-        channel.send(NeedMaps())
-        channel.receive()
-    if "net" in kinds:
-        libc.unshare(libc.CLONE_NEWNET)
-
-
-def _map_ids(pid: int) -> None:
-    """Root in the user namespace of a task is root outside."""
-    for name in ("uid_map", "gid_map"):
-        Path(f"/proc/{pid}/{name}").write_text("0 0 1")

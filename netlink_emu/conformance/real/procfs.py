@@ -54,6 +54,12 @@ def executable(pid: int) -> tuple[int, int] | None:
     return exe_device(status.st_dev), status.st_ino
 
 
+def executable_at(path: str) -> tuple[int, int]:
+    """The same of a file."""
+    status = Path(path).stat()
+    return exe_device(status.st_dev), status.st_ino
+
+
 def exe_device(st_dev: int) -> int:
     """new_encode_dev(): how ac_exe_dev holds a device number."""
     major, minor = os.major(st_dev), os.minor(st_dev)

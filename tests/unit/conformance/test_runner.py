@@ -103,6 +103,16 @@ def test_requests_have_their_symbols_resolved() -> None:
     assert sent.op.payload == read("01 2a00")
 
 
+def test_a_disturbance_that_never_ends_is_no_failure() -> None:
+    step = Step(ops.Recv(sock="a"), Outcome(), label="e")
+    case = Case("guarded", "", "t", (step,), guard={"e": 1})
+    target = Scripted(*[Outcome(datagrams=())] * 3)
+    target.exact_sequence = False
+    result = run_case(case, target)
+    assert (result.verdict, result.attempts) == (Verdict.SKIPPED, 3)
+    assert result.reason.startswith("others' exits or listeners never let up")
+
+
 def test_a_guard_that_does_not_hold() -> None:
     step = Step(ops.Recv(sock="a"), Outcome(), label="e")
     case = Case("guarded", "", "t", (step,), guard={"e": 1})

@@ -20,6 +20,7 @@ from netlink_emu.conformance.case import (
     Step,
     Symbol,
 )
+from netlink_emu.conformance.compare import DISTURBED
 from netlink_emu.conformance.corpus import load_corpus
 from netlink_emu.conformance.relations import Relations
 from netlink_emu.conformance.sequence import Sequence
@@ -112,6 +113,17 @@ def test_relations_that_hold(kind: str, args: Mapping[str, Any]) -> None:
 )
 def test_relations_that_do_not(kind: str, args: Mapping[str, Any], text: str) -> None:
     assert relation(kind, **args) == [text]
+
+
+def test_a_counter_may_go_further_where_others_listen() -> None:
+    facts = (
+        Relation("seq_delta", "one", {"a": ["e", 0], "b": ["e", 1], "value": 0}),
+        Relation("seq_delta", "two", {"a": ["e", 0], "b": ["e", 1], "value": 5}),
+    )
+    case = dataclasses.replace(SEQ_CASE, relations=facts)
+    outcomes = [Outcome()] * (len(case.steps) - 1) + [RECV.expect]
+    relations = Relations(case, outcomes, Bindings(Nobody()), exact_sequence=False)
+    assert [m.what for m in relations.check()] == [DISTURBED, "relation"]
 
 
 def test_same_bytes_that_are_not() -> None:
