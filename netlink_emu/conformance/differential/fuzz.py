@@ -207,12 +207,12 @@ class Fuzzer:
 
     def _shortened(self, steps: tuple[Step, ...]) -> _Found | None:
         """The difference of a sequence with steps missing; None also if it makes no sense."""
-        if not steps or not _makes_sense(steps):
+        if not steps or not makes_sense(steps):
             return None
         return self._persistent(steps)
 
 
-def _makes_sense(steps: tuple[Step, ...]) -> bool:
+def makes_sense(steps: tuple[Step, ...]) -> bool:
     """Whether every step finds the socket, task and descriptor that it speaks of."""
     socks: dict[str, str] = {}
     tasks, ended = {"main"}, set()
