@@ -10,7 +10,7 @@ import errno
 import fcntl
 import select
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, SO_PASSCRED, SO_SNDBUF, SOL_SOCKET, socket
 from termios import FIONREAD
 from typing import Final
@@ -121,6 +121,15 @@ class Channel:
                 await trio.lowlevel.wait_writable(self._end)
                 self.flush()
             self._full = trio.Event()
+
+    @property
+    def post(self) -> Channel:
+        """The channel sends for itself."""
+        return self
+
+    def flush_all(self, peers: Sequence[Channel]) -> None:
+        for peer in peers:
+            peer.flush()
 
     def flush(self) -> None:
         while self.sock.receive_queue:

@@ -36,6 +36,7 @@ class Client:
         self.sock: Final = sock
         self.identity: Final = _identity(address)
         self._owner = owner
+        self.post: Final = owner.outbox
         self.flush: Final = partial(owner.outbox.flush, self)
 
     def answer(self, datagram: bytes) -> None:

@@ -20,13 +20,14 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from socket import MSG_DONTWAIT, SO_SNDBUF, SOL_SOCKET, socket
 from termios import TIOCOUTQ
 from typing import Final, Generic, Protocol, TypeVar
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.skbuff import alloc_truesize
+from netlink_emu.server.fanout import FanOut
 from netlink_emu.server.statistics import Counters
 
 SIOCOUTQ: Final = TIOCOUTQ  # the same number: linux/sockios.h
@@ -44,6 +45,7 @@ WIDE: Final = 8
 NARROW: Final = 32
 MOST_TRUST: Final = 4
 _DONTWAIT: Final = int(MSG_DONTWAIT)
+_MANY: Final = 8  # from here on one system call for all is worth its preparation
 
 
 class Receiver(Protocol):
@@ -67,9 +69,10 @@ class Account(Generic[C]):
     before ``deaf_until``; each time that is twice as far off.
     """
 
-    def __init__(self, client: C) -> None:
+    def __init__(self, client: C, fan_out: FanOut) -> None:
         self.client: Final = client
         self.address: Final = os.fsencode(client.address)  # as sendto() would, each time
+        self.destination: Final = fan_out.destination(self.address)
         self.unread = 0
         self.trust = 1
         self.deaf_at = 0
@@ -87,6 +90,7 @@ class Outbox(Generic[C]):
         self._counters: Final = counters
         self._gone: Final = gone
         self._sendto: Final = sock.sendto
+        self._fan_out: Final = FanOut(sock.fileno())
         self._sndbuf: Final = sock.getsockopt(SOL_SOCKET, SO_SNDBUF)
         self._narrow: Final = self._sndbuf // NARROW
         self._accounts: dict[C, Account[C]] = {}
@@ -104,9 +108,7 @@ class Outbox(Generic[C]):
         sock = client.sock
         if sock.closed:
             return
-        account = self._accounts.get(client)
-        if account is None:
-            account = self._accounts[client] = Account(client)
+        account = self._account(client)
         queue, sendto, narrow = sock.receive_queue, self._sendto, self._narrow
         while queue:
             datagram = queue[0].data
@@ -134,6 +136,52 @@ class Outbox(Generic[C]):
             account.delay = FIRST_RETRY
         if self.backlog:
             self.backlog.pop(client, None)
+
+    def flush_all(self, clients: Sequence[C]) -> None:
+        """As :meth:`flush` for each; what is the same for many takes one system call."""
+        left = list(clients)
+        while len(left) >= _MANY:
+            datagram, cost = None, 0
+            same: list[Account[C]] = []
+            for client in left:
+                queue, account = client.sock.receive_queue, self._account(client)
+                if not queue or client in self.backlog:
+                    self.flush(client)
+                    continue
+                if datagram is None:
+                    datagram = queue[0].data
+                    cost = alloc_truesize(len(datagram))
+                if queue[0].data is datagram and account.unread + cost <= self._narrow:
+                    same.append(account)
+                else:
+                    self.flush(client)
+            if datagram is not None:
+                self._send_same(datagram, cost, same)
+            left = [account.client for account in same if account.client.sock.receive_queue]
+        for client in left:
+            self.flush(client)
+
+    def _send_same(self, datagram: bytes, cost: int, accounts: Sequence[Account[C]]) -> None:
+        """Send what is first in the queues of all of these."""
+        start = 0
+        while start < len(accounts):
+            destinations = [account.destination for account in accounts[start:]]
+            sent = self._fan_out.send(datagram, destinations)
+            for account in accounts[start : start + sent]:
+                account.unread += cost
+                account.delay = FIRST_RETRY
+                account.client.sock.take_datagram()
+            self._counters.datagrams_out += sent
+            start += sent
+            if start < len(accounts):
+                self.flush(accounts[start].client)  # which fails, and knows what to do then
+                start += 1
+
+    def _account(self, client: C) -> Account[C]:
+        account = self._accounts.get(client)
+        if account is None:
+            account = self._accounts[client] = Account(client, self._fan_out)
+        return account
 
     def forget(self, client: C) -> None:
         """The client is gone."""

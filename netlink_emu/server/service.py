@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, Protocol
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.host import cgroups, proc
@@ -27,6 +29,7 @@ from netlink_emu.server.statistics import Counters, Drop
 SOCK_RAW: Final = 3
 SO_RCVBUF: Final = 8
 _CACHED: Final = 1024
+_POST: Final = attrgetter("post")
 _INT: Final = struct.Struct("=i")
 
 
@@ -51,11 +54,24 @@ def everyone_is_themselves(machine: Machine, ucred: Ucred) -> Cred:
     return Cred.for_ids(machine.init_user_ns, ucred.uid, ucred.gid)
 
 
+class Post(Protocol):
+    """Sends for peers: for one, or for many at once."""
+
+    def flush_all(self, peers: Sequence[Any]) -> None:
+        """:meth:`Peer.flush` of each of these peers of its own."""
+        ...
+
+
 class Peer(Protocol):
     """One client, as the service needs it."""
 
     @property
     def sock(self) -> NetlinkSock: ...
+
+    @property
+    def post(self) -> Post:
+        """Who sends for it, and perhaps for others."""
+        ...
 
     def flush(self) -> None:
         """Send on what is queued, as far as the client takes it; never waits."""
@@ -164,8 +180,11 @@ class Service:
         while ready:
             peers = [*ready]
             ready.clear()
-            for peer in peers:
-                peer.flush()
+            if len(peers) == 1:
+                peers[0].flush()
+                continue
+            for post, some in groupby(peers, _POST):
+                post.flush_all(list(some))
 
     def _hello(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
         hello = decode_hello(datagram)
