@@ -6,6 +6,7 @@ import enum
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
@@ -24,13 +25,14 @@ from netlink_emu.cli.options import (
 )
 from netlink_emu.host.clock import RealClock
 from netlink_emu.interpose.errors import InterposeError, SpawnError
-from netlink_emu.interpose.foreground import Foreground, end_like
+from netlink_emu.interpose.foreground import Finished, Foreground, end_like
 from netlink_emu.machine.scenario_table import ScenarioError
 
 if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
     from netlink_emu.cli.options import Sandbox
     from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.machine import Machine
     from netlink_emu.machine.timeline import Timeline
 
@@ -82,6 +84,14 @@ def run(
         bool,
         Option("--fake-root", help="Let the command believe that it is root of this machine."),
     ] = False,
+    connect: Annotated[
+        Path | None,
+        Option(
+            "--connect",
+            metavar="PATH",
+            help="Use the kernel of the server at this socket: see netlink-emu serve.",
+        ),
+    ] = None,
     allow_io_uring: Annotated[
         bool,
         Option(
@@ -112,35 +122,38 @@ def run(
 
     The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
     """
-    sandbox = build_sandbox(
-        release=release,
-        arch=arch,
-        cpus=cpus,
-        tasks=tasks,
-        scenario=scenario,
-        speed=speed,
-        config=config,
+    client = partial(
+        Foreground, command=command, allow_io_uring=allow_io_uring, fake_root=fake_root
     )
-    machine = sandbox.kernel.profile.arch
-    if machine.order.name != sys.byteorder:
-        raise UserError(
-            f"{machine.name} is {machine.order.name}-endian, and a command of this "
-            f"{sys.byteorder}-endian machine cannot read its messages"
+    if connect is not None:
+        own = {
+            "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
+            "--config": config, "--journal": journal, "--fault": fault,
+            "--control": control or None, "--speed": None if speed == 1.0 else speed,
+            "--tasks": None if tasks is TaskChoice.HOST else tasks,
+            "--clients": None if clients is ClientsAre.ROOT else clients,
+        }  # fmt: skip
+        _refuse_with_connect([name for name, value in own.items() if value is not None])
+        finished = _run_connected(client, connect, uid, cap_net_admin)
+    else:
+        sandbox = build_sandbox(
+            release=release,
+            arch=arch,
+            cpus=cpus,
+            tasks=tasks,
+            scenario=scenario,
+            speed=speed,
+            config=config,
         )
-    with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
-        foreground = Foreground(
-            sandbox.kernel,
-            command,
-            credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
-            companion=_companion(sandbox, observation),
-            allow_io_uring=allow_io_uring,
-            fake_root=fake_root,
-            live_exits=live_exits and tasks is TaskChoice.HOST,
-        )
-        try:
-            finished = foreground.run()
-        except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
-            raise _explained(exc) from None
+        _need_our_byte_order(sandbox.kernel)
+        with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
+            foreground = client(
+                sandbox.kernel,
+                credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
+                companion=_companion(sandbox, observation),
+                live_exits=live_exits and tasks is TaskChoice.HOST,
+            )
+            finished = _finish(foreground)
     if summary:
         for line in finished.summary.lines():
             _say(line)
@@ -149,6 +162,47 @@ def run(
         if not finished.wait_status:
             raise SystemExit(EXIT_UNUSED)
     end_like(finished)
+
+
+def _finish(foreground: Foreground) -> Finished:
+    try:
+        return foreground.run()
+    except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
+        raise _explained(exc) from None
+
+
+def _need_our_byte_order(kernel: Kernel) -> None:
+    machine = kernel.profile.arch
+    if machine.order.name != sys.byteorder:
+        raise UserError(
+            f"{machine.name} is {machine.order.name}-endian, and a command of this "
+            f"{sys.byteorder}-endian machine cannot read its messages"
+        )
+
+
+def _refuse_with_connect(options: list[str]) -> None:
+    if options:
+        raise UserError(f"{options[0]} is for the server to know, not for who connects to it")
+
+
+def _run_connected(
+    client: Callable[..., Foreground], path: Path, uid: int | None, cap_net_admin: bool | None
+) -> Finished:
+    """Run the command in the kernel of a server."""
+    from netlink_emu.interpose import relay  # rarely wanted
+
+    try:
+        kernel = relay.connect(path, uid=uid, net_admin=cap_net_admin is not False)
+    except relay.ConnectError as exc:
+        raise UserError(str(exc)) from None
+    try:
+        _need_our_byte_order(kernel)
+        finished = _finish(client(kernel, attend=kernel.attend))
+        if kernel.wire.dead:
+            _say(f"the server at {path} was gone before the command ended")
+        return finished
+    finally:
+        kernel.close()
 
 
 def _credentials(

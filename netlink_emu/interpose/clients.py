@@ -150,6 +150,7 @@ class Clients:
             tgid_vnr=self._ns_tgid(tid),
             fget=lambda fd: self._files(tid, fd),
             comm=lambda: proc.comm_of(tid),
+            tid=tid,
         )
 
     def _ns_tgid(self, tid: int) -> int:

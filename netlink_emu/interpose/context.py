@@ -67,10 +67,18 @@ class Context:
         self.ends.register(sock.mirror.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
         self.summary.sockets += 1
 
+    def lose_kernel(self) -> None:
+        """The kernel was in another process, and is gone: calls fail, polls end."""
+        for sock in self.sockets:
+            self.ends.unregister(sock.mirror.fileno())
+            sock.mirror.break_off()
+        self.flush()
+
     def close_socket(self, sock: EmulatedSocket) -> None:
         """The client's last descriptor is closed."""
         self._ready.pop(sock, None)
-        self.ends.unregister(sock.mirror.fileno())
+        with contextlib.suppress(FileNotFoundError):  # the kernel was lost
+            self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
         sock.nl.data_ready = sock.nl.error_report = None
         sock.nl.release()

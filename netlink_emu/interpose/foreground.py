@@ -67,7 +67,8 @@ class Foreground:
     ``companion`` runs beside the clients' calls for as long as there are clients: what happens
     in the emulated machine by itself. With ``live_exits`` the ends of clients happen there, too:
     the machine must have the host's tasks. With ``fake_root`` the command is root to its own
-    eyes.
+    eyes. ``attend`` carries what a kernel in another process has queued: it is given what
+    flushes it, and what is to be called when that kernel is gone.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Foreground:
         allow_io_uring: bool = False,
         live_exits: bool = False,
         fake_root: bool = False,
+        attend: Callable[[Callable[[], None], Callable[[], None]], Awaitable[None]] | None = None,
     ) -> None:
         self._kernel = kernel
         self._command = command
@@ -88,6 +90,7 @@ class Foreground:
         self._allow_io_uring = allow_io_uring
         self._live_exits = live_exits
         self._fake_root = fake_root
+        self._attend = attend
         self._traced = False
         self._when_ended: Callable[[], None] = lambda: None
         self._high = fds.choose_high(fds.open_files_limit())
@@ -202,6 +205,8 @@ class Foreground:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch_signals, nursery.cancel_scope)
                 nursery.start_soon(do_errands)
+                if self._attend is not None:
+                    nursery.start_soon(self._attend, supervisor.flush, supervisor.lose_kernel)
                 if self._companion is not None:
                     nursery.start_soon(self._companion)
                 await supervisor.run()

@@ -96,6 +96,10 @@ class Mirror:
             self._client.close()
             self._client = None
 
+    def break_off(self) -> None:
+        """The client reads end of file from now on, though we keep our end."""
+        self._server.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """A client that still has its end reads end of file."""
         self.hand_over()

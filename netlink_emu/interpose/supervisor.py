@@ -140,6 +140,10 @@ class Supervisor:
         """Carry datagrams that have just been queued to the clients now, not a moment later."""
         self._context.flush()
 
+    def lose_kernel(self) -> None:
+        """The kernel is gone: nobody waits for it any more."""
+        self._context.lose_kernel()
+
     def _note_waiting(self) -> None:
         if self._context.needs_ticks:
             self._someone_waits.set()

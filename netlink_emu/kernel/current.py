@@ -24,6 +24,7 @@ class Current:
 
     ``tgid_vnr`` is its process id as its own pid namespace numbers it; ``fget`` finds what one of
     its descriptors refers to; ``comm`` gives its name to whoever observes, asked only then.
+    ``tid`` is what the host calls a client's thread, for who carries its calls elsewhere.
     """
 
     cred: Cred
@@ -33,6 +34,7 @@ class Current:
     task: Task | None = None
     fget: Callable[[int], File | None] = _no_files
     comm: Callable[[], str] = str
+    tid: int = 0
 
     @classmethod
     def of(cls, task: Task) -> Current:

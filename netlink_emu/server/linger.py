@@ -28,6 +28,10 @@ class Linger:
     def remove(self, other: socket) -> None:
         self._poll.unregister(other)
 
-    def wait(self) -> bool:
-        """Whether there is something to read, and nothing at the others."""
-        return [fd for fd, _ in self._poll.poll(LINGER_MS)] == [self._fd]
+    def wait(self, at: socket | None = None) -> bool:
+        """Whether there is something to read, and nothing at the others.
+
+        Or to read ``at`` one of the others, and nothing else.
+        """
+        wanted = self._fd if at is None else at.fileno()
+        return [fd for fd, _ in self._poll.poll(LINGER_MS)] == [wanted]

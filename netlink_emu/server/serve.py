@@ -7,18 +7,20 @@ import resource
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from socket import AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_SEQPACKET, SOL_SOCKET, socket
+from socket import AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Final, NoReturn
 
 import trio
 
 from netlink_emu.families import BootedKernel
+from netlink_emu.protocol.relay import decode_relay_hello
 from netlink_emu.server.channel import Channel
 from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket
 from netlink_emu.server.hello import is_hello
 from netlink_emu.server.linger import STRETCH, Linger
 from netlink_emu.server.receive import Message, Receiver, receive_buffer
+from netlink_emu.server.relay import Relay
 from netlink_emu.server.service import CredentialPolicy, Service, everyone_is_root
 from netlink_emu.server.statistics import Drop, Statistics
 
@@ -41,6 +43,7 @@ class Server:
         self._service: Final = Service(kernel, policy, self._on_ready)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
+        self._relays: set[Relay] = set()
         self._buffer: Final = receive_buffer()
         self._linger: Final = Linger(sock)
 
@@ -48,18 +51,19 @@ class Server:
         """The figures as they are now."""
         counters, taskstats = self._service.counters, self.kernel.taskstats
         dropped = counters.dropped.copy()
-        peers = [*self._clients, *self._channels]
-        overruns = sum(peer.sock.drops for peer in peers if not peer.sock.closed)
+        socks = [peer.sock for peer in (*self._clients, *self._channels)]
+        socks += [sock for relay in self._relays for sock in relay.socks]
+        overruns = sum(sock.drops for sock in socks if not sock.closed)
         if overruns:
             dropped[Drop.OVERRUN.name] += overruns
         return Statistics(
             datagrams_in=counters.datagrams_in,
             datagrams_out=counters.datagrams_out,
             dropped=dict(dropped),
-            sockets=len(peers),
+            sockets=len(socks),
             channels=len(self._channels),
             listeners=sum(map(len, taskstats.listeners.values())) if taskstats else 0,
-            backlogged=sum(bool(peer.sock.receive_queue) for peer in peers),
+            backlogged=sum(bool(sock.receive_queue) for sock in socks),
         )
 
     def _start(self, task: Callable[[int, int], Awaitable[None]], pid: int, fd: int) -> None:
@@ -119,7 +123,8 @@ class Server:
     def _open_channel(self, message: Message) -> None:
         """The hand-over: the first descriptor is the channel, the hello is answered there."""
         fd = message.fds.pop(0)
-        end = _seqpacket(fd)
+        relayed = decode_relay_hello(message.data)
+        end = _socket_of(fd, SOCK_SEQPACKET if relayed is None else SOCK_STREAM)
         if end is None:
             self._service.counters.drop(Drop.BAD_HELLO)
             return
@@ -127,9 +132,16 @@ class Server:
             self._service.counters.drop(Drop.NO_DESCRIPTORS)
             end.close()
             return
+        self._linger.add(end)
+        if relayed is not None:
+            relay = Relay(
+                self._service, end, message.ucred, relayed, self._linger, self._forget_relay
+            )
+            self._relays.add(relay)
+            self._nursery.start_soon(relay.run)
+            return
         channel = Channel(self._service, end, message.ucred, self._buffer, self._forget)
         self._channels.add(channel)
-        self._linger.add(end)
         self._service.receive(channel, message.ucred, message.data)
         self._nursery.start_soon(channel.run)
 
@@ -138,16 +150,21 @@ class Server:
         self._channels.discard(channel)
         self._linger.remove(end)
 
+    def _forget_relay(self, relay: Relay, end: socket) -> None:
+        """The stream is about to be closed."""
+        self._relays.discard(relay)
+        self._linger.remove(end)
 
-def _seqpacket(fd: int) -> socket | None:
-    """The socket that ``fd`` is, if it can be a channel; else None, and ``fd`` is closed."""
+
+def _socket_of(fd: int, wanted: int) -> socket | None:
+    """The Unix socket of the wanted type that ``fd`` is; else None, and ``fd`` is closed."""
     try:
         end = socket(fileno=fd)
     except OSError:  # ENOTSOCK
         os.close(fd)
         return None
     domain, kind = (end.getsockopt(SOL_SOCKET, option) for option in (SO_DOMAIN, SO_TYPE))
-    if (domain, kind) == (AF_UNIX, SOCK_SEQPACKET):
+    if (domain, kind) == (AF_UNIX, wanted):
         return end
     end.close()
     return None

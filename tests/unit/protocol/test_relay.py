@@ -1,0 +1,89 @@
+"""The relay's frames: what is written is read, and nothing else is."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netlink_emu.protocol.format import DecodeError
+from netlink_emu.protocol.relay import (
+    HOST_ORDER,
+    MAX_FRAME,
+    RELAY_HELLO,
+    Frames,
+    RelayCall,
+    RelayHello,
+    RelayReport,
+    decode_call,
+    decode_cmsgs,
+    decode_relay_hello,
+    decode_report,
+    encode_call,
+    encode_cmsgs,
+    encode_report,
+)
+
+u32 = st.integers(0, (1 << 32) - 1)
+s32 = st.integers(-(1 << 31), (1 << 31) - 1)
+s64 = st.integers(-(1 << 63), (1 << 63) - 1)
+blob = st.binary(max_size=40)
+calls = st.builds(RelayCall, u32, u32, u32, u32, s64, s64, s64, blob, blob, blob)
+reports = st.builds(
+    RelayReport,
+    u32, u32, s32, s64, u32, u32, u32, u32, st.integers(0, (1 << 64) - 1), u32, u32, u32, s32,
+    s64, s64, blob, blob, blob,
+)  # fmt: skip
+
+
+@given(calls)
+def test_a_call_is_read_as_it_was_written(call: RelayCall) -> None:
+    assert decode_call(encode_call(call)) == call
+
+
+@given(reports)
+def test_a_report_is_read_as_it_was_written(report: RelayReport) -> None:
+    assert decode_report(encode_report(report)) == report
+
+
+@given(st.lists(st.tuples(s32, s32, blob)))
+def test_control_messages_are_read_as_they_were_written(
+    cmsgs: list[tuple[int, int, bytes]],
+) -> None:
+    assert decode_cmsgs(encode_cmsgs(cmsgs)) == cmsgs
+
+
+@given(st.binary(max_size=200))
+def test_junk_is_an_error_or_a_frame_and_nothing_else(junk: bytes) -> None:
+    for decode in (decode_call, decode_report, decode_cmsgs):
+        try:
+            decode(junk)
+        except DecodeError:
+            continue
+
+
+@given(st.lists(calls, max_size=5), st.lists(st.integers(1, 50), max_size=30))
+def test_a_stream_is_cut_into_frames(sent: list[RelayCall], cuts: list[int]) -> None:
+    stream = b"".join(map(encode_call, sent))
+    frames, received = Frames(), []
+    for cut in [*cuts, len(stream)]:
+        piece, stream = stream[:cut], stream[cut:]
+        received += [decode_call(frame) for frame in frames.feed(piece)]
+    received += [decode_call(frame) for frame in frames.feed(stream)]
+    assert received == sent
+
+
+@pytest.mark.parametrize("size", [0, 3, MAX_FRAME + 1, 0xFFFFFFFF])
+def test_a_frame_of_an_impossible_size(size: int) -> None:
+    with pytest.raises(DecodeError, match="a frame of"):
+        list(Frames().feed(struct.pack("=I", size)))
+
+
+def test_a_hello_is_known_by_its_version() -> None:
+    encode = RELAY_HELLO[HOST_ORDER].encode
+    assert decode_relay_hello(encode(RelayHello(wishes=1, uid=7))) == RelayHello(wishes=1, uid=7)
+    assert decode_relay_hello(encode(RelayHello(version=1))) is None
+    assert decode_relay_hello(encode(RelayHello(magic=bytes(16)))) is None
+    assert decode_relay_hello(encode(RelayHello()) + b"\0") is None
