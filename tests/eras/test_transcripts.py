@@ -20,7 +20,8 @@ from netlink_emu.kernel.releases import differences, profile_for
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.cpulist import CpulistDialect
 
-CASES = load_corpus()
+# What fuzzing found since is about single calls of 6.18, and says nothing of its neighbours.
+CASES = tuple(case for case in load_corpus() if not case.name.startswith("diff_"))
 
 # Which cases a capability decides, and so those that fail on a kernel without it.
 CASES_OF = {
