@@ -48,16 +48,6 @@ def decode(
 
     Family numbers are taken from the CTRL_CMD_NEWFAMILY messages that come by; TASKSTATS is 31
     until one says otherwise.
-
-    Examples:
-      netlink-emu decode exchange.pcapng
-
-      netlink-emu decode 1c0000001f00010001000000000000000101000008000100c8000000
-
-      strace -e trace=%network -e write=all -x my-client 2>&1 | netlink-emu decode --family X=34
-
-      netlink-emu decode --socket ./nl.sock
-
     """
     if socket is not None:
         from netlink_emu.cli.journal import follow

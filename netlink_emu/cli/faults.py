@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
 from netlink_emu.families.control.values import Value
 from netlink_emu.protocol.control import NlemuCmd, NlemuFault
@@ -23,7 +24,7 @@ _PREFIX: Final = "NLEMU_A_FAULT_"
 _F = NlemuFault
 
 
-@app.command()
+@app.command(epilog=epilog("faults add"))
 def add(
     rule: Annotated[list[str], typer.Argument(metavar="RULE...", help="See `faults kinds`.")],
     socket: SocketOption = None,
@@ -32,14 +33,6 @@ def add(
 
     The criteria are cmd, family, kind (request, reply, dump, done, ack, error, event), pid, comm,
     portid, errno, and attributes by name. count=always, skip=N and probability=P say how often.
-
-    Examples:
-      netlink-emu faults add drop cmd=TASKSTATS_CMD_GET count=2
-
-      netlink-emu faults add delay seconds=0.5 kind=event TASKSTATS_TYPE_PID=4242
-
-      netlink-emu faults add errno error=ENOMEM cmd=TASKSTATS_CMD_GET
-
     """
     with connected(socket) as remote:
         reply = remote.do(NlemuCmd.NLEMU_CMD_FAULT_NEW, {_F.NLEMU_A_FAULT_RULE: " ".join(rule)})
@@ -57,7 +50,10 @@ def list_rules(socket: SocketOption = None) -> None:
 
 @app.command()
 def remove(
-    number: Annotated[int, typer.Argument(metavar="ID", min=1)], socket: SocketOption = None
+    number: Annotated[
+        int, typer.Argument(metavar="ID", min=1, help="The number that it was given.")
+    ],
+    socket: SocketOption = None,
 ) -> None:
     """Remove a rule."""
     with connected(socket) as remote:
@@ -79,9 +75,15 @@ def release(socket: SocketOption = None) -> None:
 
 @app.command()
 def enobufs(
-    portid: Annotated[int | None, typer.Option("--portid", metavar="N")] = None,
-    pid: Annotated[int | None, typer.Option("--pid", metavar="N")] = None,
-    comm: Annotated[str | None, typer.Option("--comm", metavar="NAME")] = None,
+    portid: Annotated[
+        int | None, typer.Option("--portid", metavar="N", help="The socket with this portid.")
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option("--pid", metavar="N", help="Those of this process.")
+    ] = None,
+    comm: Annotated[
+        str | None, typer.Option("--comm", metavar="NAME", help="Those of processes called so.")
+    ] = None,
     socket: SocketOption = None,
 ) -> None:
     """Overrun sockets at once, all or those of one client; prints how many."""
@@ -102,7 +104,7 @@ def _count(cmd: NlemuCmd, attrs: dict[enum.IntEnum, Value], socket: Path | None)
 
 @app.command()
 def kinds(
-    name: Annotated[str | None, typer.Argument(metavar="[FAULT]")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[FAULT]", help="Only this one.")] = None,
 ) -> None:
     """List the faults that there are, with their parameters."""
     from netlink_emu.faults import FAULTS

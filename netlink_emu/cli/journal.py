@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
 from netlink_emu.protocol.control import NlemuCmd, NlemuWatch
 
@@ -27,7 +28,8 @@ EXIT_TIMED_OUT: Final = 124  # as of timeout(1)
 CriteriaArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[CRITERION]...", help="cmd=TASKSTATS_CMD_GET kind=reply pid=42 errno=ESRCH..."
+        metavar="[CRITERION]...",
+        help="What messages are to be like: cmd=TASKSTATS_CMD_GET pid=42 errno=ESRCH...",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object a line.")]
@@ -36,17 +38,14 @@ SinceOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog=epilog("journal show"))
 def show(
     criteria: CriteriaArgument = None,
     since: SinceOption = 0,
     as_json: JsonOption = False,
     socket: SocketOption = None,
 ) -> None:
-    """Print the journal, or the messages that match.
-
-    Example: netlink-emu journal show cmd=TASKSTATS_CMD_GET errno=ESRCH
-    """
+    """Print the journal, or the messages that match."""
     with connected(socket) as remote:
         entries = remote.dump(
             NlemuCmd.NLEMU_CMD_JOURNAL_GET,
@@ -110,7 +109,7 @@ def listeners(socket: SocketOption = None) -> None:
     print_table(("cpu", "portid"), [attrs_of(reply, _PREFIX) for reply in replies])
 
 
-@app.command()
+@app.command(epilog=epilog("journal wait"))
 def wait(
     criteria: CriteriaArgument = None,
     cpu: Annotated[
@@ -118,18 +117,14 @@ def wait(
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="For so many.")] = 1,
     since: SinceOption = 0,
-    timeout: Annotated[float, typer.Option("--timeout", min=0, metavar="SECONDS")] = 5.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0, metavar="SECONDS", help="At most so long.")
+    ] = 5.0,
     socket: SocketOption = None,
 ) -> None:
     """Wait for a listener, or with criteria for a request; prints the client's portid.
 
     Ends with status 124 when time is up, and says what happened instead.
-
-    Examples:
-      netlink-emu journal wait --cpu 2
-
-      netlink-emu journal wait cmd=TASKSTATS_CMD_GET TASKSTATS_CMD_ATTR_PID=4242
-
     """
     if criteria and cpu is not None:
         raise UserError("a listener is waited for with --cpu, a request with criteria, not both")

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 from netlink_emu import __version__
 from netlink_emu.cli.declare import Option, as_typer, parse_plain
 from netlink_emu.cli.errors import report
+from netlink_emu.cli.examples import epilog
 
 if TYPE_CHECKING:
     import typer
 
 COMMANDS: Final = (
     "run", "serve", "doctor", "decode", "tasks", "faults", "journal", "conformance", "releases",
+    "completion",
 )  # fmt: skip
 
 
@@ -54,10 +56,11 @@ def _add(root: typer.Typer, name: str) -> None:
         raise
     app = getattr(module, "app", None)
     if app is not None:
-        root.add_typer(app, name=name)
+        root.add_typer(app, name=name, epilog=epilog(name))
         return
     settings = getattr(module, "CONTEXT_SETTINGS", None)
-    root.command(name, context_settings=settings)(as_typer(getattr(module, name)))
+    declared = root.command(name, context_settings=settings, epilog=epilog(name))
+    declared(as_typer(getattr(module, name)))
 
 
 def build(args: list[str]) -> typer.Typer:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
 from netlink_emu.machine.acts import AMOUNTS, POLICIES, SECONDS
 from netlink_emu.protocol.control import NlemuAmount, NlemuCmd, NlemuMachine, NlemuTask
@@ -22,14 +23,22 @@ _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
 _STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other")
 _T, _M = NlemuTask, NlemuMachine
 
-PidArgument = Annotated[int, typer.Argument(metavar="PID", min=1)]
+PidArgument = Annotated[int, typer.Argument(metavar="PID", min=1, help="Its number.")]
 AmountsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[AMOUNT=NUMBER]...", help=f"Of {', '.join(AMOUNTS)}; times in seconds."
     ),
 ]
-CpuOption = Annotated[int | None, typer.Option("--cpu", min=0, metavar="N")]
+CpuOption = Annotated[
+    int | None, typer.Option("--cpu", min=0, metavar="N", help="The CPU that it is on.")
+]
+NiceOption = Annotated[
+    int | None, typer.Option("--nice", min=-20, max=19, metavar="N", help="Its nice value.")
+]
+CodeOption = Annotated[
+    int, typer.Option("--code", min=0, max=255, metavar="N", help="What it exits with.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object a line.")]
 
 
@@ -69,28 +78,36 @@ def list_tasks(socket: SocketOption = None, as_json: JsonOption = False) -> None
         print_table(_COLUMNS, rows)
 
 
-@app.command()
+@app.command(epilog=epilog("tasks spawn"))
 def spawn(
     comm: Annotated[str, typer.Argument(metavar="COMM", help="Its name.")],
     amounts: AmountsArgument = None,
-    pid: Annotated[int | None, typer.Option("--pid", metavar="N")] = None,
-    cpu: CpuOption = None,
-    uid: Annotated[int | None, typer.Option("--uid", metavar="N")] = None,
-    gid: Annotated[int | None, typer.Option("--gid", metavar="N")] = None,
-    nice: Annotated[int | None, typer.Option("--nice", min=-20, max=19, metavar="N")] = None,
-    policy: Annotated[
-        str | None, typer.Option("--policy", metavar="NAME", help=", ".join(POLICIES))
+    pid: Annotated[
+        int | None, typer.Option("--pid", metavar="N", help="Its number; else the next one.")
     ] = None,
-    parent: Annotated[int | None, typer.Option("--parent", metavar="PID")] = None,
+    cpu: CpuOption = None,
+    uid: Annotated[
+        int | None, typer.Option("--uid", metavar="N", help="Whose it is; else its parent's.")
+    ] = None,
+    gid: Annotated[
+        int | None, typer.Option("--gid", metavar="N", help="Its group; else its parent's.")
+    ] = None,
+    nice: NiceOption = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy", metavar="NAME", help=f"How it is scheduled: {', '.join(POLICIES)}."
+        ),
+    ] = None,
+    parent: Annotated[
+        int | None, typer.Option("--parent", metavar="PID", help="Its parent; else init.")
+    ] = None,
     thread_of: Annotated[
         int | None, typer.Option("--thread-of", metavar="PID", help="A thread of this process.")
     ] = None,
     socket: SocketOption = None,
 ) -> None:
-    """Spawn a process, or a thread; prints its pid.
-
-    Example: netlink-emu tasks spawn postgres --pid 4242 --cpu 2 utime=1.5 blkio_delay=0.3
-    """
+    """Spawn a process, or a thread; prints its pid."""
     if policy is not None and policy not in POLICIES:
         raise UserError(f"there is no policy {policy!r}; there are {', '.join(POLICIES)}")
     with connected(socket) as remote:
@@ -113,12 +130,9 @@ def spawn(
     print(attrs_of(reply, _PREFIX)["pid"])
 
 
-@app.command()
+@app.command(epilog=epilog("tasks charge"))
 def charge(pid: PidArgument, amounts: AmountsArgument, socket: SocketOption = None) -> None:
-    """Account CPU time, delays, faults, I/O to a task; the amounts add up.
-
-    Example: netlink-emu tasks charge 4242 utime=0.5 blkio_delay=0.3 read_bytes=4096
-    """
+    """Account CPU time, delays, faults, I/O to a task; the amounts add up."""
     with connected(socket) as remote:
         remote.do(
             NlemuCmd.NLEMU_CMD_TASK_SET,
@@ -126,16 +140,17 @@ def charge(pid: PidArgument, amounts: AmountsArgument, socket: SocketOption = No
         )
 
 
-@app.command("set")
+@app.command("set", epilog=epilog("tasks set"))
 def set_task(
     pid: PidArgument,
     cpu: CpuOption = None,
     comm: Annotated[
         str | None, typer.Option("--exec", metavar="COMM", help="Run another program.")
     ] = None,
-    nice: Annotated[int | None, typer.Option("--nice", min=-20, max=19, metavar="N")] = None,
+    nice: NiceOption = None,
     state: Annotated[
-        str | None, typer.Option("--state", metavar="STATE", help=", ".join(_STATES))
+        str | None,
+        typer.Option("--state", metavar="STATE", help=f"What it does: {', '.join(_STATES)}."),
     ] = None,
     socket: SocketOption = None,
 ) -> None:
@@ -158,7 +173,7 @@ def set_task(
 @app.command("exit")
 def exit_task(
     pid: PidArgument,
-    code: Annotated[int, typer.Option("--code", min=0, max=255, metavar="N")] = 0,
+    code: CodeOption = 0,
     one_thread: Annotated[
         bool, typer.Option("--one-thread", help="Only this thread, not its process.")
     ] = False,
@@ -180,7 +195,7 @@ def exit_task(
         )
 
 
-@app.command()
+@app.command(epilog=epilog("tasks kill"))
 def kill(
     pid: PidArgument,
     signal: Annotated[
@@ -218,13 +233,13 @@ def reap(pid: PidArgument, socket: SocketOption = None) -> None:
     print(attrs_of(reply, _PREFIX)["exit_status"])
 
 
-@app.command()
+@app.command(epilog=epilog("tasks storm"))
 def storm(
-    count: Annotated[int, typer.Argument(metavar="COUNT", min=1)],
+    count: Annotated[int, typer.Argument(metavar="COUNT", min=1, help="How many.")],
     amounts: AmountsArgument = None,
-    comm: Annotated[str, typer.Option("--comm", metavar="COMM")] = "worker",
+    comm: Annotated[str, typer.Option("--comm", metavar="COMM", help="Their name.")] = "worker",
     cpu: CpuOption = None,
-    code: Annotated[int, typer.Option("--code", min=0, max=255, metavar="N")] = 0,
+    code: CodeOption = 0,
     socket: SocketOption = None,
 ) -> None:
     """Let many processes start and end at once, on all CPUs in turn or on one."""
@@ -261,7 +276,7 @@ def cpus(
 
 @app.command()
 def advance(
-    seconds: Annotated[float, typer.Argument(metavar="SECONDS", min=0)],
+    seconds: Annotated[float, typer.Argument(metavar="SECONDS", min=0, help="How much time.")],
     socket: SocketOption = None,
 ) -> None:
     """Let time pass, where it stands still: under --virtual-time."""

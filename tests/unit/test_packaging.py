@@ -80,6 +80,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "docs/man", copy / "docs/man")
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
     built = subprocess.run(
@@ -96,7 +97,14 @@ def test_the_wheel_holds_the_tree(wheel: Path) -> None:
         (top_level,) = (name for name in names if name.endswith(".dist-info/top_level.txt"))
         imports = archive.read(top_level).decode().split()
     metadata = {name for name in names if name.split("/")[0].endswith(".dist-info")}
-    assert names - metadata == set(_tree())
+    data = {name for name in names if name.split("/")[0].endswith(".data")}
+    assert names - metadata - data == set(_tree())
+    assert {name.partition("/data/")[2] for name in data} == {
+        "share/bash-completion/completions/netlink-emu",
+        "share/fish/vendor_completions.d/netlink-emu.fish",
+        "share/man/man1/netlink-emu.1",
+        "share/zsh/site-functions/_netlink-emu",
+    }
     assert imports == ["netlink_emu"]
     assert {name.split("/")[-1] for name in metadata} >= {"LICENSE", "entry_points.txt"}
 

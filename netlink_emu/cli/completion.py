@@ -1,0 +1,31 @@
+"""``netlink-emu completion``: what a shell needs to complete our command lines."""
+
+from __future__ import annotations
+
+import enum
+from importlib.resources import files
+from typing import Annotated
+
+from netlink_emu.cli.declare import Argument
+
+
+class Shell(enum.StrEnum):
+    """The shells that we know."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+# As each shell wants the file called.
+FILES = {Shell.BASH: "netlink-emu", Shell.ZSH: "_netlink-emu", Shell.FISH: "netlink-emu.fish"}
+
+
+def completion(
+    shell: Annotated[Shell, Argument(metavar="SHELL", help="bash, zsh or fish.")],
+) -> None:
+    """Print the script by which a shell completes commands, options and their values.
+
+    An installation has it where bash and fish look by themselves.
+    """
+    print((files("netlink_emu.cli") / "completions" / FILES[shell]).read_text(), end="")

@@ -1,0 +1,77 @@
+"""The examples of --help and of the manual: plain command lines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "run": (
+        "netlink-emu run -- genl ctrl get name TASKSTATS",
+        "netlink-emu run --release 2.6.35 --cpus 64 -- ./my-monitor",
+        "netlink-emu run --tasks none --scenario exits.toml -- ./my-monitor",
+        "netlink-emu run --journal exchange.pcapng -- make check",
+        'netlink-emu run --fault "errno error=EPERM cmd=TASKSTATS_CMD_GET" -- ./my-monitor',
+    ),
+    "serve": (
+        "netlink-emu serve --socket ./sandbox/nl --release 5.10 --cpus 8",
+        "netlink-emu serve --socket ./sandbox/nl --control --virtual-time",
+    ),
+    "decode": (
+        "netlink-emu decode exchange.pcapng",
+        "netlink-emu decode 1c0000001f00010001000000000000000101000008000100c8000000",
+        "netlink-emu decode --json --family X=34 exchange.hex",
+        "netlink-emu decode --socket ./sandbox/nl",
+    ),
+    "tasks": (
+        "netlink-emu tasks spawn postgres --pid 4242 --cpu 2 utime=1.5 blkio_delay=0.3",
+        "netlink-emu tasks exit 4242 --code 3",
+        "netlink-emu tasks list --socket ./sandbox/nl",
+    ),
+    "tasks spawn": (
+        "netlink-emu tasks spawn postgres --pid 4242 --cpu 2 utime=1.5 blkio_delay=0.3",
+        "netlink-emu tasks spawn worker --thread-of 4242",
+    ),
+    "tasks charge": ("netlink-emu tasks charge 4242 utime=0.5 blkio_delay=0.3 read_bytes=4096",),
+    "tasks set": ("netlink-emu tasks set 4242 --cpu 3 --state uninterruptible",),
+    "tasks kill": ("netlink-emu tasks kill 4242 --signal SIGSEGV --core",),
+    "tasks storm": ("netlink-emu tasks storm 1000 --cpu 0 --comm cc1",),
+    "faults": (
+        "netlink-emu faults add drop cmd=TASKSTATS_CMD_GET count=2",
+        "netlink-emu faults list",
+    ),
+    "faults add": (
+        "netlink-emu faults add drop cmd=TASKSTATS_CMD_GET count=2",
+        "netlink-emu faults add delay seconds=0.5 kind=event TASKSTATS_TYPE_PID=4242",
+        "netlink-emu faults add errno error=ENOMEM cmd=TASKSTATS_CMD_GET count=always",
+    ),
+    "journal": (
+        "netlink-emu journal show cmd=TASKSTATS_CMD_GET",
+        "netlink-emu journal follow --socket ./sandbox/nl",
+    ),
+    "journal show": ("netlink-emu journal show cmd=TASKSTATS_CMD_GET errno=ESRCH",),
+    "journal wait": (
+        "netlink-emu journal wait --cpu 2",
+        "netlink-emu journal wait cmd=TASKSTATS_CMD_GET TASKSTATS_CMD_ATTR_PID=4242",
+    ),
+    "conformance": (
+        "netlink-emu conformance",
+        "netlink-emu conformance --target kernel --junit-xml report.xml",
+        "netlink-emu conformance -k 'events and not exec' --html report.html",
+    ),
+    "releases": (
+        "netlink-emu releases",
+        "netlink-emu releases show 6.1.192",
+        "netlink-emu releases diff 5.10 6.1",
+    ),
+    "completion": (
+        "netlink-emu completion bash > ~/.local/share/bash-completion/completions/netlink-emu",
+    ),
+}
+
+
+def epilog(name: str) -> str | None:
+    """What follows the options in the help of that command."""
+    if name not in EXAMPLES:
+        return None
+    # Click does not wrap a paragraph that begins with a backspace.
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in EXAMPLES[name])])

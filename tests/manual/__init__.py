@@ -1,0 +1,1 @@
+"""What is written from what the program says of itself: see scripts/write-docs."""

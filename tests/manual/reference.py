@@ -1,0 +1,63 @@
+"""docs/reference-commands.md: every command with its options and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from manual.tree import Command, Parameter, tree
+
+
+def page() -> str:
+    """The page."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# The command line"
+    yield ""
+    yield "<!-- Made by scripts/write-docs from the commands themselves. Do not edit. -->"
+    yield ""
+    yield (
+        "The same as a manual page: `man netlink-emu`. The exit status is 0, or 1 if something is "
+        "wrong with what was asked for, 2 for wrong usage, 130 after Ctrl-C, 70 for a bug of "
+        "netlink-emu; what a command has of its own is said there."
+    )
+    for command in tree().commands:
+        yield from _command(command)
+
+
+def _command(command: Command) -> Iterator[str]:
+    yield ""
+    yield f"{'#' * (len(command.path) + 1)} {command.name}"
+    yield ""
+    yield f"    {command.synopsis()}"
+    for paragraph in command.paragraphs:
+        yield ""
+        yield _markup(paragraph)
+    if command.arguments or command.options:
+        yield ""
+        yield "| | |"
+        yield "|---|---|"
+        for parameter in (*command.arguments, *command.options):
+            yield f"| {_names(parameter)} | {_cell(parameter)} |"
+    if command.examples:
+        yield ""
+        yield "```text"
+        yield from command.examples
+        yield "```"
+    for below in command.commands:
+        yield from _command(below)
+
+
+def _names(parameter: Parameter) -> str:
+    names = ", ".join(f"`{name}`" for name in parameter.names)
+    metavar = parameter.metavar.replace("|", "\\|")
+    return " ".join(part for part in (names, f"*{metavar}*" if metavar else "") if part)
+
+
+def _cell(parameter: Parameter) -> str:
+    return _markup(parameter.text).replace("|", "\\|")
+
+
+def _markup(text: str) -> str:
+    return text.replace("<", "&lt;").replace("*", "\\*")
