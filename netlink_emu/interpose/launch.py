@@ -120,7 +120,10 @@ def spawn_command(
     path = find_program(command[0], environment)
     if fake_root and os.geteuid():
         helper = (sys.executable, "-I", "-S", str(_FAKE_ROOT))
-        return _posix_spawn(sys.executable, [*helper, path, *command], environment, mask)
+        try:
+            return _posix_spawn(sys.executable, [*helper, path, *command], environment, mask)
+        except OSError as exc:  # as where the interpreter lies in somebody else's home
+            raise _spawn_error(sys.executable, exc) from exc
     try:
         return _posix_spawn(path, command, environment, mask)
     except OSError as exc:

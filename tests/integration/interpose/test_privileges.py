@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -14,6 +15,13 @@ pytestmark = needs_interposer
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+# --fake-root starts our own interpreter once more, as whoever we are then.
+needs_our_python = pytest.mark.skipif(
+    os.geteuid() == 0
+    and subprocess.run([*NOBODY, "env", sys.executable, "-c", ""], capture_output=True).returncode
+    != 0,
+    reason="needs an interpreter that other users may run, not one in root's home",
+)
 needs_iotop_c = pytest.mark.skipif(shutil.which("iotop-c") is None, reason="needs iotop-c")
 
 # Asks for its own statistics; says the answer's type, or the error.
@@ -86,6 +94,7 @@ def as_root(*command: str, prefix: tuple[str, ...] = NOBODY) -> str:
 
 
 @needs_root
+@needs_our_python
 def test_a_client_believes_to_be_root() -> None:
     assert as_root("id", "-u") == as_root("id", "-g") == "0\n"
     status = as_root("grep", "-E", "^(CapEff|NoNewPrivs)", "/proc/self/status")
@@ -96,6 +105,7 @@ def test_a_client_believes_to_be_root() -> None:
 
 
 @needs_root
+@needs_our_python
 @needs_iotop_c
 def test_iotop_c_runs_as_nobody() -> None:
     """It wants root before it asks, and then what the emulated kernel says."""
@@ -117,6 +127,7 @@ def test_who_is_root_stays_it() -> None:
 
 
 @needs_root
+@needs_our_python
 def test_the_environment_and_signals_are_ours() -> None:
     prefix = ("env", "COLOUR=green", *NOBODY)
     assert as_root("sh", "-c", "echo $COLOUR", prefix=prefix) == "green\n"
@@ -126,6 +137,7 @@ def test_the_environment_and_signals_are_ours() -> None:
 
 
 @needs_root
+@needs_our_python
 @pytest.mark.parametrize(
     ("command", "status", "sentence"),
     [
@@ -141,6 +153,7 @@ def test_what_cannot_be_run(command: str, status: int, sentence: str) -> None:
 
 
 @needs_root
+@needs_our_python
 def test_where_no_user_namespace_may_be_made() -> None:
     """A process in a chroot may not (create_user_ns() of kernel/user_namespace.c)."""
     script = 'mount --rbind / /mnt && exec chroot --userspec=65534:65534 /mnt "$@"'
