@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from netlink_emu.cli.errors import UserError
 from netlink_emu.conformance.case import Case, CaseError
 from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.corpus_form import write_cases
 from netlink_emu.conformance.emulator_target import EmulatorTarget
 from netlink_emu.conformance.exceptions import not_emulated
 from netlink_emu.conformance.kernel_target import KernelTarget
@@ -26,7 +25,7 @@ from netlink_emu.conformance.runner import Report, Result, Verdict, run
 from netlink_emu.conformance.selection import ExpressionError, select
 from netlink_emu.conformance.server_target import ServerTarget
 from netlink_emu.conformance.target import Target, TargetError, Unsupported
-from netlink_emu.conformance.vectors import case_from_json
+from netlink_emu.conformance.transcripts import read_transcripts
 from netlink_emu.kernel.releases import UnknownReleaseError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -47,14 +46,10 @@ def load_cases(vectors: Path | None) -> list[Case]:
 def read_file(path: Path) -> list[Case]:
     """The case or cases of a file, in either form."""
     try:
-        text = path.read_text("utf-8")
-        source = json.loads(text)
-        if isinstance(source, dict) and "cases" in source:
-            return list(read_cases(text))
-        return [case_from_json(source)]
+        return read_transcripts(path.read_text("utf-8"))
     except OSError as exc:
         raise UserError(f"cannot read {path}: {exc.strerror}") from exc
-    except (CaseError, ValueError, TypeError, AttributeError) as exc:
+    except (CaseError, UnicodeDecodeError) as exc:
         raise UserError(f"{path} is not a transcript: {exc}") from exc
 
 

@@ -39,6 +39,7 @@ _LEAST_RUN: Final = 8  # zeros from which on a run is worth its own token
 _LEAST_TEXT: Final = 3
 _LEAST_PERIODIC: Final = 64  # bytes
 _PREFIX: Final = 9  # bytes that may come before a repetition
+_MOST_BYTES: Final = 1 << 24
 
 
 def _quote(data: bytes) -> str:
@@ -197,9 +198,9 @@ def read(text: str) -> MaskedBytes:
             raise CaseError(f"not understood: {text[position : position + 40]!r}")
         position = match.end()
         if match["hex"] is not None:
-            data += bytes.fromhex(match["hex"]) * int(match["times"] or 1)
+            data += _times(bytes.fromhex(match["hex"]), match["times"])
         elif match["text"] is not None:
-            data += _unquote(match["text"]) * int(match["times"] or 1)
+            data += _times(_unquote(match["text"]), match["times"])
         elif match["kind"] is not None:
             value = bytes.fromhex(match["value"])
             masks.append(Mask(len(data), len(value), Symbol(match["kind"], match["name"])))
@@ -207,6 +208,13 @@ def read(text: str) -> MaskedBytes:
         else:
             _read_block(match, data, masks)
     return MaskedBytes(bytes(data), tuple(masks))
+
+
+def _times(data: bytes, times: str | None) -> bytes:
+    count = int(times or 1)
+    if len(data) * count > _MOST_BYTES:
+        raise CaseError(f"{count} times {len(data)} bytes are more than any datagram has")
+    return data * count
 
 
 def _read_block(match: re.Match[str], data: bytearray, masks: list[Mask]) -> None:

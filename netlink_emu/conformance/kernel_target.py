@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from .case import MAIN, Case, Outcome, Step, Symbol
+from .harmless import harm
 from .premises import missing_for_kernel
 from .real import probe
 from .real.channel import Channel, channel_pair
@@ -48,6 +49,8 @@ class KernelTarget:
         }
 
     def premise_missing(self, case: Case) -> str | None:
+        if harmful := harm(case):
+            return f"{harmful}, which no transcript may on a real machine"
         return missing_for_kernel(case, self.family_id)
 
     def attempts(self, case: Case) -> int:

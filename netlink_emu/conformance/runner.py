@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -105,6 +106,11 @@ def _attempt(case: Case, target: Target) -> Result:
         return Result(case, Verdict.SKIPPED, reason=str(exc))
     except (TargetError, CaseError, TimeoutError) as exc:
         return Result(case, Verdict.FAILED, reason=f"{type(exc).__name__}: {exc}")
+    except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+        # A step that names what is not there, or asks for what cannot be.
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        reason = f"cannot be carried out: {exc!r} in {where.name}(), line {where.lineno}"
+        return Result(case, Verdict.FAILED, reason=reason)
     verdict = Verdict.FAILED if mismatches else Verdict.PASSED
     return Result(case, verdict, mismatches=mismatches)
 

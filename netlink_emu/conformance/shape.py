@@ -1,0 +1,83 @@
+"""Whether a case read from a file has what its records say: types, and masks within bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .case import Case, CaseError, MaskedBytes
+
+_MOST_CPUS: Final = 8192  # CONFIG_NR_CPUS of the largest kernels
+_NUMBER: Final = re.compile(r"[0-9]{1,4}")
+
+
+def check_shape(case: Case) -> None:
+    """Raise CaseError for a case that no recorder could have written."""
+    _check(case, Case, "case")
+    for part in case.cpus_possible.replace("-", ",").split(","):
+        if part and not (_NUMBER.fullmatch(part) and int(part) < _MOST_CPUS):
+            raise CaseError(f"cpus_possible is {case.cpus_possible[:40]!r}")
+
+
+@functools.cache
+def _fields(cls: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(cls, localns={"MaskedBytes": MaskedBytes})
+
+
+def _check(value: Any, wanted: Any, where: str) -> None:
+    """``wanted`` is a type as in an annotation."""
+    if wanted is Any:
+        return
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in (typing.Union, types.UnionType):
+        if not any(_is(value, one) for one in arguments):
+            _refuse(value, where)
+        wanted = next(one for one in arguments if _is(value, one))
+        _check(value, wanted, where)
+    elif not _is(value, wanted):
+        _refuse(value, where)
+    elif origin is list or (origin is tuple and arguments[1:] == (...,)):
+        for index, item in enumerate(value):
+            _check(item, arguments[0], f"{where}[{index}]")
+    elif origin is tuple:
+        for index, (item, one) in enumerate(zip(value, arguments, strict=True)):
+            _check(item, one, f"{where}[{index}]")
+    elif dataclasses.is_dataclass(value):
+        # An operation has more members than its base says.
+        cls: Any = type(value)
+        for name, hint in _fields(cls).items():
+            if typing.get_origin(hint) is not typing.ClassVar:
+                _check(getattr(value, name), hint, f"{where}.{name}")
+        if isinstance(value, MaskedBytes):
+            _check_masks(value, where)
+    elif origin is not None and issubclass(origin, Mapping):
+        for key, item in value.items():
+            _check(key, arguments[0], f"{where}'s key")
+            _check(item, arguments[1], f"{where}[{str(key)[:40]}]")
+
+
+def _is(value: Any, wanted: Any) -> bool:
+    """The outermost type alone. JSON's true is no number."""
+    if wanted is Any:
+        return True
+    cls = typing.get_origin(wanted) or wanted
+    if cls is int and isinstance(value, bool):
+        return False
+    return isinstance(value, cls)
+
+
+def _check_masks(masked: MaskedBytes, where: str) -> None:
+    end = 0
+    for mask in masked.masks:
+        if not (mask.length > 0 and end <= mask.offset and mask.end <= len(masked.data)):
+            raise CaseError(f"{where}: a mask of {mask.length} bytes at {mask.offset}")
+        end = mask.end
+
+
+def _refuse(value: Any, where: str) -> None:
+    raise CaseError(f"{where} cannot be a {type(value).__name__}")
