@@ -1,7 +1,16 @@
 """How Sphinx builds these pages: ``scripts/docs``."""
 
+from __future__ import annotations
+
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -14,7 +23,8 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["fieldlist"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]
+# A command over several lines is no error.
+suppress_warnings = ["misc.highlighting_failure"]
 exclude_patterns = ["_build", "examples"]
 
 autodoc_member_order = "bysource"
@@ -29,3 +39,44 @@ html_theme = "furo"
 html_title = f"netlink-emu {release}"
 html_theme_options = {"navigation_with_keys": False}
 html_static_path = []
+
+# These are handed out, and never made by who reads the page.
+_HANDED_OUT = (
+    "netlink_emu.testing.process.",
+    "netlink_emu.testing.inprocess.",
+    "netlink_emu.testing.tasks.",
+    "netlink_emu.testing.machine.",
+    "netlink_emu.testing.aio.",
+    "netlink_emu.journal.journal.",
+    "netlink_emu.journal.found.",
+    "netlink_emu.journal.entries.MessageKind",
+    "netlink_emu.faults.faults.",
+)
+
+
+def _signature(
+    _app: Sphinx,
+    what: str,
+    name: str,
+    _obj: object,
+    _options: object,
+    signature: str,
+    returns: str,
+) -> tuple[str, str] | None:
+    if what == "class" and name.startswith(_HANDED_OUT):
+        return "", ""
+    if signature and "<factory>" in signature:
+        return re.sub(r"~[\w.]*\.", "", signature).replace(" = <factory>", ""), returns
+    return None
+
+
+def _plain(function: Any = None, **_options: Any) -> Any:
+    return function if function is not None else lambda decorated: decorated
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-signature", _signature)
+    # A fixture is documented as the function that it is.
+    pytest.fixture = _plain
+    import netlink_emu.testing.plugin  # noqa: F401

@@ -1,7 +1,7 @@
 """NETLINK_EMU, the generic netlink family that controls an emulated kernel: in place of hands.
 
 Everything about it is declared here: commands, attributes, what they mean. The YAML spec
-(docs/specs/netlink_emu.yaml) and the C header are made from this by ``scripts/control-spec``.
+(docs/specs/netlink_emu.yaml) and the C header are made from this by ``scripts/write-docs``.
 """
 
 from __future__ import annotations

@@ -62,6 +62,7 @@ class Peer:
 class MessageView:
     """One message of a datagram, as it is looked for.
 
+    ``cmd`` and ``family`` are names; ``pid``, ``comm`` and ``portid`` are the client's.
     ``answers`` is the command of the request that it answers, where that is known.
     """
 

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, reference
+from manual import complete, man, reference, spec
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completions"
 FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/reference-commands.md": reference.page,
     ROOT / "docs/man/netlink-emu.1": man.page,
+    spec.YAML: spec.yaml,
+    spec.HEADER: spec.header,
+    spec.PAGE: spec.page,
     _COMPLETIONS / "netlink-emu": complete.bash,
     _COMPLETIONS / "_netlink-emu": complete.zsh,
     _COMPLETIONS / "netlink-emu.fish": complete.fish,

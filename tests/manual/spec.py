@@ -1,4 +1,4 @@
-"""NETLINK_EMU for others: its YAML spec in the kernel's format, and a C header.
+"""NETLINK_EMU for others: its YAML spec in the kernel's format, a C header, tables for people.
 
 Documentation/netlink/genetlink.yaml of the kernel is the format's schema. Everything is taken
 from :mod:`netlink_emu.protocol.control`.
@@ -7,7 +7,6 @@ from :mod:`netlink_emu.protocol.control`.
 from __future__ import annotations
 
 import enum
-import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,9 @@ from netlink_emu.protocol.describe import AttrSet
 ROOT: Final = Path(__file__).parents[2]
 YAML: Final = ROOT / "docs/specs/netlink_emu.yaml"
 HEADER: Final = ROOT / "docs/examples/c/netlink_emu.h"
+PAGE: Final = ROOT / "docs/reference-control.md"
+_BEGIN: Final = "<!-- scripts/write-docs writes from here -->"
+_END: Final = "<!-- to here -->"
 
 _SETS: Final = {
     "amount": ("nlemu-a-amount-", control.AMOUNTS, control.NlemuAmount),
@@ -45,7 +47,7 @@ def yaml() -> str:
 
 def _yaml() -> Iterator[str]:
     yield "# SPDX-License-Identifier: MIT"
-    yield "# Written by scripts/control-spec from protocol/control.py."
+    yield "# Written by scripts/write-docs from protocol/control.py."
     yield "---"
     yield f"name: {control.NETLINK_EMU_GENL_NAME}"
     yield "protocol: genetlink"
@@ -147,7 +149,7 @@ def header() -> str:
 def _header() -> Iterator[str]:
     yield "/* SPDX-License-Identifier: MIT */"
     yield "/* NETLINK_EMU: control of a kernel that netlink-emu emulates."
-    yield " * Written by scripts/control-spec from protocol/control.py. */"
+    yield " * Written by scripts/write-docs from protocol/control.py. */"
     yield "#ifndef NETLINK_EMU_H"
     yield "#define NETLINK_EMU_H"
     yield ""
@@ -177,19 +179,56 @@ def _header() -> Iterator[str]:
     yield "#endif"
 
 
-def main(args: Sequence[str]) -> int:
-    """Write both files, or with --check compare them; the number of those that differ."""
-    stale = 0
-    for path, text in ((YAML, yaml()), (HEADER, header())):
-        if path.exists() and path.read_text() == text:
-            continue
-        stale += 1
-        if "--check" not in args:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-            stale -= 1
-    return stale
+def page() -> str:
+    """The page about the family, with its tables made anew."""
+    before, begin, rest = PAGE.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    assert begin, f"{PAGE} has no place for the tables"
+    assert end, f"{PAGE} has no end of the tables"
+    return "\n".join([before + begin, *_tables(), end + after])
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _tables() -> Iterator[str]:
+    yield ""
+    yield "## Commands"
+    yield ""
+    yield "| NLEMU_CMD_ | what it does | attributes of NLEMU_A_ | of the reply |"
+    yield "|---|---|---|---|"
+    for op in OPS:
+        name = op.cmd.name.removeprefix("NLEMU_CMD_")
+        yield f"| {name} | {op.doc} | {_request_cell(op)} | {_reply_cell(op)} |"
+    for _prefix, attrs, members in _SETS.values():
+        prefix = next(iter(members)).name.rpartition("_")[0]
+        prefix = "_".join(prefix.split("_")[:3]) + "_"
+        yield ""
+        yield f"## {prefix}"
+        yield ""
+        yield (members.__doc__ or "").splitlines()[0]
+        yield ""
+        yield "| number | attribute | type | meaning |"
+        yield "|---|---|---|---|"
+        for number, desc in attrs.items():
+            kind = desc.kind.value
+            if desc.values is not None:
+                kind += f": {', '.join(f'{v.value} {_last(v)}' for v in desc.values)}"
+            yield f"| {number} | {desc.name.removeprefix(prefix)} | {kind} | {desc.doc} |"
+    yield ""
+
+
+def _last(member: enum.Enum) -> str:
+    return member.name.rpartition("_")[2].lower()
+
+
+def _request_cell(op: ControlOp) -> str:
+    ways = [_members(way) for way in (op.do, op.event or None) if way is not None]
+    if op.dump is not None:
+        ways.append(f"dump: {_members(op.dump)}" if op.dump else "dump")
+    return "; or ".join(way for way in ways if way)
+
+
+def _reply_cell(op: ControlOp) -> str:
+    return "" if op.event else _members(op.do_reply or op.dump_reply)
+
+
+def _members(members: Sequence[enum.IntEnum]) -> str:
+    return ", ".join(member.name.removeprefix("NLEMU_A_") for member in members)
