@@ -23,6 +23,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["fieldlist"]
 myst_heading_anchors = 3
+smartquotes = False
 # A command over several lines is no error.
 suppress_warnings = ["misc.highlighting_failure"]
 exclude_patterns = ["_build", "examples"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from manual.tree import Command, Parameter, tree
@@ -60,4 +61,5 @@ def _cell(parameter: Parameter) -> str:
 
 
 def _markup(text: str) -> str:
-    return text.replace("<", "&lt;").replace("*", "\\*")
+    text = text.replace("<", "&lt;").replace("*", "\\*")
+    return re.sub(r"(?<![\w`-])(--[a-z-]+)", r"`\1`", text)

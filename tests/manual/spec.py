@@ -189,21 +189,22 @@ def page() -> str:
 
 
 def _tables() -> Iterator[str]:
-    yield ""
-    yield "## Commands"
-    yield ""
-    yield "| NLEMU_CMD_ | what it does | attributes of NLEMU_A_ | of the reply |"
-    yield "|---|---|---|---|"
-    for op in OPS:
-        name = op.cmd.name.removeprefix("NLEMU_CMD_")
-        yield f"| {name} | {op.doc} | {_request_cell(op)} | {_reply_cell(op)} |"
-    for _prefix, attrs, members in _SETS.values():
-        prefix = next(iter(members)).name.rpartition("_")[0]
-        prefix = "_".join(prefix.split("_")[:3]) + "_"
+    for name in ("task", "amount", "machine", "watch", "fault"):
+        _, attrs, members = _SETS[name]
+        prefix = _prefix(members)
         yield ""
         yield f"## {prefix}"
         yield ""
         yield (members.__doc__ or "").splitlines()[0]
+        ops = [op for op in OPS if op.attrs is attrs]
+        if ops:
+            yield ""
+            yield "| NLEMU_CMD_ | | takes | replies with |"
+            yield "|---|---|---|---|"
+        for op in ops:
+            name = op.cmd.name.removeprefix("NLEMU_CMD_")
+            takes, replies = _takes(op, prefix), _replies(op, prefix)
+            yield f"| {name} | {op.doc} | {takes} | {replies} |"
         yield ""
         yield "| number | attribute | type | meaning |"
         yield "|---|---|---|---|"
@@ -215,20 +216,27 @@ def _tables() -> Iterator[str]:
     yield ""
 
 
+def _prefix(members: type[enum.IntEnum]) -> str:
+    """What the names of a set begin with: NLEMU_A_TASK_."""
+    return "_".join(next(iter(members)).name.split("_")[:3]) + "_"
+
+
 def _last(member: enum.Enum) -> str:
     return member.name.rpartition("_")[2].lower()
 
 
-def _request_cell(op: ControlOp) -> str:
-    ways = [_members(way) for way in (op.do, op.event or None) if way is not None]
+def _takes(op: ControlOp, prefix: str) -> str:
+    if op.event:
+        return "(an event)"
+    ways = [] if op.do is None else [_names(op.do, prefix)]
     if op.dump is not None:
-        ways.append(f"dump: {_members(op.dump)}" if op.dump else "dump")
+        ways.append(f"dump: {_names(op.dump, prefix)}" if op.dump else "dump")
     return "; or ".join(way for way in ways if way)
 
 
-def _reply_cell(op: ControlOp) -> str:
-    return "" if op.event else _members(op.do_reply or op.dump_reply)
+def _replies(op: ControlOp, prefix: str) -> str:
+    return _names(op.event or op.do_reply or op.dump_reply, prefix)
 
 
-def _members(members: Sequence[enum.IntEnum]) -> str:
-    return ", ".join(member.name.removeprefix("NLEMU_A_") for member in members)
+def _names(members: Sequence[enum.IntEnum], prefix: str) -> str:
+    return ", ".join(member.name.removeprefix(prefix).lower() for member in members)
