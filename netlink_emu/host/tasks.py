@@ -42,7 +42,6 @@ _STATES: Final = {
     b"T": TaskState.STOPPED,
     b"t": TaskState.STOPPED,  # traced
 }
-_MINORBITS: Final = 20  # dev_t inside the kernel: include/linux/kdev_t.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,11 @@ def parse_stat(data: bytes) -> Stat:
         delayacct_blkio_ticks=int(f[39]),
         exit_code=int(f[49]),
     )
+
+
+def encode_dev(major: int, minor: int) -> int:
+    """A device's number as kernels tell it: new_encode_dev() of include/linux/kdev_t.h."""
+    return minor & 0xFF | major << 8 | (minor & ~0xFF) << 12
 
 
 def parse_fields(data: bytes) -> dict[bytes, bytes]:
@@ -257,6 +261,6 @@ class HostTasks:
             exe = (where / "exe").stat()
         except OSError:
             return mm
-        mm.exe_dev = os.major(exe.st_dev) << _MINORBITS | os.minor(exe.st_dev)
+        mm.exe_dev = encode_dev(os.major(exe.st_dev), os.minor(exe.st_dev))
         mm.exe_inode = exe.st_ino
         return mm

@@ -19,7 +19,7 @@ from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.tracer import ChildChanged, Ended, Executed, Failed, News, Tracer
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.trace import Observer
-from netlink_emu.machine.task import PF_EXITING, Task
+from netlink_emu.machine.task import PF_EXITING, ExitState, Task
 
 # When so many groups are remembered, those that are gone are forgotten.
 _MANY: Final = 256
@@ -78,7 +78,12 @@ class LiveExits(Observer):
         self._tracer = Tracer(self._take_over(), self._command, self._figures, self._report)
         self._tracer.start()
         refused = self._tracer.seize(lambda: threads_below(os.getpid(), self._since))
-        self._summary.untraced += len(refused)
+        self._summary.untraced += sum(self._lives(tid) for tid in refused)
+
+    def _lives(self, tid: int) -> bool:
+        """What has ended before anybody listened cannot be traced, and need not."""
+        task = self._source.find(tid)
+        return task is not None and task.exit_state is ExitState.ALIVE
 
     def _figures(self, tid: int) -> Task | None:
         """In the tracer's thread: what is read later may be gone by then."""

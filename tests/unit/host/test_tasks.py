@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.host.tasks import HostTasks, parse_stat
+from netlink_emu.host.tasks import HostTasks, encode_dev, parse_stat
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.task import (
@@ -178,7 +178,15 @@ def test_the_executable_is_that_of_this_process() -> None:
     assert task.mm is not None
     exe = Path("/proc/self/exe").stat()
     assert task.mm.exe_inode == exe.st_ino
-    assert task.mm.exe_dev == os.major(exe.st_dev) << 20 | os.minor(exe.st_dev)
+    # As the C library keeps it, but for what does not fit into 32 bits.
+    assert task.mm.exe_dev == exe.st_dev & 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "encoded"), [(254, 0, 0xFE00), (8, 1, 0x801), (259, 300, 0x11032C)]
+)
+def test_device_numbers_are_encoded(major: int, minor: int, encoded: int) -> None:
+    assert encode_dev(major, minor) == encoded == os.makedev(major, minor)
 
 
 def test_a_number_that_nobody_has_is_not_found() -> None:
