@@ -10,6 +10,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
+from . import ops
 from .case import Case, CaseError, MaskedBytes
 
 _MOST_CPUS: Final = 8192  # CONFIG_NR_CPUS of the largest kernels
@@ -19,6 +20,9 @@ _NUMBER: Final = re.compile(r"[0-9]{1,4}")
 def check_shape(case: Case) -> None:
     """Raise CaseError for a case that no recorder could have written."""
     _check(case, Case, "case")
+    for index, step in enumerate(case.steps):
+        if step.expect.datagrams is not None and not isinstance(step.op, ops.Recv):
+            raise CaseError(f"case.steps[{index}]: {step.op.NAME} brings no datagrams")
     for part in case.cpus_possible.replace("-", ",").split(","):
         if part and not (_NUMBER.fullmatch(part) and int(part) < _MOST_CPUS):
             raise CaseError(f"cpus_possible is {case.cpus_possible[:40]!r}")

@@ -6,12 +6,10 @@ import struct
 from errno import EFAULT, EINVAL, EMSGSIZE, ENOBUFS
 
 import pytest
+from helpers.memory import BASE, Pages, trap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.interpose.memory import ClientMemory
-from netlink_emu.interpose.seccomp import Notification
-from netlink_emu.interpose.trap import Trap
 from netlink_emu.interpose.uapi import (
     MSG_CTRUNC,
     MsgHdr,
@@ -30,36 +28,7 @@ from netlink_emu.interpose.uapi import (
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.protocol.errors import NetlinkError
 
-BASE = 0x10000
 NL_NAME = bytes.fromhex("10 00 00 00 00 00 00 00 00 00 00 00")
-
-
-class Pages(ClientMemory):
-    """Memory that starts at BASE; everything else is a fault."""
-
-    def __init__(self, content: bytes = b"", size: int = 8192) -> None:
-        self.content = bytearray(content.ljust(size, b"\0"))
-
-    def _span(self, address: int, size: int) -> slice:
-        start = address - BASE
-        if start < 0 or start + size > len(self.content):
-            raise NetlinkError(EFAULT)
-        return slice(start, start + size)
-
-    def read(self, tid: int, address: int, size: int) -> bytes:
-        return bytes(self.content[self._span(address, size)])
-
-    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
-        return address, self.read(tid, address, size)
-
-    def write(self, tid: int, pieces: object) -> None:
-        assert isinstance(pieces, list)
-        for address, data in pieces:
-            self.content[self._span(address, len(data))] = data
-
-
-def trap(memory: ClientMemory) -> Trap:
-    return Trap(Notification(1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), memory)
 
 
 def errno_of(call: object, *args: object) -> int:

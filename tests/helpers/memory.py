@@ -1,0 +1,41 @@
+"""A client's memory that is a few pages of our own, for tests of what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from errno import EFAULT
+
+from netlink_emu.interpose.memory import ClientMemory
+from netlink_emu.interpose.seccomp import Notification
+from netlink_emu.interpose.trap import Trap
+from netlink_emu.protocol.errors import NetlinkError
+
+BASE = 0x10000
+
+
+class Pages(ClientMemory):
+    """Memory that starts at BASE; everything else is a fault."""
+
+    def __init__(self, content: bytes = b"", size: int = 8192) -> None:
+        self.content = bytearray(content.ljust(size, b"\0"))
+
+    def _span(self, address: int, size: int) -> slice:
+        start = address - BASE
+        if start < 0 or start + size > len(self.content):
+            raise NetlinkError(EFAULT)
+        return slice(start, start + size)
+
+    def read(self, tid: int, address: int, size: int) -> bytes:
+        return bytes(self.content[self._span(address, size)])
+
+    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
+        return address, self.read(tid, address, size)
+
+    def write(self, tid: int, pieces: Sequence[tuple[int, bytes]]) -> None:
+        for address, data in pieces:
+            self.content[self._span(address, len(data))] = data
+
+
+def trap(memory: ClientMemory) -> Trap:
+    """A stopped call of a client with this memory."""
+    return Trap(Notification(1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), memory)
