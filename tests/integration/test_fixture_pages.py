@@ -27,6 +27,14 @@ def test_page(page: Path, tmp_path: Path) -> None:
     Page(page, tmp_path).run()
 
 
+@needs_interposer
+def test_the_first_test_of_the_readme(tmp_path: Path) -> None:
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    page = Page(ROOT / "README.md", tmp_path)
+    page.run()
+    page.command("pytest -q test_first.py", [".*100%]", "1 passed in *"])
+
+
 def test_patterns_of_lines() -> None:
     assert like(["a", "b", "c"], ["a", "...", "c"])
     assert like(["a", "c"], ["a", "...", "c"])

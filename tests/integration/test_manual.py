@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from manual.__main__ import main
+from helpers.interposed import needs_interposer
+from manual import terminal
+from manual.__main__ import draw, write
 from manual.tree import tree
 from typer.main import get_command
 
@@ -22,7 +24,17 @@ PAGE = ROOT / "docs/man/netlink-emu.1"
 
 
 def test_all_is_current(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--check"]) == 0, f"run scripts/write-docs: {capsys.readouterr().out}"
+    assert write(check=True) == 0, f"run scripts/write-docs: {capsys.readouterr().out}"
+
+
+@needs_interposer
+@pytest.mark.slow
+@pytest.mark.skipif(
+    any(shutil.which(program) is None for program in terminal.PROGRAMS),
+    reason="a program of the picture is not installed",
+)
+def test_the_picture_shows_what_happens() -> None:
+    assert draw(check=True) == 0, "run scripts/write-docs"
 
 
 def test_it_is_of_a_real_command() -> None:

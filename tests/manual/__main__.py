@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, reference, spec
+from manual import complete, man, reference, spec, terminal
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completions"
@@ -24,17 +25,37 @@ FILES: dict[Path, Callable[[], str]] = {
 
 def main(args: Sequence[str]) -> int:
     """Write the files, or with --check say which are not as they would be written."""
+    return write(check="--check" in args) + draw(check="--check" in args)
+
+
+def write(*, check: bool) -> int:
+    """Write what is made from the program alone; how many files are not current."""
     stale = 0
     for path, text in FILES.items():
         if path.exists() and path.read_text() == text():
             continue
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
-        if "--check" in args:
+        if check:
             stale += 1
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text())
     return stale
+
+
+def draw(*, check: bool) -> int:
+    """Draw the terminal anew if other things happen there now; 1 if it is not current."""
+    missing = [program for program in terminal.PROGRAMS if shutil.which(program) is None]
+    if missing:
+        sys.stdout.write(f"{terminal.PICTURE.relative_to(ROOT)} is left as it is: no {missing}\n")
+        return 0
+    lines = terminal.record()
+    if terminal.masked(lines) == terminal.masked(terminal.shown()):
+        return 0
+    sys.stdout.write(f"{terminal.PICTURE.relative_to(ROOT)}\n")
+    if not check:
+        terminal.PICTURE.write_text(terminal.svg(lines))
+    return int(check)
 
 
 if __name__ == "__main__":
