@@ -6,7 +6,6 @@ the formats themselves.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +24,7 @@ from .describe import (
     FamilyDesc,
     Kind,
 )
+from .errors import errno_name
 from .format import LITTLE, ByteOrder
 from .genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
 from .netlink import (
@@ -116,11 +116,6 @@ def walk(attrs: Sequence[Attribute]) -> Iterator[Attribute]:
         yield attr
         if isinstance(attr.value, tuple):
             yield from walk(attr.value)
-
-
-def errno_name(number: int) -> str:
-    """``ESRCH`` for 3, ``errno 4711`` for what has no name."""
-    return errno.errorcode.get(number, f"errno {number}")
 
 
 def type_name(nlmsg_type: int) -> str:

@@ -8,13 +8,30 @@ include/linux/netlink.h: also a successful request can leave a message in it.
 from __future__ import annotations
 
 import errno as _errno
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+# Both names of those that have two.
+ERRNOS: Final[Mapping[str, int]] = MappingProxyType(
+    {name: number for name, number in vars(_errno).items() if name.startswith("E")}
+)
+# Of two names the one that the kernel's sources use.
+_NAMES: Final = {number: name for name, number in ERRNOS.items()} | {
+    ERRNOS[name]: name for name in ("EAGAIN", "EDEADLK", "EOPNOTSUPP")
+}
+
+
+def errno_name(number: int) -> str:
+    """``ESRCH`` for 3, ``errno 4711`` for what has no name."""
+    return _NAMES.get(number, f"errno {number}")
 
 
 class NetlinkError(Exception):
     """A request or a system call failed with ``errno`` (positive, as in errno.h)."""
 
     def __init__(self, errno: int) -> None:
-        super().__init__(_errno.errorcode.get(errno, str(errno)))
+        super().__init__(errno_name(errno))
         self.errno = errno
 
 

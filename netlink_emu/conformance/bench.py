@@ -20,7 +20,7 @@ from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
 from netlink_emu.machine.task import Task
 from netlink_emu.protocol.attributes import AttrWriter, nla_walk
-from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.errors import NetlinkError, errno_name
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
@@ -58,12 +58,6 @@ def hex4(data: bytes) -> str:
     shown = data[:SHOWN]
     text = " ".join(shown[n : n + 4].hex() for n in range(0, len(shown), 4))
     return text if len(data) <= SHOWN else f"{text} ... ({len(data)} bytes)"
-
-
-def errno_name(number: int) -> str:
-    """EPERM and its kin, as the kernel's sources write them; 0 is 0."""
-    names = {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EAGAIN: "EAGAIN"}  # they have other names, too
-    return names.get(number) or errno.errorcode.get(number, str(number))
 
 
 def named(error: NetlinkError) -> str:
@@ -229,7 +223,7 @@ class Client:
         kind = NLMSGHDR[order].decode(datagram).nlmsg_type
         if kind in (NLMSG_ERROR, NLMSG_DONE):
             code = -int.from_bytes(datagram[16:20], order.name, signed=True)  # type: ignore[arg-type]
-            name = errno_name(code)
+            name = errno_name(code) if code else "0"
             return name if kind == NLMSG_ERROR else f"NLMSG_DONE {name}"
         return f"a reply of {len(datagram)} bytes"
 

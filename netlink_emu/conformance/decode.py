@@ -5,7 +5,6 @@ Never fails: what it does not know it shows as bytes, so every byte of a datagra
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +21,7 @@ from netlink_emu.protocol.describe import (
     FamilyDesc,
     Kind,
 )
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL
 from netlink_emu.protocol.netlink import (
@@ -133,7 +133,7 @@ def error_text(value: int) -> str:
     """``-22 EINVAL`` for the error of an NLMSG_ERROR."""
     if value == 0:
         return "0 (acknowledged)"
-    return f"{value} {errno.errorcode.get(-value, '')}".rstrip()
+    return f"{value} {errno_name(-value)}"
 
 
 def _type_text(reader: _Reader, kind: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import struct
 from collections.abc import Mapping
 from typing import Final
@@ -15,7 +14,6 @@ SOCKET_TYPES: Final = {
     "seqpacket": 5,
     "packet": 10,
 }
-_ALIASES: Final = {"ENOTSUP": "EOPNOTSUPP", "EDEADLOCK": "EDEADLK", "EWOULDBLOCK": "EAGAIN"}
 POLICIES: Final = {"other": 0, "normal": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5}
 NOTHING: Final = "EAGAIN (nothing within 200ms)"  # what a drained queue is recorded as
 POLL_ASKED: Final = 0x147  # IN PRI OUT RDNORM WRNORM; ERR and HUP come unasked
@@ -55,11 +53,6 @@ def poll_names(events: int) -> str:
 
 def socket_type(kind: str | int) -> int:
     return SOCKET_TYPES[kind] if isinstance(kind, str) else kind
-
-
-def error_name(number: int | None) -> str:
-    """The name of an errno that transcripts use where there are two."""
-    return _ALIASES.get(name := errno.errorcode.get(number or 0, str(number)), name)
 
 
 def comm_bytes(comm: str) -> bytes:

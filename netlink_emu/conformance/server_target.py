@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.protocol.attributes import AttrWriter
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr
 from netlink_emu.protocol.netlink import (
@@ -37,7 +38,7 @@ from netlink_emu.server.hello import Hello
 
 from . import ops
 from .case import Case, Datagram, MaskedBytes, Outcome, Step, Symbol
-from .names import DEFAULT_BUFSIZE, error_name, msg_flags_names, socket_type
+from .names import DEFAULT_BUFSIZE, msg_flags_names, socket_type
 from .premises import cpu_lists, has_stats
 from .real.probe import family_id_in, getfamily_request
 from .target import About, TargetError, Unsupported
@@ -234,7 +235,7 @@ class ServerSession:
         except TimeoutError as exc:
             raise TargetError("the server takes no more") from exc
         except OSError as exc:
-            return Outcome(error=error_name(exc.errno))
+            return Outcome(error=errno_name(exc.errno or 0))
         return Outcome(result=0)
 
     def _before_requests(self, name: str, op: ops.Op) -> _Socket:

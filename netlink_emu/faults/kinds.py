@@ -7,7 +7,6 @@ family call it. A fault says what it does to a datagram, :mod:`netlink_emu.fault
 from __future__ import annotations
 
 import enum
-import errno as _errno
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Final
@@ -16,6 +15,7 @@ from netlink_emu.faults.edit import attribute, edit_message, join, set_header, w
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.protocol.decode import Attribute, Decoder, Message
 from netlink_emu.protocol.describe import Kind
+from netlink_emu.protocol.errors import ERRNOS
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, nlmsg_align
 
@@ -346,8 +346,8 @@ FAULTS: Final[dict[str, type[Fault]]] = {
 
 def errno_number(error: int | str) -> int:
     """3 for ``"ESRCH"``; raises FaultError for what is no errno."""
-    number = error if isinstance(error, int) else getattr(_errno, error, None)
-    if not isinstance(number, int) or number <= 0:
+    number = error if isinstance(error, int) else ERRNOS.get(error, 0)
+    if number <= 0:
         raise FaultError(f"there is no errno {error}")
     return number
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import errno as _errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from netlink_emu.journal.entries import MessageKind, MessageView
 from netlink_emu.protocol.describe import EXTACK, AttrSet, FamilyDesc
+from netlink_emu.protocol.errors import ERRNOS, errno_name
 
 
 class UnknownName(ValueError):
@@ -47,8 +47,8 @@ class Match:
             except ValueError:
                 known = frozenset(map(str, MessageKind))
                 raise UnknownName("kind of message", self.kind, known) from None
-        if isinstance(self.errno, str) and self.errno not in _errno.errorcode.values():
-            raise UnknownName("errno", self.errno, frozenset(_errno.errorcode.values()))
+        if isinstance(self.errno, str) and self.errno not in ERRNOS:
+            raise UnknownName("errno", self.errno, frozenset(ERRNOS))
 
     def check_names(self, families: Mapping[str, FamilyDesc]) -> None:
         """Raise UnknownName unless the described ``families`` have these constants."""
@@ -65,7 +65,7 @@ class Match:
     def errno_number(self) -> int | None:
         """The errno as a number."""
         if isinstance(self.errno, str):
-            return int(getattr(_errno, self.errno))
+            return ERRNOS[self.errno]
         return self.errno
 
     def misses(self, view: MessageView) -> list[str]:
@@ -82,7 +82,7 @@ class Match:
             if wanted is not None and wanted != value:
                 found.append(f"its {name} is {value!r}")
         if self.errno is not None and self.errno_number != view.errno:
-            found.append(f"its errno is {_errno.errorcode.get(view.errno, view.errno)}")
+            found.append(f"its errno is {errno_name(view.errno)}")
         if self.attrs:
             found += self._attr_misses(view.attrs)
         return found

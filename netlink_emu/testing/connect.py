@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import array
 import socket
-from errno import errorcode
 from pathlib import Path
 
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.server.hello import HELLO, Hello, decode_hello, encode_hello
 
 
@@ -29,5 +29,5 @@ def connect(path: Path, *, portid: int = 0, rcvbuf: int = 0) -> socket.socket:
     if answer is None or answer.error:
         ours.close()
         number = answer.error if answer is not None else 71
-        raise OSError(number, f"the emulated kernel says {errorcode.get(number, number)}")
+        raise OSError(number, f"the emulated kernel says {errno_name(number)}")
     return ours

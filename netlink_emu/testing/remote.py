@@ -15,8 +15,9 @@ from typing import Final
 
 from netlink_emu.families.control.values import Value, write
 from netlink_emu.protocol.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
-from netlink_emu.protocol.decode import Decoder, Message, errno_name
+from netlink_emu.protocol.decode import Decoder, Message
 from netlink_emu.protocol.describe import NLCTRL
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import BIG, LITTLE
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import (

@@ -12,7 +12,6 @@ from netlink_emu.conformance.names import (
     DEFAULT_BUFSIZE,
     DEFAULT_CTRL,
     POLL_ASKED,
-    error_name,
     msg_flags_names,
     poll_names,
     socket_type,
@@ -28,7 +27,7 @@ from netlink_emu.machine.task import (
     Task,
     TaskState,
 )
-from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.errors import NetlinkError, errno_name
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
     NETLINK_GENERIC,
@@ -77,7 +76,7 @@ class EmulatedSession:
             finally:
                 task.state = state
         except NetlinkError as exc:
-            return Outcome(error=error_name(exc.errno))
+            return Outcome(error=errno_name(exc.errno or 0))
 
     def _call(self, actor: str, process: Process, current: Current, op: ops.Op) -> Outcome:
         match op:
@@ -216,7 +215,7 @@ class EmulatedSession:
             except NetlinkError as exc:
                 if op.blocking and exc.errno == EAGAIN and sock.rcvtimeo:
                     self.tasks.machine_advance(round(sock.rcvtimeo * 1e9))
-                return Outcome(datagrams=tuple(datagrams), error=error_name(exc.errno))
+                return Outcome(datagrams=tuple(datagrams), error=errno_name(exc.errno or 0))
             if op.via == "read":
                 datagrams.append(Datagram(MaskedBytes(message.data), None, None, None, None))
                 continue

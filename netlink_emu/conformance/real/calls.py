@@ -25,13 +25,13 @@ from netlink_emu.conformance.names import (
     POLICIES,
     POLL_ASKED,
     comm_bytes,
-    error_name,
     msg_flags_names,
     poll_names,
     socket_type,
     sockopt_value,
 )
 from netlink_emu.conformance.structure import event_pid
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOL_NETLINK, NetlinkSockOpt
 
 from . import libc
@@ -79,7 +79,7 @@ class Calls:
                 return self._recv(request, request.op)
             outcome = self._socket_call(request) or _ask(self, request.op) or _self(request.op)
         except OSError as exc:
-            return Outcome(error=error_name(exc.errno))
+            return Outcome(error=errno_name(exc.errno or 0))
         if outcome is None:
             raise LookupError(f"no task can {request.op.NAME} {request.op.ACTION or ''}".rstrip())
         return outcome
@@ -175,7 +175,7 @@ class Calls:
                     continue
                 datagrams.append(datagram)
             except OSError as exc:
-                return Outcome(datagrams=tuple(datagrams), error=error_name(exc.errno))
+                return Outcome(datagrams=tuple(datagrams), error=errno_name(exc.errno or 0))
         return Outcome(datagrams=tuple(datagrams))
 
     def _is_foreign(self, data: bytes, request: Request) -> bool:

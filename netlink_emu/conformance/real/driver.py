@@ -17,10 +17,11 @@ from typing import Final
 
 from netlink_emu.conformance import ops
 from netlink_emu.conformance.case import MAIN, Outcome, Step, Symbol
-from netlink_emu.conformance.names import comm_bytes, error_name, signal_number
+from netlink_emu.conformance.names import comm_bytes, signal_number
 from netlink_emu.conformance.structure import has_cpu_list
 from netlink_emu.conformance.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
+from netlink_emu.protocol.errors import errno_name
 
 from . import libc, procfs
 from .agent import NeedMaps, Pipes, Ready, StartThread
@@ -67,7 +68,7 @@ class Driver:
             try:
                 return self._task(step)
             except OSError as exc:
-                return Outcome(error=error_name(exc.errno))
+                return Outcome(error=errno_name(exc.errno or 0))
         if isinstance(op, ops.Sleep):
             time.sleep(op.ms / 1000)
             return Outcome(result=0)
