@@ -184,7 +184,9 @@ class Decoder:
         messages: list[Message] = []
         offset = 0
         while offset < len(data):
-            message = self._message(data[offset:])
+            # No further than the message, for there may be thousands behind it.
+            end = offset + int.from_bytes(data[offset : offset + 4], self.order.name)  # type: ignore[arg-type]
+            message = self._message(data[offset:end])
             if message is None:
                 break
             messages.append(message)

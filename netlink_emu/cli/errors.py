@@ -26,18 +26,20 @@ def leaves(exc: BaseException) -> list[BaseException]:
     return [exc]
 
 
+def say(text: str) -> None:
+    """A sentence for the user, beside what the command prints."""
+    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
+
+
 def report(exc: BaseException) -> int:
     """Say on stderr what ended the command; returns the exit status."""
     found = leaves(exc)
     bugs = [e for e in found if not isinstance(e, UserError | KeyboardInterrupt)]
     if bugs:
         traceback.print_exception(exc)
-        print(
-            "netlink-emu: this is a bug in netlink-emu: please report it with the text above",
-            file=sys.stderr,
-        )
+        say("this is a bug in netlink-emu: please report it with the text above")
         return EXIT_BUG
     said = dict.fromkeys(str(e) for e in found if isinstance(e, UserError))
     for sentence in said:
-        print(f"netlink-emu: {sentence}", file=sys.stderr)
+        say(sentence)
     return EXIT_USER if said else EXIT_INTERRUPTED

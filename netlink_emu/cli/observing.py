@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.errors import UserError, say
 
 if TYPE_CHECKING:
     from netlink_emu.cli.options import Sandbox
@@ -105,7 +105,8 @@ def observing(
 ) -> Iterator[Observation | None]:
     """Observe the kernel while the context lasts; None where nobody wants to.
 
-    Raises UserError for a file that cannot be written, and a fault that makes no sense.
+    Raises UserError for a file that cannot be opened, and a fault that makes no sense. One that
+    could not be written to its end is told of at the end.
     """
     if journal is None and not faults and not control:
         yield None
@@ -115,7 +116,7 @@ def observing(
     from netlink_emu.host.clock import RealClock
     from netlink_emu.journal import Journal
     from netlink_emu.protocol.control import NETLINK_EMU
-    from netlink_emu.testing.files import open_journal
+    from netlink_emu.testing.files import JournalTorn, open_journal
 
     kept = Journal(sandbox.kernel, families=[NETLINK_EMU])
     on_demand = Faults(sandbox.kernel, kept)
@@ -130,12 +131,16 @@ def observing(
         if sandbox.timeline is not None:
             controlled.agenda.append(sandbox.timeline)
     clock = sandbox.clock if isinstance(sandbox.clock, RealClock) else None
-    with ExitStack() as stack:
-        if journal is not None:
-            try:
-                stack.enter_context(open_journal(journal, sandbox.kernel, kept))
-            except OSError as exc:
-                raise UserError(
-                    f"the journal {journal} cannot be written: {exc.strerror}"
-                ) from exc
-        yield Observation(on_demand, controlled, clock)
+    try:
+        with ExitStack() as stack:
+            if journal is not None:
+                try:
+                    stack.enter_context(open_journal(journal, sandbox.kernel, kept))
+                except OSError as exc:
+                    raise UserError(
+                        f"the journal {journal} cannot be written: {exc.strerror}"
+                    ) from exc
+            yield Observation(on_demand, controlled, clock)
+    except JournalTorn as exc:
+        # What the command found out is worth more than its journal: its status stays.
+        say(str(exc))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.errors import UserError, leaves, say
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
     ArchOption,
@@ -156,9 +156,9 @@ def run(
             finished = _finish(foreground)
     if summary:
         for line in finished.summary.lines():
-            _say(line)
+            say(line)
     if require_use and not finished.summary.sockets:
-        _say("the command made no generic netlink socket")
+        say("the command made no generic netlink socket")
         if not finished.wait_status:
             raise SystemExit(EXIT_UNUSED)
     end_like(finished)
@@ -199,7 +199,7 @@ def _run_connected(
         _need_our_byte_order(kernel)
         finished = _finish(client(kernel, attend=kernel.attend))
         if kernel.wire.dead:
-            _say(f"the server at {path} was gone before the command ended")
+            say(f"the server at {path} was gone before the command ended")
         return finished
     finally:
         kernel.close()
@@ -246,17 +246,13 @@ def _explained(exc: BaseException) -> BaseException:
     """What the user is told; a mistake of ours stays as it is."""
     failure = leaves(exc)[0]
     if isinstance(failure, SpawnError):
-        _say(str(failure))
+        say(str(failure))
         return SystemExit(failure.status)
     if isinstance(failure, InterposeError):
         return UserError(f"{failure}; netlink-emu doctor tells more")
     if isinstance(failure, ScenarioError):
         return UserError(str(failure))
     return exc
-
-
-def _say(text: str) -> None:
-    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
 
 
 async def _play(timeline: Timeline, clock: RealClock) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +12,7 @@ import trio
 import typer
 
 from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, leaves
+from netlink_emu.cli.errors import UserError, leaves, say
 from netlink_emu.cli.observing import (
     ControlOption,
     FaultOption,
@@ -103,18 +102,14 @@ async def _serve(
         async with trio.open_nursery() as nursery:
             serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
             server: Server = await nursery.start(serve_at)
-            _say(f"ready at {path}")
+            say(f"ready at {path}")
             if sandbox.timeline is not None and isinstance(sandbox.clock, RealClock):
                 nursery.start_soon(play, sandbox.timeline, sandbox.clock)
             if observation is not None:
                 nursery.start_soon(observation.look_after)
             async for number in signals:
-                _say(str(server.statistics()))
+                say(str(server.statistics()))
                 if number != signal.SIGUSR1:
                     nursery.cancel_scope.cancel()
                     return 128 + number
     raise AssertionError("the signals do not end")
-
-
-def _say(text: str) -> None:
-    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from netlink_emu.kernel.trace import DropReason
@@ -60,7 +59,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One message of a datagram, as it is looked for.
+    """One message of a datagram, the ``index``-th, as it is looked for.
 
     ``cmd`` and ``family`` are names; ``pid``, ``comm`` and ``portid`` are the client's.
     ``answers`` is the command of the request that it answers, where that is known.
@@ -69,6 +68,7 @@ class MessageView:
     entry: Datagram
     message: Message
     kind: MessageKind
+    index: int = 0
     answers: str = ""
 
     @property
@@ -109,10 +109,8 @@ class MessageView:
         """The errno of an error; of a request, that of its answer as far as there is one."""
         if self.message.error is not None:
             return -self.message.error
-        if isinstance(self.entry, Sent):
-            index = self.entry.messages.index(self.message)
-            if index < len(self.entry.errors):
-                return self.entry.errors[index]
+        if isinstance(self.entry, Sent) and self.index < len(self.entry.errors):
+            return self.entry.errors[self.index]
         return 0
 
     def __str__(self) -> str:
@@ -133,6 +131,11 @@ class Entry:
     what: ClassVar[str] = ""
     number: int
     time_ns: int
+
+    @property
+    def size(self) -> int:
+        """The bytes of its datagram, if it is one."""
+        return 0
 
     def title(self) -> str:
         """The entry in one line, without number and time."""
@@ -156,7 +159,12 @@ class Entry:
         }
 
 
-# cached_property needs a __dict__, so datagrams have no slots.
+# Decoded, a datagram takes up to fifty times its room: those of long ones are not kept, but for
+# the last.
+_KEPT: Final = 4096
+_last_long: tuple[Datagram, list[Message]] | None = None
+
+
 @dataclass(kw_only=True, eq=False)
 class Datagram(Entry):
     """Something with bytes, to or from ``peer``'s socket."""
@@ -164,18 +172,38 @@ class Datagram(Entry):
     peer: Peer | None
     data: bytes
     decoder: Decoder = field(repr=False, compare=False)
+    _messages: list[Message] | None = field(default=None, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    @property
     def messages(self) -> list[Message]:
         """The decoded messages; none of protocols other than NETLINK_GENERIC."""
+        global _last_long
+        if self._messages is not None:
+            return self._messages
+        if _last_long is not None and _last_long[0] is self:
+            return _last_long[1]
         if self.peer is not None and self.peer.protocol != NETLINK_GENERIC:
             return []
-        return self.decoder.datagram(self.data)
+        messages = self.decoder.datagram(self.data)
+        if len(self.data) <= _KEPT:
+            self._messages = messages
+        else:
+            _last_long = self, messages
+        return messages
 
     def views(self) -> Iterator[MessageView]:
         """Each message with what it is in the conversation."""
-        for message in self.messages:
-            yield MessageView(self, message, self.kind_of(message))
+        for index in range(len(self.messages)):
+            yield self.view(index)
+
+    def view(self, index: int) -> MessageView:
+        """One of them."""
+        message = self.messages[index]
+        return MessageView(self, message, self.kind_of(message), index)
 
     def kind_of(self, message: Message) -> MessageKind:
         raise NotImplementedError
@@ -238,9 +266,9 @@ class Queued(Datagram):
     def kind_of(self, message: Message) -> MessageKind:
         return kind_of_answer(message, self.source, self.group)
 
-    def views(self) -> Iterator[MessageView]:
-        for message in self.messages:
-            yield MessageView(self, message, self.kind_of(message), self.answers)
+    def view(self, index: int) -> MessageView:
+        message = self.messages[index]
+        return MessageView(self, message, self.kind_of(message), index, self.answers)
 
     def title(self) -> str:
         source = f"portid {self.source}" if self.source else "kernel"

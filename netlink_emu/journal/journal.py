@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
     from netlink_emu.machine.task import Task
 
 LIMIT: Final = 100_000
+LIMIT_BYTES: Final = 64 << 20
 # How many requests of a socket are remembered, for answers that come late.
 _REMEMBERED: Final = 64
+_REMEMBERED_SIZE: Final = 4096  # bytes of a datagram
+# The names of how many sockets are known when their listeners are told of.
+_COMMS: Final = 10_000
 
 E = TypeVar("E", bound=Entry)
 Sink = Callable[[Entry], None]
@@ -51,8 +56,9 @@ Sink = Callable[[Entry], None]
 class Journal(Observer):
     """What happens in ``kernel`` from now on, until :meth:`close`.
 
-    The last ``limit`` entries are kept (None: all); ``forgotten`` counts the others. ``sinks``
-    are given each entry as it is made, ``families`` describe what is decoded.
+    The last ``limit`` entries are kept (None: all), as long as their datagrams have no more than
+    ``limit_bytes``; ``forgotten`` counts the others. ``sinks`` are given each entry as it is
+    made, ``families`` describe what is decoded.
     """
 
     def __init__(
@@ -60,10 +66,14 @@ class Journal(Observer):
         kernel: Kernel,
         *,
         limit: int | None = LIMIT,
+        limit_bytes: int | None = LIMIT_BYTES,
         families: Iterable[FamilyDesc] = (),
     ) -> None:
         self._kernel: Final = kernel
-        self._entries: deque[Entry] = deque(maxlen=limit)
+        self._entries: deque[Entry] = deque()
+        self._limit: Final = sys.maxsize if limit is None else limit
+        self._most_bytes: Final = sys.maxsize if limit_bytes is None else limit_bytes
+        self._bytes = 0  # of the entries' datagrams
         self._number = 0
         self._peers: dict[NetlinkSock, Peer] = {}
         self._peer_number = 0
@@ -90,6 +100,7 @@ class Journal(Observer):
     def clear(self) -> None:
         """Forget all entries; their numbers go on."""
         self._entries.clear()
+        self._bytes = 0
         self._requests.clear()
 
     # --- entries
@@ -227,7 +238,11 @@ class Journal(Observer):
         return {"number": self._number, "time_ns": self._kernel.machine.clock.monotonic_ns()}
 
     def _add(self, entry: Entry) -> None:
-        self._entries.append(entry)
+        entries = self._entries
+        entries.append(entry)
+        self._bytes += entry.size
+        while self._bytes > self._most_bytes or len(entries) > self._limit:
+            self._bytes -= entries.popleft().size
         for sink in self.sinks:
             sink(entry)
 
@@ -255,6 +270,8 @@ class Journal(Observer):
         peer = self.peer(sk)
         peer.portid = sk.portid
         self._comms[sk.portid] = peer.comm
+        if len(self._comms) > _COMMS:
+            del self._comms[next(iter(self._comms))]
         self._socket_did(sk, Bound)
 
     def _socket_did(self, sk: NetlinkSock, what: type[Opened | Bound]) -> None:
@@ -322,10 +339,11 @@ class Journal(Observer):
         sent = self._handled
         if sent is None or sent.peer is None:
             return
-        remembered = self._requests.setdefault(sent.peer, {})
-        remembered[request.nlmsg_seq] = (sent, len(sent.errors))
-        if len(remembered) > _REMEMBERED:
-            del remembered[next(iter(remembered))]
+        if sent.size <= _REMEMBERED_SIZE:
+            remembered = self._requests.setdefault(sent.peer, {})
+            remembered[request.nlmsg_seq] = (sent, len(sent.errors))
+            if len(remembered) > _REMEMBERED:
+                del remembered[next(iter(remembered))]
         sent.errors.append(err)
         if request.end >= len(request.skb.data):
             self._handled = None
@@ -427,9 +445,9 @@ class Journal(Observer):
     def view_of_request(self, request: Request) -> MessageView | None:
         """A request that is about to be handled."""
         sent = self._handled
-        views = list(sent.views()) if sent is not None else []
-        index = len(sent.errors) if sent is not None else 0
-        return views[index] if index < len(views) else None
+        if sent is None or len(sent.errors) >= len(sent.messages):
+            return None
+        return sent.view(len(sent.errors))
 
     def views_of_arriving(self, sk: NetlinkSock, skb: SkBuff) -> list[MessageView]:
         """The messages of a datagram that is about to be queued."""

@@ -79,6 +79,10 @@ class JsonWriter:
         return b""
 
 
+# Behind so many comments without a packet they get a block of their own.
+_MOST_COMMENTS: Final = 1000
+
+
 class PcapngJournalWriter:
     """A capture as an nlmon device would make it.
 
@@ -103,7 +107,7 @@ class PcapngJournalWriter:
         if not is_packet or isinstance(entry, Dropped):
             self._comments.append(f"#{entry.number} {entry.title()}")
         if not is_packet:
-            return b""
+            return self.footer() if len(self._comments) >= _MOST_COMMENTS else b""
         assert isinstance(entry, Sent | Queued)
         packet = Packet(
             self._last_ns,

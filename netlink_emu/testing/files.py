@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.journal.entries import Entry
@@ -14,25 +14,45 @@ from netlink_emu.journal.journal import Journal
 from netlink_emu.journal.writers import Writer, form_of, make_writer
 
 
-class JournalFile:
-    """Writes each entry as it is made."""
+class JournalTorn(Exception):
+    """A journal's file could not be written to the end; the message is one sentence."""
 
-    def __init__(self, file: BinaryIO, writer: Writer) -> None:
+    def __init__(self, name: str, number: int, failure: OSError) -> None:
+        super().__init__(f"the journal {name} ends behind #{number}: {failure.strerror}")
+
+
+class JournalFile:
+    """Writes each entry as it is made, until that fails: ``failure``, and the last ``number``.
+
+    A full disk is no reason to give clients wrong answers, so writing does not raise.
+    """
+
+    def __init__(self, file: FileIO, writer: Writer) -> None:
         self._file = file
         self._writer = writer
-        file.write(writer.header())
-        file.flush()
+        self.failure: OSError | None = None
+        self.number = 0
+        self._put(writer.header())
+        if self.failure is not None:
+            raise self.failure
 
     def write(self, entry: Entry) -> None:
-        data = self._writer.entry(entry)
-        if data:
-            self._file.write(data)
-            # Who looks on while the kernel runs sees all that happened.
-            self._file.flush()
+        if self.failure is None and self._put(self._writer.entry(entry)):
+            self.number = entry.number
 
     def end(self) -> None:
-        self._file.write(self._writer.footer())
-        self._file.flush()
+        if self.failure is None:
+            self._put(self._writer.footer())
+
+    def _put(self, data: bytes) -> bool:
+        """Without a buffer: who looks on while the kernel runs sees all that happened."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as exc:
+            self.failure = exc
+        return self.failure is None
 
 
 @contextmanager
@@ -43,7 +63,8 @@ def open_journal(
 
     The name says the form: ``.pcapng`` for captures, ``.json`` and ``.jsonl`` for JSON lines,
     else text; ``-`` is text on standard error. ``journal`` is one that is kept already. Raises
-    OSError when the file cannot be written.
+    OSError when the file cannot be opened, and JournalTorn at the end when it could not be
+    written to the end.
     """
     own = journal is None
     if journal is None:
@@ -57,16 +78,17 @@ def open_journal(
     )
     try:
         if str(path) == "-":
-            yield from _write(sys.stderr.buffer, writer, journal)
+            with FileIO(sys.stderr.fileno(), "wb", closefd=False) as file:
+                yield from _write(file, writer, journal, "-")
         else:
-            with Path(path).open("wb") as file:
-                yield from _write(file, writer, journal)
+            with FileIO(path, "wb") as file:
+                yield from _write(file, writer, journal, str(path))
     finally:
         if own:
             journal.close()
 
 
-def _write(file: BinaryIO, writer: Writer, journal: Journal) -> Iterator[Journal]:
+def _write(file: FileIO, writer: Writer, journal: Journal, name: str) -> Iterator[Journal]:
     sink = JournalFile(file, writer)
     for entry in journal:
         sink.write(entry)
@@ -76,3 +98,5 @@ def _write(file: BinaryIO, writer: Writer, journal: Journal) -> Iterator[Journal
     finally:
         journal.sinks.remove(sink.write)
         sink.end()
+    if sink.failure is not None:
+        raise JournalTorn(name, sink.number, sink.failure)

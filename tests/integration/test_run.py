@@ -222,6 +222,16 @@ while sockets:
     assert (done.stdout, done.stderr) == ("True EMFILE\n" + ANSWERED, "")
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_full_disk_for_the_journal_changes_nothing_for_the_client(status: int) -> None:
+    client = python(CLIENT + f"raise SystemExit({status})\n")
+    done = netlink_emu("run", "--journal", "/dev/full", "--", *client)
+    assert (done.returncode, done.stdout) == (status, ANSWERED)
+    assert done.stderr == (
+        "netlink-emu: the journal /dev/full ends behind #0: No space left on device\n"
+    )
+
+
 def test_our_higher_limit_is_not_the_commands() -> None:
     def lower() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (100, 300))

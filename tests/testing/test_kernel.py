@@ -20,6 +20,7 @@ from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.protocol.pcapng import read_capture
 from netlink_emu.testing import EmulatedKernel, EmulatorError, TimeIsUp
 from netlink_emu.testing.errors import NotUsed
+from netlink_emu.testing.files import JournalTorn
 
 LISTENER = [sys.executable, str(Path(__file__).parents[1] / "helpers" / "listener.py")]
 SCENARIO = """
@@ -271,6 +272,18 @@ def test_the_journal_in_a_file(kernel: EmulatedKernel, tmp_path: Path) -> None:
     sock.send(get(1))
     receive(sock)
     assert len(list(read_capture(path.read_bytes()))) == 2
+
+
+def test_a_journal_whose_disk_is_full(kernel: EmulatedKernel) -> None:
+    """Clients have their answers; the journal says how far it came."""
+    with (  # noqa: PT012 - what is raised at the end comes of what is done within
+        pytest.raises(JournalTorn, match="/dev/full ends behind #0: No space left on device"),
+        kernel.journal_to("/dev/full"),
+    ):
+        sock = kernel.connect()
+        for _ in range(2):
+            sock.send(get(1))
+            assert receive(sock).cmd == "TASKSTATS_CMD_NEW"
 
 
 @needs_interposer

@@ -116,6 +116,28 @@ class TestEntries:
         journal.note("done")
         assert (len(journal), journal.forgotten, journal.number) == (3, 2, 5)
 
+    def test_only_so_many_bytes_are_kept(self, bench: Bench) -> None:
+        journal = Journal(bench.kernel, limit_bytes=2000)
+        sock = bench.sock(7)
+        for _ in range(10):
+            bench.ask(sock, bench.get(1, 4242))
+        kept = sum(entry.size for entry in journal)
+        assert 1000 < kept <= 2000
+        assert journal.number == journal.forgotten + len(journal)
+        journal.clear()
+        bench.ask(sock, bench.get(1, 4242))
+        assert len(journal.answers()) == 1
+
+    def test_a_long_datagram_is_decoded_each_time_it_is_looked_at(self, bench: Bench) -> None:
+        """So that what is kept is its bytes, and not fifty times as much."""
+        journal = Journal(bench.kernel)
+        sock = bench.sock(7)
+        sock.sendmsg(bench.current, bench.get(1, 998) * 300)
+        sock.sendmsg(bench.current, bench.get(1, 999) * 300)
+        first, second = (journal.requests(TASKSTATS_CMD_ATTR_PID=pid) for pid in (998, 999))
+        assert (len(first), len(second)) == (300, 300)
+        assert [view.index for view in second] == list(range(300))
+
     def test_what_is_closed_hears_no_more(self, bench: Bench, journal: Journal) -> None:
         journal.close()
         bench.ask(bench.sock(7), bench.get(1, 1))
