@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
-import sysconfig
 import tomllib
-import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from helpers.installed import ROOT, run_pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 LINK = ROOT / "netlink_emu" / "protocol"
 
 USER_TEST = """
@@ -71,26 +66,6 @@ def test_every_package_is_listed() -> None:
     assert set(listed) == _packages()
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of the tree, built in a copy: setuptools leaves its own files there."""
-    copy = tmp_path_factory.mktemp("source")
-    leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("netlink_emu", "protocol"):
-        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    shutil.copytree(ROOT / "docs/man", copy / "docs/man")
-    out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
-    built = subprocess.run(
-        [*command, str(copy)], capture_output=True, text=True, check=False, timeout=100
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    (path,) = out.glob("*.whl")
-    return path
-
-
 def test_the_wheel_holds_the_tree(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if not name.endswith("/")}
@@ -109,42 +84,13 @@ def test_the_wheel_holds_the_tree(wheel: Path) -> None:
     assert {name.split("/")[-1] for name in metadata} >= {"LICENSE", "entry_points.txt"}
 
 
-@pytest.fixture(scope="module")
-def user_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with the wheel; what it depends on is lent by ours."""
-    home = tmp_path_factory.mktemp("environment")
-    venv.create(home, symlinks=True)
-    scheme = sysconfig.get_paths("venv", vars={"base": str(home), "platbase": str(home)})
-    python = Path(scheme["scripts"]) / "python"
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index"]
-    subprocess.run(
-        [*command, "--no-deps", "--quiet", "--disable-pip-version-check", str(wheel)],
-        check=True,
-        timeout=100,
-    )
-    # Paths in a .pth file come last, and those of its own directory are not read: our
-    # editable netlink_emu stays out.
-    lent = Path(scheme["purelib"]) / "lent.pth"
-    lent.write_text(sysconfig.get_path("purelib") + "\n")
-    return python
-
-
 def test_a_user_may_have_a_package_called_protocol(user_python: Path, tmp_path: Path) -> None:
     package = tmp_path / "protocol"
     package.mkdir()
     (package / "__init__.py").write_text('OWNER = "the user"\n')
     (package / "wire.py").write_text("from protocol import OWNER\n")
     (tmp_path / "test_user.py").write_text(USER_TEST)
-    command = [str(user_python), "-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir=."]
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTEST", "PYTHON", "COV"))
-    }
-    run = subprocess.run(
-        command, cwd=tmp_path, env=environment,
-        capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
+    run = run_pytest(user_python, tmp_path, ["-v"])
     assert run.returncode == 0, run.stdout + run.stderr
     assert "3 passed" in run.stdout
 

@@ -1,0 +1,20 @@
+"""What tests of the installed package share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.installed import build_wheel, make_environment
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the tree."""
+    return build_wheel(tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def user_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel; what it depends on is lent by ours."""
+    return make_environment(wheel, tmp_path_factory.mktemp("environment"))

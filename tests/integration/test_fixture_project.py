@@ -1,0 +1,117 @@
+"""A user's project, with the wheel and nothing else of ours: docs/examples/project.
+
+It has a client in C, and a package called ``protocol``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from helpers.installed import ROOT, run_pytest
+from helpers.interposed import needs_interposer
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    leave_out = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(ROOT / "docs/examples/project", tmp_path / "project", ignore=leave_out)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@needs_interposer
+def test_it_passes(user_python: Path, project: Path) -> None:
+    done = run_pytest(user_python, project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
+
+
+@needs_interposer
+@pytest.mark.parametrize("workers", ["2"])
+def test_it_passes_with_xdist(user_python: Path, project: Path, workers: str) -> None:
+    done = run_pytest(user_python, project, ["-n", workers])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
+
+
+@needs_interposer
+def test_a_client_that_prints_nonsense(user_python: Path, project: Path) -> None:
+    edit(project / "monitor.c", "ts->ac_exitcode >> 8);", "ts->ac_exitcode);")
+    done = run_pytest(user_python, project, ["-k", "test_every_cpu and 5.10"])
+    assert done.returncode == 1
+    said = done.stdout
+    assert "'exit 256'" in said  # pytest's own comparison
+    said = said[said.index("netlink-emu: Linux 5.10") :]
+    assert "monitor" in said
+    assert "TASKSTATS_CMD_ATTR_REGISTER_CPUMASK" in said
+    assert "ended on CPU 1, code 1" in said
+    assert "ac_exitcode=256" in said
+    assert "site-packages/netlink_emu" not in said
+
+
+@needs_interposer
+def test_a_client_that_asks_for_the_wrong_thing(user_python: Path, project: Path) -> None:
+    edit(project / "monitor.c", "ask(fd, family, TASKSTATS_CMD_GET", "ask(fd, family, 77")
+    begun = time.monotonic()
+    done = run_pytest(user_python, project, ["-k", "test_a_signal"])
+    # It does not wait for a listener when there is nobody left who could become one.
+    assert time.monotonic() - begun < 4
+    assert done.returncode == 1
+    said = [line for line in done.stdout.splitlines() if line.startswith("E ")]
+    assert "waited for a listener on CPU 0" in said[0]
+    assert any("every client has ended" in line for line in said)
+    assert any("monitor: cannot listen on CPUs 0: Operation not supported" in x for x in said)
+    assert any("EOPNOTSUPP" in line for line in said)
+
+
+PLAIN = """
+import pytest
+
+
+@pytest.mark.parametrize("n", range(50))
+def test_sums(n):
+    assert n + n == 2 * n
+"""
+
+
+def test_collecting_other_peoples_tests_costs_nothing(user_python: Path, tmp_path: Path) -> None:
+    """At most 10 ms more with the plugin than without: medians, by turns."""
+    (tmp_path / "test_plain.py").write_text(PLAIN)
+    with_, without = [], []
+    for _ in range(7):
+        with_.append(_collect(user_python, tmp_path))
+        without.append(_collect(user_python, tmp_path, "-p", "no:netlink_emu"))
+    more = min(statistics.median(with_) - statistics.median(without), min(with_) - min(without))
+    assert more < 0.010, f"{more * 1000:.1f} ms more"
+
+
+def _collect(python: Path, directory: Path, *args: str) -> float:
+    begun = time.perf_counter()
+    done = run_pytest(python, directory, ["--collect-only", "-q", *args])
+    assert done.returncode == 0, done.stdout
+    return time.perf_counter() - begun
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
+def test_the_manual_page_is_found_beside_the_command(user_python: Path) -> None:
+    done = subprocess.run(
+        ["man", "-w", "netlink-emu"],
+        env={"PATH": f"{user_python.parent}:/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    page = user_python.parents[1] / "share/man/man1/netlink-emu.1"
+    assert done.stdout.strip() == str(page), done.stderr
