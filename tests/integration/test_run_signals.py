@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import re
-import select
 import shutil
 import signal
 import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
+from helpers.terminal import Terminal
 
 pytestmark = needs_interposer
 SECONDS = 30.0  # a net, not a pace
@@ -98,47 +93,6 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
 
 
 # --- a terminal
-
-
-class Terminal:
-    """A pseudo-terminal and what runs in it, as its session's leader."""
-
-    def __init__(self, *command: str, env: dict[str, str] | None = None) -> None:
-        self.master, slave = pty.openpty()
-
-        def control() -> None:
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=env,
-            preexec_fn=control,
-        )
-        os.close(slave)
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def expect(self, pattern: str) -> str:
-        """Read until ``pattern`` is there; what came up to its end is not looked at again."""
-        deadline = time.monotonic() + SECONDS
-        while (match := re.search(pattern, self.seen)) is None:
-            left = deadline - time.monotonic()
-            if left < 0 or not select.select([self.master], [], [], left)[0]:
-                raise AssertionError(f"{pattern!r} is not in {self.seen!r}")
-            self.seen += os.read(self.master, 4096).decode()
-        self.seen = self.seen[match.end() :]
-        return match.group()
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
 
 
 def test_control_c_reaches_the_command_once() -> None:

@@ -1,0 +1,143 @@
+"""getdelays and procacct, the kernel's own examples, built from Debian's linux-source."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from helpers.sides import Side
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),  # the archive has 140 MB, and is searched to its end
+    pytest.mark.skipif(os.geteuid() != 0, reason="they want CAP_NET_ADMIN"),
+]
+ARCHIVES = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))
+WANTED = (
+    "tools/accounting/getdelays.c",
+    "tools/accounting/procacct.c",
+    "include/uapi/linux/taskstats.h",
+    "include/uapi/linux/cgroupstats.h",
+)
+
+
+@pytest.fixture(scope="module")
+def sources(request: pytest.FixtureRequest) -> Path:
+    """The files wanted of the newest archive; kept in pytest's cache."""
+    if not ARCHIVES:
+        pytest.skip("needs linux-source")
+    cache = request.config.cache
+    assert cache is not None
+    archive = ARCHIVES[-1]
+    name = archive.name.removesuffix(".tar.xz")
+    directory = Path(cache.mkdir("linux-source")) / name
+    if not all((directory / wanted).exists() for wanted in WANTED):
+        members = [f"{name}/{wanted}" for wanted in WANTED]
+        subprocess.run(["tar", "-C", directory.parent, "-xf", archive, *members], check=True)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def tools(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    directory = tmp_path_factory.mktemp("tools")
+    (directory / "linux").mkdir()
+    for header in ("taskstats.h", "cgroupstats.h"):
+        shutil.copy(sources / "include/uapi/linux" / header, directory / "linux")
+    for tool in ("getdelays", "procacct"):
+        source = sources / "tools/accounting" / f"{tool}.c"
+        command = [compiler, "-w", f"-I{directory}", "-o", str(directory / tool), str(source)]
+        subprocess.run(command, check=True)
+    return directory
+
+
+def test_getdelays_of_a_process(side: Side, tools: Path) -> None:
+    done = side.run(tools / "getdelays", "-d", "-i", "-q", "-p", str(os.getpid()))
+    assert done.returncode == 0
+    assert "fatal" not in done.stderr
+    assert f"PID\t{os.getpid()}" in done.stdout
+    count, real, virtual = re.findall(r"^ +(\d+) +(\d+) +(\d+)", done.stdout, re.MULTILINE)[0]
+    assert int(count) > 0
+    # Times of ticks, and of the scheduler.
+    assert abs(int(real) - int(virtual)) < 1_000_000_000
+    io = re.search(r"(\S+): read=(\d+), write=(\d+), cancelled_write=(\d+)", done.stdout)
+    assert io is not None
+    assert io[1] == Path("/proc/self/comm").read_text().strip()
+
+
+def test_getdelays_of_a_thread_group(side: Side, tools: Path) -> None:
+    done = side.run(tools / "getdelays", "-d", "-t", str(os.getpid()))
+    assert f"TGID\t{os.getpid()}" in done.stdout
+    assert "fatal" not in done.stderr
+
+
+def test_getdelays_of_nobody(side: Side, tools: Path) -> None:
+    done = side.run(tools / "getdelays", "-p", "4194303")
+    assert "fatal reply error,  errno -3" in done.stderr
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_getdelays_of_a_command_that_it_starts(side: Side, tools: Path, status: int) -> None:
+    """It waits for SIGCHLD, and asks for the zombie."""
+    done = side.run(tools / "getdelays", "-d", "-i", "-c", "/bin/sh", "-c", f"exit {status}")
+    assert done.returncode == 0
+    assert "fatal" not in done.stderr
+    pid = re.search(r"PID\t(\d+)", done.stdout)
+    assert pid is not None
+    assert int(pid[1]) > 1
+    assert re.search(r"^sh: read=\d+, write=\d+", done.stdout, re.MULTILINE)
+
+
+LISTENS = """
+stdbuf -oL "$@" > "$OUT" 2>&1 & listener=$!
+until grep -q ' comm=sh\\|^sh: read' "$OUT"; do sh -c 'exit 5'; sleep 0.05; done
+kill $listener
+cat "$OUT"
+"""
+
+
+def test_getdelays_listens(
+    side: Side, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUT", str(tmp_path / "out"))
+    cpus = f"0-{(os.cpu_count() or 1) - 1}"
+    tool = str(tools / "getdelays")
+    done = side.run("sh", "-c", LISTENS, "sh", tool, "-m", cpus, "-l", "-i")
+    assert f"cpumask {cpus} maskset 1" in done.stdout
+    assert re.search(r"^sh: read=\d+, write=\d+, cancelled_write=\d+", done.stdout, re.MULTILINE)
+
+
+def test_procacct_listens(
+    side: Side, tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the executable by its device and inode."""
+    monkeypatch.setenv("OUT", str(tmp_path / "out"))
+    cpus = f"0-{(os.cpu_count() or 1) - 1}"
+    done = side.run("sh", "-c", LISTENS, "sh", str(tools / "procacct"), "-m", cpus)
+    shell = Path("/bin/sh").stat()
+    device = f"{os.major(shell.st_dev)}:{os.minor(shell.st_dev)}"
+    row = re.compile(
+        rf"^P pid=(\d+) tgid=\1 uid=0 wall=\d+ gwall=\d+ cpu=\d+ vmpeak=\d+ rsspeak=\d+ "
+        rf"dev={device} inode={shell.st_ino} comm=sh$",
+        re.MULTILINE,
+    )
+    assert row.search(done.stdout), done.stdout
+
+
+def test_getdelays_of_a_cgroup(side: Side, tools: Path) -> None:
+    """The number of a descriptor, in the client's own table."""
+    done = side.run(tools / "getdelays", "-C", "/")
+    assert "fatal reply error,  errno -22" in done.stderr
+    group = next((p for p in Path("/sys/fs/cgroup").glob("*/tasks")), None)
+    if group is None:
+        pytest.skip("no cgroup v1 is mounted")
+    done = side.run(tools / "getdelays", "-C", str(group.parent))
+    counts = re.search(r"sleeping (\d+), blocked \d+, running (\d+)", done.stdout)
+    assert counts is not None
+    assert int(counts[1]) + int(counts[2]) > 0

@@ -1,0 +1,185 @@
+"""Monitors: htop on its terminal, collectd, and atop's accounting daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from helpers.interposed import NETLINK_EMU, SECONDS
+from helpers.sides import SEARCHED, Side
+from helpers.terminal import Terminal
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="monitors want root")
+
+
+def prefix(side: Side, *options: str | os.PathLike[str]) -> list[str]:
+    return [*NETLINK_EMU, "run", *map(str, options), "--"] if side.emulated else []
+
+
+@contextmanager
+def sleeping(program: Path | str = "sleep") -> Iterator[int]:
+    """A process that does nothing."""
+    with subprocess.Popen([program, "100"]) as process:
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def waits_for_disk(pid: int) -> str:
+    """A scenario: the process waits for its disk half of the time."""
+    steps = (f"    {{ at = {n * 0.2:.1f}, wait = {{ blkio = 0.1 }} }},\n" for n in range(300))
+    head = f'task_delayacct = true\n[[task]]\ncomm = "sleep"\npid = {pid}\n'
+    return f"{head}timeline = [\n{''.join(steps)}]\n"
+
+
+# --- htop
+
+HTOPRC = """\
+htop_version=3.2.2
+config_reader_min_version=3
+hide_kernel_threads=1
+hide_userland_threads=1
+delay=5
+header_layout=two_50_50
+column_meters_0=Tasks
+column_meter_modes_0=2
+column_meters_1=Uptime
+column_meter_modes_1=2
+tree_view=0
+screen:Main=PID PERCENT_CPU_DELAY PERCENT_IO_DELAY PERCENT_SWAP_DELAY Command
+.sort_key=PID
+.sort_direction=1
+"""
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("htop") is None, reason="needs htop")
+@pytest.mark.skipif(
+    not list(Path("/usr/lib").glob("*/libnl-genl-3.so.200")), reason="needs libnl-genl-3-200"
+)
+def test_htop_shows_delays(side: Side, tmp_path: Path) -> None:
+    """It consumes exactly an answer and its ack, or hangs."""
+    scenario = tmp_path / "scenario.toml"
+    htoprc = tmp_path / "htoprc"
+    htoprc.write_text(HTOPRC)
+    env = os.environ | {"HTOPRC": str(htoprc), "TERM": "xterm", "LC_ALL": "C"}
+    with sleeping() as pid:
+        scenario.write_text(waits_for_disk(pid))
+        command = [*prefix(side, "--scenario", scenario), "htop", "-p", str(pid)]
+        terminal = Terminal(*command, env=env, size=(40, 160))
+        try:
+            # PID, and how much of the time it waited for a CPU, its disk, swap: else "N/A".
+            number = r"(?:\x1b\[[0-9;]*m| )+([0-9.]+)"
+            terminal.expect(f"{pid}{number}{number}{number}")
+            if side.emulated:
+                # Afterwards only what has changed is drawn: half of the time, for its disk.
+                terminal.expect(r"[3-7][0-9]\.[0-9]")
+            terminal.type("q")
+            assert terminal.process.wait(SECONDS) == 0
+        finally:
+            terminal.close()
+
+
+# --- collectd
+
+COLLECTD = Path("/usr/sbin/collectd")
+CONFIG = """\
+BaseDir "{directory}"
+PIDFile "{directory}/pid"
+PluginDir "/usr/lib/collectd"
+TypesDB "/usr/share/collectd/types.db"
+Interval 0.2
+LoadPlugin logfile
+<Plugin logfile>
+  LogLevel info
+  File STDERR
+</Plugin>
+LoadPlugin csv
+<Plugin csv>
+  DataDir stdout
+</Plugin>
+LoadPlugin processes
+<Plugin processes>
+  CollectDelayAccounting true
+  Process "{name}"
+</Plugin>
+"""
+
+
+@needs_root
+@pytest.mark.skipif(not COLLECTD.exists(), reason="needs collectd-core")
+@pytest.mark.parametrize("release", ["6.1", "6.18"])
+def test_collectd_takes_the_version_that_it_knows(
+    side: Side, tmp_path: Path, release: str
+) -> None:
+    """struct taskstats of Debian 12's headers is of version 13, and nothing else is accepted."""
+    if not side.emulated and release != "6.18":
+        pytest.skip("the real kernel has one release")
+    config, sleep = tmp_path / "collectd.conf", tmp_path / f"sleeps{os.getpid()}"
+    shutil.copy(shutil.which("sleep") or "/bin/sleep", sleep)
+    config.write_text(CONFIG.format(directory=tmp_path, name=sleep.name))
+    with sleeping(sleep):
+        command = ("timeout", "1.5", str(COLLECTD), "-f", "-C", str(config))
+        done = side.run(*command, options=["--release", release])
+    rates = f"processes-{sleep.name}/delay_rate-delay-blkio"
+    refused = "ts_delay_by_tgid failed: Protocol error"
+    accepts = release == "6.1" if side.emulated else version_of_the_real_kernel() == 13
+    assert (rates in done.stdout) == accepts
+    assert (refused in done.stderr) == (not accepts)
+
+
+def version_of_the_real_kernel() -> int:
+    """TASKSTATS_VERSION of the kernel beneath us."""
+    import socket
+    import struct
+
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
+        sock.send(struct.pack("=IHHII BBxx HH12s", 36, 16, 1, 1, 0, 3, 1, 14, 2, b"TASKSTATS"))
+        (family,) = struct.unpack_from("=H", sock.recv(4096), 40)
+        sock.send(struct.pack("=IHHII BBxx HHI", 28, family, 1, 1, 0, 1, 1, 8, 1, os.getpid()))
+        version: int = struct.unpack_from("=H", sock.recv(4096), 36)[0]
+    return version
+
+
+# --- atop's daemon for process accounting
+
+PID_FILE = Path("/run/atopacctd.pid")
+# Starts the daemon, lets some processes end, ends the daemon, which leaves its pid there.
+SCRIPT = """
+atopacctd "$1" || exit 2
+until [ -s /run/atopacctd.pid ]; do sleep 0.05; done
+until [ -e "$1/pacct_shadow.d/current" ]; do sleep 0.05; done
+for _ in 1 2 3 4 5 6 7 8 9 10; do true | true; done
+sleep 0.3
+ls "$1" "$1/pacct_shadow.d"
+daemon=$(cat /run/atopacctd.pid)
+kill -TERM $daemon
+while kill -0 $daemon 2>/dev/null; do sleep 0.05; done
+rm /run/atopacctd.pid
+ls "$1"
+"""
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("atopacctd", path=SEARCHED) is None, reason="needs atop")
+@pytest.mark.skipif(PID_FILE.exists(), reason="atopacctd runs already")
+def test_atops_daemon_listens(side: Side, tmp_path: Path) -> None:
+    done = side.run("sh", "-c", SCRIPT, "sh", str(tmp_path), options=["--summary"])
+    assert done.returncode == 0
+    assert done.stdout.split() == [
+        f"{tmp_path}:", "pacct_shadow.d", "pacct_source",
+        f"{tmp_path}/pacct_shadow.d:", "0000000000.paf", "current",
+    ]  # fmt: skip
+    if side.emulated:
+        counts = re.search(r"(\d+) request datagrams, (\d+) datagrams received", done.stderr)
+        assert counts is not None
+        # Its family and its registration; then at least the processes of the pipelines.
+        assert int(counts[1]) == 2
+        assert int(counts[2]) >= 20
