@@ -1,21 +1,17 @@
-"""The journal itself: observes a kernel, keeps entries, answers questions about them."""
+"""The journal itself: observes a kernel, and makes an entry of what happens there."""
 
 from __future__ import annotations
 
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.journal.entries import (
     Bound,
     Closed,
-    Datagram,
     Dropped,
     Entry,
     Faulted,
     Listener,
-    MessageKind,
     MessageView,
     Note,
     Opened,
@@ -25,8 +21,7 @@ from netlink_emu.journal.entries import (
     Sent,
     TaskEvent,
 )
-from netlink_emu.journal.found import Found
-from netlink_emu.journal.match import Match
+from netlink_emu.journal.record import LIMIT, LIMIT_BYTES, Record
 from netlink_emu.kernel.trace import DropReason, Observer
 from netlink_emu.protocol.decode import Decoder
 from netlink_emu.protocol.describe import NLCTRL, TASKSTATS, FamilyDesc
@@ -41,19 +36,16 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.skbuff import SkBuff
     from netlink_emu.machine.task import Task
 
-LIMIT: Final = 100_000
-LIMIT_BYTES: Final = 64 << 20
 # How many requests of a socket are remembered, for answers that come late.
 _REMEMBERED: Final = 64
 _REMEMBERED_SIZE: Final = 4096  # bytes of a datagram
 # The names of how many sockets are known when their listeners are told of.
 _COMMS: Final = 10_000
 
-E = TypeVar("E", bound=Entry)
 Sink = Callable[[Entry], None]
 
 
-class Journal(Observer):
+class Journal(Record, Observer):
     """What happens in ``kernel`` from now on, until :meth:`close`.
 
     The last ``limit`` entries are kept (None: all), as long as their datagrams have no more than
@@ -70,11 +62,13 @@ class Journal(Observer):
         families: Iterable[FamilyDesc] = (),
     ) -> None:
         self._kernel: Final = kernel
-        self._entries: deque[Entry] = deque()
-        self._limit: Final = sys.maxsize if limit is None else limit
-        self._most_bytes: Final = sys.maxsize if limit_bytes is None else limit_bytes
-        self._bytes = 0  # of the entries' datagrams
-        self._number = 0
+        clock = kernel.machine.clock
+        super().__init__(
+            families={desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)},
+            started_ns=clock.monotonic_ns(),
+            limit=limit,
+            limit_bytes=limit_bytes,
+        )
         self._peers: dict[NetlinkSock, Peer] = {}
         self._peer_number = 0
         self._comms: dict[int, str] = {}  # by portid, for its listeners once it is gone
@@ -86,9 +80,6 @@ class Journal(Observer):
         # What a socket did before it is known whether it is one of these: when, and what.
         self._unsure: dict[NetlinkSock, list[tuple[int, type[Opened | Bound]]]] = {}
         self.sinks: list[Sink] = []
-        self.families: Final = {desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)}
-        clock = kernel.machine.clock
-        self.started_ns: Final = clock.monotonic_ns()
         # What to add to an entry's time to have the time since 1970.
         self.epoch_ns: Final = clock.realtime_ns() - clock.monotonic_ns()
         kernel.observe(self)
@@ -99,150 +90,20 @@ class Journal(Observer):
 
     def clear(self) -> None:
         """Forget all entries; their numbers go on."""
-        self._entries.clear()
-        self._bytes = 0
+        super().clear()
         self._requests.clear()
-
-    # --- entries
-
-    @property
-    def entries(self) -> list[Entry]:
-        """What is kept, the oldest first."""
-        return list(self._entries)
-
-    @property
-    def forgotten(self) -> int:
-        """How many entries are kept no more."""
-        return self._number - len(self._entries)
-
-    @property
-    def number(self) -> int:
-        """The number of the newest entry, 0 before the first: a mark for ``since``."""
-        return self._number
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(list(self._entries))
-
-    def of(self, kind: type[E], *, since: int = 0) -> list[E]:
-        """The entries of one class with numbers above ``since``."""
-        return [e for e in self.entries if isinstance(e, kind) and e.number > since]
 
     def note(self, text: str) -> None:
         """Add a line of one's own."""
         self._add(Note(text=text, **self._stamp()))
 
-    def lines(self, entries: Iterable[Entry] | None = None) -> Iterator[str]:
-        """The entries as text: seconds since the journal began, then what happened."""
-        return text_lines(self._entries if entries is None else entries, self.started_ns)
-
-    # --- questions
-
-    def match(self, **criteria: Any) -> Match:
-        """A :class:`Match` with names that exist; other keywords are taken as ``attrs``.
-
-        Raises UnknownName for a command, family, kind, errno or attribute that there is not.
-        """
-        attrs = dict(criteria.pop("attrs", None) or {})
-        for name in [name for name in criteria if name.isupper()]:
-            attrs[name] = criteria.pop(name)
-        match = Match(attrs=attrs, **criteria)
-        match.check_names(self.families)
-        return match
-
-    def find(self, what: str, match: Match, views: Iterable[MessageView]) -> Found:
-        """The views that match; :class:`Found` can say what comes near."""
-        return Found(what, match, list(views))
-
-    def views(
-        self, kind: type[Datagram] | tuple[type[Datagram], ...], *, since: int = 0
-    ) -> Iterator[MessageView]:
-        """The messages of datagrams of one class, in order."""
-        for entry in self.entries:
-            if isinstance(entry, kind) and type(entry) is not Faulted and entry.number > since:
-                yield from entry.views()
-
-    def requests(self, *, since: int = 0, **criteria: Any) -> Found:
-        """What clients asked the kernel. See :class:`Match` for the criteria.
-
-        An attribute can be given by its name: ``requests(TASKSTATS_CMD_ATTR_PID=4242)``.
-        """
-        match = self.match(**criteria)
-        sent = (v for v in self.views(Sent, since=since) if v.kind is MessageKind.REQUEST)
-        return self.find("request", match, sent)
-
-    def answers(self, *, since: int = 0, **criteria: Any) -> Found:
-        """What was queued for clients: replies, dumps, acks, errors and events."""
-        match = self.match(**criteria)
-        queued = (v for v in self.views(Queued, since=since) if type(v.entry) is Queued)
-        return self.find("answer", match, queued)
-
-    def events(self, *, since: int = 0, **criteria: Any) -> Found:
-        """What nobody asked for: exit events, and notifications to groups."""
-        match = self.match(**criteria)
-        queued = (
-            v
-            for v in self.views(Queued, since=since)
-            if type(v.entry) is Queued and v.kind is MessageKind.EVENT
-        )
-        return self.find("event", match, queued)
-
-    def drops(self, *, since: int = 0, **criteria: Any) -> Found:
-        """What did not get to its socket."""
-        match = self.match(**criteria)
-        return self.find("loss", match, self.views(Dropped, since=since))
-
-    def faults(self, *, since: int = 0) -> list[Faulted]:
-        """The faults that were applied."""
-        return self.of(Faulted, since=since)
-
-    def prunes(self, *, since: int = 0) -> list[Listener]:
-        """Listeners that were forgotten because their portid is gone."""
-        return [e for e in self.of(Listener, since=since) if e.action == "pruned"]
-
-    def overruns(self, *, since: int = 0) -> list[Overrun]:
-        """Sockets that lost something and are told so by ENOBUFS."""
-        return self.of(Overrun, since=since)
-
-    # --- assertions
-
-    def assert_request(self, *, times: int | None = None, **criteria: Any) -> Found:
-        """Raise AssertionError unless there was such a request, exactly ``times`` if given."""
-        found = self.requests(**criteria)
-        if times is None and not found:
-            raise AssertionError(found.explain())
-        if times is not None and len(found) != times:
-            raise AssertionError(f"wanted {times}, found {found.explain()}")
-        return found
-
-    def assert_no_request(self, **criteria: Any) -> None:
-        """Raise AssertionError if there was such a request."""
-        found = self.requests(**criteria)
-        if found:
-            listed = "\n".join(f"  {view}" for view in found[:10])
-            raise AssertionError(f"{found.summary()}, wanted none:\n{listed}")
-
-    def assert_no_errors(self) -> None:
-        """Raise AssertionError if a request was answered with an errno."""
-        found = self.answers(kind=MessageKind.ERROR)
-        if found:
-            listed = "\n".join(f"  {view} (to {view.answers})" for view in found[:10])
-            raise AssertionError(f"{found.summary()}, wanted none:\n{listed}")
-
     # --- what the kernel tells
 
     def _stamp(self) -> dict[str, Any]:
-        self._number += 1
-        return {"number": self._number, "time_ns": self._kernel.machine.clock.monotonic_ns()}
+        return {"number": self.next_number(), "time_ns": self._kernel.machine.clock.monotonic_ns()}
 
     def _add(self, entry: Entry) -> None:
-        entries = self._entries
-        entries.append(entry)
-        self._bytes += entry.size
-        while self._bytes > self._most_bytes or len(entries) > self._limit:
-            self._bytes -= entries.popleft().size
+        self.keep(entry)
         for sink in self.sinks:
             sink(entry)
 
@@ -491,17 +352,3 @@ class Journal(Observer):
                 **self._stamp(),
             )
         )
-
-
-def text_lines(entries: Iterable[Entry], started_ns: int) -> Iterator[str]:
-    """Entries as text, with the seconds since ``started_ns``."""
-    for entry in entries:
-        seconds = (entry.time_ns - started_ns) / 1e9
-        yield f"{seconds:12.6f} #{entry.number} {entry.title()}"
-        for line in entry.body():
-            yield " " * 16 + line
-
-
-def as_json(entries: Iterable[Entry]) -> Iterator[Mapping[str, Any]]:
-    """Entries as plain values."""
-    return (entry.json() for entry in entries)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Final, Protocol
 
 from netlink_emu.journal.entries import Dropped, Entry, Faulted, Queued, Sent
-from netlink_emu.journal.journal import text_lines
+from netlink_emu.journal.record import text_lines
 from netlink_emu.protocol.format import LITTLE, ByteOrder
 from netlink_emu.protocol.pcapng import Packet, PcapngWriter
 

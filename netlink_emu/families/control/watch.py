@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from netlink_emu.families.control.ops import Handler, Handlers, Row
 from netlink_emu.families.control.values import Values, write
 from netlink_emu.journal.entries import Datagram, Entry, SocketEvent
-from netlink_emu.journal.journal import text_lines
 from netlink_emu.journal.parse import parse_criteria
+from netlink_emu.journal.record import text_lines
 from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.control import OPS, WATCH, NlemuCmd, NlemuFault, NlemuWatch
