@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers.charged import EXPECTED, PID, charged_kernel
+from helpers.collectd import COLLECTD, watching_a_sleeper
 from helpers.interposed import Result, needs_interposer, run_supervised
 from helpers.waiting import waiting_kernel
 
@@ -155,30 +156,6 @@ def test_pyroute2_leaves_shorter_structs_alone(release: str, length: int) -> Non
 
 # --- collectd of Debian 12: insists on the struct that it was compiled with, version 13
 
-ROOT = Path(os.environ.get("COLLECTD_ROOT", "/"))
-COLLECTD = ROOT / "usr/sbin/collectd"
-CONFIG = """\
-BaseDir "{directory}"
-PIDFile "{directory}/pid"
-PluginDir "{root}/usr/lib/collectd"
-TypesDB "{root}/usr/share/collectd/types.db"
-Interval 0.2
-LoadPlugin logfile
-<Plugin logfile>
-  LogLevel info
-  File STDERR
-</Plugin>
-LoadPlugin csv
-<Plugin csv>
-  DataDir stdout
-</Plugin>
-LoadPlugin processes
-<Plugin processes>
-  CollectDelayAccounting true
-  Process "{name}"
-</Plugin>
-"""
-
 
 @pytest.mark.skipif(
     not COLLECTD.exists(),
@@ -186,11 +163,7 @@ LoadPlugin processes
 )
 @pytest.mark.parametrize("release", ["5.18", "5.19", "6.3", "6.4", "6.18"])
 def test_collectd(release: str, tmp_path: Path) -> None:
-    config = tmp_path / "collectd.conf"
-    # A process of a name that nobody else has: collectd sums over all of that name.
-    sleep = tmp_path / f"waits{os.getpid()}"
-    shutil.copy(shutil.which("sleep") or "/bin/sleep", sleep)
-    config.write_text(CONFIG.format(directory=tmp_path, root=ROOT, name=sleep.name))
+    config, sleep = watching_a_sleeper(tmp_path)
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
