@@ -64,8 +64,8 @@ def test_getdelays_of_a_process(side: Side, tools: Path) -> None:
     assert f"PID\t{os.getpid()}" in done.stdout
     count, real, virtual = re.findall(r"^ +(\d+) +(\d+) +(\d+)", done.stdout, re.MULTILINE)[0]
     assert int(count) > 0
-    # Times of ticks, and of the scheduler.
-    assert abs(int(real) - int(virtual)) < 1_000_000_000
+    # Counted by ticks, and by the scheduler: on a busy machine they come apart.
+    assert int(virtual) / 3 < int(real) < 3 * int(virtual)
     io = re.search(r"(\S+): read=(\d+), write=(\d+), cancelled_write=(\d+)", done.stdout)
     assert io is not None
     assert io[1] == Path("/proc/self/comm").read_text().strip()
