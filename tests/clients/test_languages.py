@@ -11,6 +11,7 @@ import pytest
 from helpers.interposed import SECONDS
 from helpers.sides import Side
 
+pytestmark = pytest.mark.xdist_group("languages")  # they are built, or installed, once
 PROGRAMS = Path(__file__).parent / "programs"
 STATS = {
     "version 8 of 328 bytes", "version 9 of 344 bytes", "version 10 of 352 bytes",

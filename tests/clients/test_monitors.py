@@ -18,6 +18,7 @@ from helpers.interposed import NETLINK_EMU, SECONDS
 from helpers.sides import SEARCHED, Side
 from helpers.terminal import Terminal
 
+pytestmark = pytest.mark.xdist_group("monitors")  # of atopacctd there can be one
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="monitors want root")
 
 

@@ -15,6 +15,7 @@ from helpers.interposed import needs_interposer
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("installed"),  # the wheel is built once
     pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler"),
 ]
 

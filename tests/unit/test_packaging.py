@@ -9,8 +9,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from helpers.installed import ROOT, run_pytest
 
+pytestmark = pytest.mark.xdist_group("installed")  # the wheel is built once
 LINK = ROOT / "netlink_emu" / "protocol"
 
 USER_TEST = """
