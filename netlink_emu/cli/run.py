@@ -154,9 +154,8 @@ def run(
                 live_exits=live_exits and tasks is TaskChoice.HOST,
             )
             finished = _finish(foreground)
-    if summary:
-        for line in finished.summary.lines():
-            say(line)
+    for line in finished.summary.lines() if summary else finished.summary.misses():
+        say(line)
     if require_use and not finished.summary.sockets:
         say("the command made no generic netlink socket")
         if not finished.wait_status:

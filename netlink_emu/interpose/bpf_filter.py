@@ -14,7 +14,7 @@ seccomp_data (include/uapi/linux/seccomp.h), whose words it loads in host byte o
 
 from __future__ import annotations
 
-from errno import EAFNOSUPPORT, ENOSYS
+from errno import ENOSYS
 from typing import Final
 
 from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi, ForeignAbi
@@ -130,8 +130,8 @@ def build_filter(
     Everything on a descriptor from ``high`` on stops, and every socket(AF_NETLINK, ...), of
     whatever protocol, so that those which are not emulated are at least counted. io_uring would
     make sockets without a system call: it is absent (ENOSYS) unless allowed. Other ABIs of the
-    host cannot make emulated sockets and are refused real ones (EAFNOSUPPORT). With ``tracers``
-    it stops who begins to trace, for a thread has one tracer only, and that may be us.
+    host stop where they make generic netlink sockets, so that these are refused and counted. With
+    ``tracers`` it stops who begins to trace, for a thread has one tracer only, and that may be us.
     """
     asm = Assembler()
     asm.load(ARCH)
@@ -185,7 +185,7 @@ def build_filter(
         if not allow_io_uring:
             asm.equal(abi.numbers["io_uring_setup"], "enosys")
         asm.equal(abi.numbers["socket"], None, "allow")
-        _generic_netlink(asm, then="eafnosupport", otherwise="allow")
+        _generic_netlink(asm, then="notify", otherwise="allow")
 
     asm.label("notify")
     asm.give(SECCOMP_RET_USER_NOTIF)
@@ -193,8 +193,6 @@ def build_filter(
     asm.give(SECCOMP_RET_ALLOW)
     asm.label("enosys")
     asm.give(SECCOMP_RET_ERRNO | ENOSYS)
-    asm.label("eafnosupport")
-    asm.give(SECCOMP_RET_ERRNO | EAFNOSUPPORT)
     return asm.assemble()
 
 
@@ -212,7 +210,7 @@ def _foreign(asm: Assembler, abi: ForeignAbi, *, allow_io_uring: bool) -> None:
     if abi.socketcall is not None:
         asm.equal(abi.socketcall, "socketcall")
     asm.equal(abi.socket, None, "allow_early")
-    _generic_netlink(asm, then="eafnosupport", otherwise="allow_early")
+    _generic_netlink(asm, then="notify", otherwise="allow_early")
     if abi.socketcall is not None:
         # Its arguments are in memory: the supervisor looks.
         asm.label("socketcall")

@@ -45,6 +45,7 @@ class Context:
         self.sockets: Final = Sockets()
         self.waiting: Final = WaitingRoom(listener)
         self.summary: Final = Summary()
+        self.given_blindly = 0  # descriptors put at numbers that we could not look at
         # Readable when a client has closed a socket, or has sent past the filter.
         self.ends: Final = select.epoll()
         self._ready: dict[EmulatedSocket, None] = {}

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
-from netlink_emu.interpose.abi import Abi
+from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi
 from netlink_emu.interpose.bpf_filter import AF_NETLINK
 from netlink_emu.interpose.context import Context, Handler, SocketCall
 from netlink_emu.interpose.memory import ClientGone, ClientSealed
@@ -67,7 +67,7 @@ class Dispatcher:
 
     def _outcome(self, trap: Trap) -> int | Outcome:
         context = self._context
-        if trap.arch != self._abi.audit_arch:
+        if trap.arch != self._abi.audit_arch or trap.nr & X32_SYSCALL_BIT:
             return self._foreign(trap)
         context.summary.calls[self._abi.names[trap.nr]] += 1
         if trap.nr == self._socket:
@@ -98,20 +98,28 @@ class Dispatcher:
                 os.close(copy)
 
     def _foreign(self, trap: Trap) -> int | Outcome:
-        """socketcall(SYS_SOCKET, ...) of i386: the only call of another ABI that asks us."""
-        domain, _, protocol = _SOCKETCALL_ARGS.unpack(
-            trap.read(trap.args[1] & 0xFFFFFFFF, _SOCKETCALL_ARGS.size)
-        )
-        if domain != AF_NETLINK or protocol != NETLINK_GENERIC:
-            return Outcome.PASS
+        """A socket for a program of another ABI: one of ours would be no good to it.
+
+        Only the arguments of socketcall(SYS_SOCKET, ...) of i386 did the filter not see.
+        """
+        if trap.arch != self._abi.audit_arch and trap.nr == self._abi.foreign.socketcall:
+            domain, _, protocol = _SOCKETCALL_ARGS.unpack(
+                trap.read(trap.args[1] & 0xFFFFFFFF, _SOCKETCALL_ARGS.size)
+            )
+            if domain != AF_NETLINK or protocol != NETLINK_GENERIC:
+                return Outcome.PASS
         self._context.summary.foreign += 1
         raise NetlinkError(errno.EAFNOSUPPORT)
 
     def _serve_sealed(self, trap: Trap) -> None:
-        """The pair alone serves a client that we may not look into; it has no addresses."""
+        """The pair alone serves a client that we may not look into; it has no addresses.
+
+        What a program of another ABI asks for is then unknown, so that it gets no socket at all.
+        """
         listener = self._context.listener
+        native = trap.arch == self._abi.audit_arch
         nothing_of_ours = not len(self._context.sockets)
-        if nothing_of_ours or (trap.arch == self._abi.audit_arch and trap.nr in self._natively):
+        if native and (nothing_of_ours or trap.nr in self._natively):
             listener.let_pass(trap.id)
         else:
             listener.answer(trap.id, error=errno.EACCES)

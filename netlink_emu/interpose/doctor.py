@@ -9,12 +9,12 @@ import signal
 import socket
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from netlink_emu.host.proc import read_status
-from netlink_emu.interpose import pidfd
+from netlink_emu.interpose import pidfd, ptrace
 from netlink_emu.interpose.abi import ABIS, native
+from netlink_emu.interpose.access import PTRACE_SCOPE, need_descriptors, need_memory
 from netlink_emu.interpose.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,
@@ -113,18 +113,23 @@ def _access() -> list[Finding]:
             return [
                 _try_memory(pid, ctypes.addressof(buffer)),
                 _try_descriptor(pid, theirs.fileno()),
+                _try_tracing(pid),
             ]
         finally:
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            while os.WIFSTOPPED(os.waitpid(pid, 0)[1]):  # traced, it stops as it ends
+                ptrace.go_on(pid)
 
 
 def _try_memory(pid: int, address: int) -> Finding:
     name = "a client's memory"
     memory = ClientMemory(1 << 12)
     try:
+        need_memory()
         works = memory.read(pid, address, len(_MARK)) == _MARK
         memory.write(pid, [(address, _MARK)])
+    except Unsupported as exc:
+        return Finding(name, works=False, meaning=str(exc))
     except (ClientGone, ClientSealed, NetlinkError):
         return Finding(name, works=False, meaning=f"process_vm_readv is forbidden: {_who()}")
     return Finding(name, works, "process_vm_readv and process_vm_writev")
@@ -133,9 +138,10 @@ def _try_memory(pid: int, address: int) -> Finding:
 def _try_descriptor(pid: int, fd: int) -> Finding:
     name = "a client's descriptors"
     try:
-        reference = pidfd.open_process(pid)
-    except OSError as exc:
-        return Finding(name, works=False, meaning=f"pidfd_open: {exc.strerror}")
+        need_descriptors()
+    except Unsupported as exc:
+        return Finding(name, works=False, meaning=str(exc))
+    reference = pidfd.open_process(pid)
     try:
         os.close(pidfd.get_descriptor(reference, fd))
     except OSError as exc:
@@ -146,10 +152,20 @@ def _try_descriptor(pid: int, fd: int) -> Finding:
     return Finding(name, works=True, meaning="pidfd_getfd (Linux 5.6)")
 
 
+def _try_tracing(pid: int) -> Finding:
+    name = "exit events of clients"
+    try:
+        ptrace.seize(pid)
+    except OSError as exc:
+        reason = _who() if exc.errno == errno.EPERM else str(exc.strerror)
+        return Finding(name, works=False, meaning=f"no ptrace: {reason}", required=False)
+    return Finding(name, works=True, meaning="ptrace", required=False)
+
+
 def _who() -> str:
     """Who may be the one that forbids looking into processes."""
     try:
-        scope = Path("/proc/sys/kernel/yama/ptrace_scope").read_text().strip()
+        scope = PTRACE_SCOPE.read_text().strip()
     except OSError:
         return "in a container, give it CAP_SYS_PTRACE"
     return f"kernel.yama.ptrace_scope is {scope}; in a container, give it CAP_SYS_PTRACE"

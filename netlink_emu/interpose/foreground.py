@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from netlink_emu.interpose import fds, libc
 from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.access import need_access
 from netlink_emu.interpose.bpf_filter import build_filter
 from netlink_emu.interpose.launch import Launched, launch, spawn_command
 from netlink_emu.interpose.summary import Summary
@@ -120,6 +121,7 @@ class Foreground:
         return Finished(self._wait_status, summary)
 
     def _launch(self, mask: Iterable[int]) -> Launched[int]:
+        need_access()
         # What daemonises becomes our child, and so stays below us in the tree of processes.
         libc.prctl(libc.PR_SET_CHILD_SUBREAPER, 1)
         program = build_filter(

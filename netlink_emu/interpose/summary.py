@@ -29,8 +29,9 @@ class Summary:
     ``sockets`` are emulated ones, ``passed`` sockets of other netlink protocols, which the
     host's kernel answers. ``calls`` counts every stopped call by name. ``past_us`` counts
     datagrams that were sent without a stop. ``sealed`` are calls of clients that we may not look
-    into. ``foreign`` are sockets refused to programs of the host's other ABI. ``untraced`` are
-    threads whose ends could not be exit events.
+    into. ``foreign`` are sockets refused to programs of the host's other ABIs, ``beyond``
+    descriptors refused to clients that have lowered their limit below our numbers. ``untraced``
+    are threads whose ends could not be exit events.
     """
 
     sockets: int = 0
@@ -39,6 +40,7 @@ class Summary:
     past_us: int = 0
     sealed: int = 0
     foreign: int = 0
+    beyond: int = 0
     untraced: int = 0
     passed: Counter[int] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
@@ -60,6 +62,11 @@ class Summary:
             )
         if self.past_us:
             lines.append(f"{_count(self.past_us, 'datagram')} sent past the filter, answered late")
+        return lines + self.misses()
+
+    def misses(self) -> list[str]:
+        """What could not be emulated: to be said whether the rest is asked for or not."""
+        lines = []
         if self.sealed:
             lines.append(
                 f"{_count(self.sealed, 'call')} of clients that may not be looked into "
@@ -71,7 +78,15 @@ class Summary:
                 "be traced: their ends were no exit events"
             )
         if self.foreign:
-            lines.append(f"{_count(self.foreign, 'socket')} refused to 32-bit programs")
+            lines.append(
+                f"{_count(self.foreign, 'generic netlink socket')} refused to programs of another "
+                "ABI (i386, x32, 32-bit arm): only native ones can be emulated"
+            )
+        if self.beyond:
+            lines.append(
+                f"{_count(self.beyond, 'descriptor')} refused to clients whose limit of open "
+                "files is below emulated sockets' numbers: lower it before netlink-emu starts"
+            )
         return lines
 
 

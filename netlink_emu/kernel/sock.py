@@ -87,6 +87,8 @@ _GET_ERRORS: Final = {
     SO_PEERGROUPS: ENODATA,
     77: ENODATA,
 }
+# SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF: there are no programs of that kind.
+_EBPF_FILTERS: Final = frozenset({50, 52})
 _SET_ERRORS: Final = {SO_PEEK_OFF: EOPNOTSUPP, 74: EOPNOTSUPP, 76: EOPNOTSUPP, 83: EOPNOTSUPP}
 
 
@@ -186,6 +188,8 @@ class Sock:
             self._set_switch(current, optname, on=bool(number))
         elif optname in _INTEGERS:
             self._set_integer(current, optname, number)
+        elif optname in _EBPF_FILTERS and self.filter_locked:
+            raise NetlinkError(EPERM)
         elif optname != SO_BSDCOMPAT:
             raise NetlinkError(_SET_ERRORS.get(optname, ENOPROTOOPT))
 

@@ -10,6 +10,7 @@ from netlink_emu.machine.namespaces import UserNamespace
 CAP_NET_BROADCAST: Final = 11
 CAP_NET_ADMIN: Final = 12
 CAP_NET_RAW: Final = 13
+CAP_SYS_PTRACE: Final = 19
 CAP_SYS_ADMIN: Final = 21
 CAP_SETGID: Final = 6
 CAP_SETUID: Final = 7

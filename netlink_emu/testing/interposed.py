@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from netlink_emu.families import BootedKernel
 from netlink_emu.interpose import fds
 from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.access import need_access
 from netlink_emu.interpose.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor
@@ -28,6 +29,7 @@ def start_interposed(
     allow_io_uring: bool,
 ) -> tuple[ClientProcess, Supervisor]:
     """Start a program under the filter; its calls stop until the supervisor runs."""
+    need_access()
     high = fds.choose_high(fds.open_files_limit())
     program = build_filter(native(), high=high, allow_io_uring=allow_io_uring)
 

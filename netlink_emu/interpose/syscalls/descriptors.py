@@ -77,7 +77,8 @@ def _give(context: Context, trap: Trap, fd: int, at_least: int, *, cloexec: bool
     except ClientSealed:
         # Adding a descriptor needs no right to look. What is open there is closed by that, so
         # each number is used once.
-        number = at_least + context.summary.sealed
+        number = at_least + context.given_blindly
+        context.given_blindly += 1
         context.summary.sealed += 1
     try:
         context.listener.add_descriptor(trap.id, fd, number, cloexec=cloexec)
@@ -85,5 +86,6 @@ def _give(context: Context, trap: Trap, fd: int, at_least: int, *, cloexec: bool
         if exc.errno in (errno.ENOENT, errno.ESRCH, errno.EINPROGRESS):
             raise ClientGone from exc
         if exc.errno in (errno.EBADF, errno.EMFILE):  # at or beyond its RLIMIT_NOFILE
+            context.summary.beyond += number == context.high  # not one of them is below
             raise NetlinkError(errno.EMFILE) from exc
         raise

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from errno import EAGAIN
-from typing import Final
 
 from netlink_emu.interpose.context import SocketCall
 from netlink_emu.interpose.memory import UIO_MAXIOV
 from netlink_emu.interpose.syscalls.address import make_room
-from netlink_emu.interpose.syscalls.timeouts import may_wait, send_seconds
+from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, send_seconds
 from netlink_emu.interpose.trap import Outcome
 from netlink_emu.interpose.uapi import (
     MMSGHDR_SIZE,
@@ -64,27 +63,56 @@ def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:
     return _send(call, pieces, flags, address, control)
 
 
-def sendmmsg(call: SocketCall) -> int:
+def sendmmsg(call: SocketCall) -> int | Outcome:
     """sendmmsg(2): how many were sent, or the error of the first."""
-    trap = call.trap
-    at = trap.long_arg(1)
-    flags = message_flags(trap.unsigned_arg(3)) | _DONT_PARK
-    sent = 0
-    for index in range(min(trap.unsigned_arg(2), UIO_MAXIOV)):
-        entry = at + index * MMSGHDR_SIZE
+    return _Batch(call).start()
+
+
+class _Batch:
+    """__sys_sendmmsg() of net/socket.c."""
+
+    def __init__(self, call: SocketCall) -> None:
+        trap = call.trap
+        self.call = call
+        self.at = trap.long_arg(1)
+        self.count = min(trap.unsigned_arg(2), UIO_MAXIOV)
+        self.flags = message_flags(trap.unsigned_arg(3))
+        self.done = 0
+
+    def start(self) -> int | Outcome:
         try:
-            result = _sendmsg(call, entry, flags)
-            assert isinstance(result, int)
-            trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])
-        except NetlinkError:
-            if sent:
-                return sent
-            raise
-        sent += 1
-    return sent
+            return self.attempt()
+        except NetlinkError as exc:
+            # Another client's socket has no room: what was sent before does not end the wait.
+            if exc.errno != EAGAIN:
+                raise
+            if not may_wait(self.call, self.flags):
+                return self._stop(exc)
+        seconds = send_seconds(self.call)
+        return self.call.wait(self.attempt, seconds, progress=lambda: self.done, polled=True)
 
+    def attempt(self) -> int:
+        """Send on; EAGAIN while a receiver has no room."""
+        trap = self.call.trap
+        while self.done < self.count:
+            entry = self.at + self.done * MMSGHDR_SIZE
+            try:
+                # Not to wait is this loop's way: it waits for all.
+                result = _sendmsg(self.call, entry, self.flags | MSG_DONTWAIT)
+                assert isinstance(result, int)
+                trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])
+            except NetlinkError as exc:
+                if exc.errno == EAGAIN:
+                    raise
+                return self._stop(exc)
+            self.done += 1
+        return self.done
 
-_DONT_PARK: Final = 0x40  # MSG_DONTWAIT: to a receiver without room, a batch does not wait
+    def _stop(self, exc: NetlinkError) -> int:
+        """What was sent counts; the error of what was not is lost."""
+        if not self.done:
+            raise exc
+        return self.done
 
 
 def _send(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from netlink_emu.interpose import libc
 from netlink_emu.interpose.abi import native
+from netlink_emu.interpose.access import need_access
 from netlink_emu.interpose.bpf_filter import build_filter
 from netlink_emu.interpose.seccomp import install_filter
 from netlink_emu.testing.errors import EmulatorError, TimeIsUp
@@ -106,6 +107,7 @@ class ClientThread(Generic[T]):
     def _run(self) -> None:
         try:
             with self._wire:
+                need_access()
                 program = build_filter(native(), high=self._start.high)
                 helper = Helper.get()
                 listener = install_filter(program)

@@ -12,7 +12,7 @@ def test_nothing_happened() -> None:
 
 
 def test_everything_happened() -> None:
-    summary = Summary(sockets=1, sent=2, received=1, past_us=1, sealed=2, foreign=1)
+    summary = Summary(sockets=1, sent=2, received=1, past_us=1, sealed=2, foreign=1, beyond=2)
     summary.calls.update({"socket": 1, "sendmsg": 2})
     summary.passed.update({0: 2, 16: 1, 99: 1})
     assert summary.lines() == [
@@ -23,8 +23,17 @@ def test_everything_happened() -> None:
         "1 99 socket made by the host's kernel",
         "1 datagram sent past the filter, answered late",
         "2 calls of clients that may not be looked into (not dumpable): run as root to serve them",
-        "1 socket refused to 32-bit programs",
+        "1 generic netlink socket refused to programs of another ABI (i386, x32, 32-bit arm): "
+        "only native ones can be emulated",
+        "2 descriptors refused to clients whose limit of open files is below emulated sockets' "
+        "numbers: lower it before netlink-emu starts",
     ]
+
+
+def test_what_is_said_without_being_asked() -> None:
+    """What the user must know, for the client saw nothing of an emulated kernel."""
+    assert Summary(sockets=1, sent=2, past_us=3).misses() == []
+    assert len(Summary(sealed=1, untraced=1, foreign=1, beyond=1).misses()) == 4
 
 
 def test_protocols_have_their_names() -> None:

@@ -227,6 +227,9 @@ class TestOthers:
         with fails(EPERM):
             options.set(SO_LOCK_FILTER, 0)
         assert options.sock.filter_locked
+        for option in (50, 52):  # SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF
+            with fails(EPERM):
+                options.set(option, 1)
 
     @pytest.mark.parametrize(
         ("option", "errno"),

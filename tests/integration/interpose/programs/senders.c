@@ -95,6 +95,41 @@ int main(void)
     n = send_one(0);
     printf("a signal: %s, %d, %s\n", n < 0 ? error_name(errno) : "?", hits, in_time(since, 100));
 
+    struct mmsghdr many[3];
+    struct iovec iov = {data, sizeof data};
+    memset(many, 0, sizeof many);
+    for (n = 0; n < 3; n++) {
+        many[n].msg_hdr.msg_name = &to;
+        many[n].msg_hdr.msg_namelen = sizeof to;
+        many[n].msg_hdr.msg_iov = &iov;
+        many[n].msg_hdr.msg_iovlen = 1;
+    }
+    show("sendmmsg, MSG_DONTWAIT", sendmmsg(sender, many, 3, MSG_DONTWAIT));
+    since = now_ms();
+    pthread_create(&thread, 0, drain_later, 0);
+    n = sendmmsg(sender, many, 3, 0);
+    pthread_join(thread, 0);
+    printf("sendmmsg waits for room: %ld, %s\n", n, in_time(since, 100));
+    drain();
+    fill();
+    recv(receiver, answer, sizeof answer, 0);
+    show("sendmmsg, room for some", sendmmsg(sender, many, 3, MSG_DONTWAIT) > 0);
+    t.tv_usec = 200000;
+    setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    drain();
+    n = fill();
+    drain();
+    while (n-- > 1)
+        send_one(MSG_DONTWAIT);
+    since = now_ms();
+    n = sendmmsg(sender, many, 3, 0);
+    printf("sendmmsg, time-out after %ld, %s\n", n, in_time(since, 200));
+    since = now_ms();
+    n = sendmmsg(sender, many, 3, 0);
+    printf("sendmmsg, time-out: %s, %s\n", n < 0 ? error_name(errno) : "?", in_time(since, 200));
+    t.tv_usec = 0;
+    setsockopt(sender, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+
     since = now_ms();
     pthread_create(&thread, 0, close_later, 0);
     n = send_one(0);
