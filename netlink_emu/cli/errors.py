@@ -27,7 +27,9 @@ def leaves(exc: BaseException) -> list[BaseException]:
 
 
 def say(text: str) -> None:
-    """A sentence for the user, beside what the command prints."""
+    """A sentence for the user, beside what the command prints; nothing where stderr is closed."""
+    if sys.stderr is None:  # print() would take it for stdout
+        return
     print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Whether this process may look into others at all, tried on itself before a client is started.
+"""Whether this process can look into others at all, tried on itself before a client is started.
 
 What a container's profile or the kernel withholds is withheld from looking into oneself, too. So
 the user is told in time what to grant, and not the client by an errno in its midst.
@@ -19,6 +19,7 @@ from netlink_emu.interpose.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.machine.credentials import CAP_SYS_PTRACE
 from netlink_emu.protocol.errors import NetlinkError
 
+PROC: Final = Path("/proc")
 PTRACE_SCOPE: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 _GRANT: Final = (
     "grant CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), or a seccomp profile that allows it"
@@ -27,9 +28,22 @@ _GRANT: Final = (
 
 def need_access() -> None:
     """Raises Unsupported: in one sentence what is withheld, and what to grant. Takes 0.1 ms."""
+    need_proc()
     need_descriptors()
     need_memory()
     need_descendants()
+
+
+def need_proc(proc: Path = PROC) -> None:
+    """/proc of our own pid namespace: signals and descriptor numbers of clients stand there."""
+    try:
+        number = int(str((proc / "self").readlink()))
+    except OSError as exc:
+        raise Unsupported(f"{proc} is not mounted here") from exc
+    if number != os.getpid():
+        raise Unsupported(
+            f"{proc} is another pid namespace's: mount that of this one (unshare --mount-proc)"
+        )
 
 
 def need_descriptors() -> None:

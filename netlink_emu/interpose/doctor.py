@@ -14,7 +14,12 @@ from typing import Final
 from netlink_emu.host.proc import read_status
 from netlink_emu.interpose import pidfd, ptrace
 from netlink_emu.interpose.abi import ABIS, native
-from netlink_emu.interpose.access import PTRACE_SCOPE, need_descriptors, need_memory
+from netlink_emu.interpose.access import (
+    PTRACE_SCOPE,
+    need_descriptors,
+    need_memory,
+    need_proc,
+)
 from netlink_emu.interpose.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,
@@ -42,7 +47,9 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Try everything; takes some milliseconds and leaves nothing behind."""
-    findings = [_architecture()]
+    findings = [_architecture(), _proc()]
+    if not findings[1].works:  # by which the rest is looked at
+        return findings
     if findings[0].works:
         findings += _listener()
         findings += _access()
@@ -59,6 +66,14 @@ def _architecture() -> Finding:
         if machine in ABIS
         else f"known are {' and '.join(ABIS)}",
     )
+
+
+def _proc() -> Finding:
+    try:
+        need_proc()
+    except Unsupported as exc:
+        return Finding("/proc", works=False, meaning=str(exc))
+    return Finding("/proc", works=True, meaning="of this pid namespace")
 
 
 def _stop_only(name: str) -> list[Instruction]:

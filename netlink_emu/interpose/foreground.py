@@ -287,8 +287,9 @@ class Foreground:
 
 def end_like(finished: Finished) -> None:
     """End this process as the command ended: by its signal, or with its exit status."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started us
+            stream.flush()
     if os.WIFSIGNALED(finished.wait_status):
         number = os.WTERMSIG(finished.wait_status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core would be ours

@@ -1,0 +1,213 @@
+"""Where a client runs, and what it hands to others: roots, namespaces, limits, tracers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers.interposed import NETLINK_EMU, Compile, emulated, needs_interposer, netlink_emu
+
+pytestmark = needs_interposer
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+# Asks nlctrl for its own family; says whether the portid is the pid, and the answer's type.
+CLIENT = """
+import os, socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.bind((0, 0))
+s.send(struct.pack("=IHHII BBH HHH2x", 28, 16, 1, 1, 0, 3, 1, 0, 6, 1, 16))
+kind = struct.unpack_from("=H", s.recv(4096), 4)[0]
+print("portid", "pid" if s.getsockname()[0] == os.getpid() else s.getsockname()[0], "type", kind)
+"""
+ANSWERED = "portid pid type 16\n"
+PYTHON = (sys.executable, "-c", CLIENT)
+
+
+# --- roots and namespaces
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """One that other users may enter."""
+    with tempfile.TemporaryDirectory(prefix="netlink-emu-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@needs_root
+def test_in_a_chroot_without_proc(program: Compile, directory: Path) -> None:
+    shutil.copy(program("threads", "-static"), directory / "threads")
+    done = emulated("chroot", directory, "/threads", "2", "5", "1")
+    assert (done.stdout, done.stderr) == ("bad 0\n", "")
+
+
+@needs_root
+def test_in_namespaces_of_every_kind_at_once() -> None:
+    flags = "--user --map-root-user --pid --fork --mount-proc --net --ipc --uts"
+    done = emulated("unshare", *flags.split(), *PYTHON)
+    assert (done.stdout, done.stderr) == (ANSWERED, "")
+
+
+@needs_root
+def test_we_are_in_a_pid_namespace_ourselves() -> None:
+    prefix = ("unshare", "--pid", "--fork", "--mount-proc")
+    done = emulated("unshare", "--pid", "--fork", *PYTHON, prefix=prefix)
+    assert (done.stdout, done.stderr) == (ANSWERED, "")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("prefix", "sentence"),
+    [
+        (("unshare", "--pid", "--fork"), "/proc is another pid namespace's: mount that"),
+        (("unshare", "--mount", "sh", "-c", 'umount -l /proc; exec "$@"', "sh"), "/proc is not m"),
+    ],
+    ids=["another's", "none"],
+)
+@pytest.mark.parametrize("command", ["run", "doctor"])
+def test_without_our_own_proc_nothing_is_started(
+    prefix: tuple[str, ...], sentence: str, command: str
+) -> None:
+    arguments = ("run", "--", "echo", "started") if command == "run" else ("doctor",)
+    done = netlink_emu(*arguments, prefix=prefix)
+    assert done.returncode == 1
+    assert sentence in done.stdout + done.stderr
+    assert "started" not in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+# --- limits
+
+
+def test_a_client_that_lowers_its_limit_is_told_of() -> None:
+    done = emulated("sh", "-c", f"ulimit -n 256; exec {sys.executable} -c '{CLIENT}'")
+    assert "OSError: [Errno 24]" in done.stderr
+    assert "netlink-emu: 1 descriptor refused to clients whose limit" in done.stderr
+
+
+def test_a_client_that_uses_its_limit_up_is_no_such() -> None:
+    text = """
+import socket
+sockets = []
+try:
+    while True:
+        sockets.append(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16))
+except OSError as exc:
+    print(exc.errno)
+"""
+    command = f"ulimit -Sn 1024; exec {' '.join(NETLINK_EMU)} run -- {sys.executable} -c '{text}'"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("24\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_closed_standard_streams(closed: str) -> None:
+    command = (
+        f"exec {' '.join(NETLINK_EMU)} run --summary -- {sys.executable} -c '{CLIENT}' {closed}"
+    )
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ANSWERED)
+
+
+def test_all_standard_streams_closed() -> None:
+    command = f"exec {' '.join(NETLINK_EMU)} run -- sh -c 'exit 3' <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 3
+
+
+# --- tracers
+
+
+@needs_strace
+def test_strace_around_us_and_inside(tmp_path: Path) -> None:
+    """It sees an address of AF_NETLINK in either place."""
+    for number, (prefix, inside) in enumerate([(True, False), (False, True)]):
+        log = tmp_path / str(number)
+        strace = ("strace", "-f", "-e", "trace=socket,bind", "-o", str(log))
+        done = emulated(*(strace if inside else ()), *PYTHON, prefix=strace if prefix else ())
+        assert (done.stdout, done.stderr) == (ANSWERED, "")
+        assert "socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_GENERIC" in log.read_text()
+        assert "bind(512, {sa_family=AF_NETLINK" in log.read_text()
+
+
+# --- descriptors in other hands
+
+# Connects to the path, sends one answered request's socket there, and waits until it is used.
+GIVER = """
+import array, os, socket, struct, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.bind((0, 0))
+way = socket.socket(socket.AF_UNIX)
+way.connect(sys.argv[1])
+rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))]
+way.sendmsg([b"x"], rights)
+assert way.recv(1) == b"1"
+s.close()  # the other still has it
+portid = os.getpid()
+other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+other.bind((0, 0))
+print("while it is there:", other.getsockname()[0] == portid)
+other.close()
+way.send(b"2")
+assert way.recv(1) == b"3"
+other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+other.bind((0, 0))
+print("when it is closed:", other.getsockname()[0] == portid)
+way.send(b"4")
+way.recv(1)
+"""
+
+
+def test_a_socket_in_the_hands_of_a_process_that_is_not_ours(tmp_path: Path) -> None:
+    """Ours is not: it uses the pair, and is a holder as good as any."""
+    request = bytes.fromhex("1c000000100001000700000000000000030100000600010010000000")
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        command = [*NETLINK_EMU, "run", "--", sys.executable, "-c", GIVER, path]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            listener.settimeout(30)
+            way, _ = listener.accept()
+            with way:
+                way.settimeout(30)
+                fds = socket.recv_fds(way, 1, 2)[1]
+                with socket.socket(fileno=fds[0]) as given:
+                    given.settimeout(30)
+                    assert given.send(request) == len(request)
+                    assert given.recv(4096)[4:12] == bytes.fromhex("1000 0000 07000000")
+                    way.send(b"1")
+                    assert way.recv(1) == b"2"
+                way.send(b"3")
+                assert way.recv(1) == b"4"
+            out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out == "while it is there: False\nwhen it is closed: True\n"
+
+
+def test_a_holder_that_is_not_ours_keeps_nothing_going(tmp_path: Path) -> None:
+    """The command's end is ours; who still has a socket of it reads end of file."""
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        text = GIVER.replace('assert way.recv(1) == b"1"', "raise SystemExit(5)")
+        command = [*NETLINK_EMU, "run", "--", sys.executable, "-c", text, path]
+        with subprocess.Popen(command) as process:
+            listener.settimeout(30)
+            way, _ = listener.accept()
+            with way:
+                way.settimeout(30)
+                fds = socket.recv_fds(way, 1, 2)[1]
+                with socket.socket(fileno=fds[0]) as given:
+                    given.settimeout(30)
+                    assert process.wait(30) == 5
+                    assert given.recv(100) == b""
