@@ -30,6 +30,17 @@ def test_threads(program: Compile, threads: int, questions: int, waiting: int) -
     assert result.summary.sockets == threads + waiting
 
 
+def test_many_threads_under_signals_leave_nothing_behind(program: Compile) -> None:
+    """16 that ask, 4 that wait, a signal each millisecond; the client counts its descriptors."""
+    gc.collect()
+    before = os.listdir("/proc/self/fd")
+    result = run_supervised([program("threads"), "16", "50", "4", "1000"])
+    assert result.stdout == "bad 0\n"
+    assert result.summary.sent == result.summary.received == 16 * 50
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
+
+
 def test_no_descriptor_is_left_open(program: Compile) -> None:
     run_supervised([program("threads"), "2", "2", "2"])
     gc.collect()

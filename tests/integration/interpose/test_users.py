@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -62,6 +63,26 @@ def test_a_sealed_client_is_served_as_far_as_its_sockets_go_by_themselves(
         "write elsewhere: 1",
     ]
     assert "clients that may not be looked into (not dumpable): run as root" in done.stderr
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="has no i386")
+@pytest.mark.parametrize(
+    ("prefix", "error"), [(NOBODY, "EACCES"), ((), "EAFNOSUPPORT")], ids=["nobody", "root"]
+)
+def test_a_sealed_client_of_another_abi_gets_no_real_socket(
+    program: Compile, prefix: tuple[str, ...], error: str
+) -> None:
+    done = netlink_emu("run", "--", program("sealed"), "socketcall", prefix=prefix)
+    if done.returncode < 0:
+        pytest.skip("this kernel does not run i386 calls")
+    assert (done.returncode, done.stdout) == (1, f"socketcall: {error}\n")
+    assert done.stderr.startswith("netlink-emu: 1 ")
+
+
+def test_a_sealed_client_is_told_of_without_being_asked(program: Compile) -> None:
+    done = netlink_emu("run", "--", program("sealed"), prefix=NOBODY)
+    assert "clients that may not be looked into (not dumpable): run as root" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["overrun", "descriptors"])
