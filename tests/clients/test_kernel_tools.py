@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.interposed import emulated, what_is_missing
 from helpers.sides import Side
 
 pytestmark = [
@@ -92,6 +94,23 @@ def test_getdelays_of_a_command_that_it_starts(side: Side, tools: Path, status: 
     pid = re.search(r"PID\t(\d+)", done.stdout)
     assert pid is not None
     assert int(pid[1]) > 1
+    assert re.search(r"^sh: read=\d+, write=\d+", done.stdout, re.MULTILINE)
+
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+@pytest.mark.skipif(bool(what_is_missing()), reason="no interposer here")
+def test_getdelays_of_a_command_needs_no_root(tools: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="netlink-emu-test-") as name:
+        Path(name).chmod(0o755)  # pytest's own directories are closed to others
+        tool = shutil.copy(tools / "getdelays", name)
+        command = (tool, "-d", "-i", "-c", "/bin/sh", "-c", "echo I am $$ of $(id -u); exit 3")
+        done = emulated(*command, prefix=NOBODY)
+    assert (done.returncode, done.stderr) == (0, "")
+    pid = re.search(r"^I am (\d+) of 65534$", done.stdout, re.MULTILINE)
+    assert pid is not None
+    assert f"PID\t{pid[1]}" in done.stdout
     assert re.search(r"^sh: read=\d+, write=\d+", done.stdout, re.MULTILINE)
 
 
