@@ -69,6 +69,44 @@ def test_nobody_needs_to_be_root(exits: Path) -> None:
     assert done.stderr == ""
 
 
+FIGURES = (sys.executable, HERE / "figures.py")
+AGREES = """\
+exit code True 0xb
+flags 0x33 nice 5
+comm True
+uid and gid True
+pid and ppid True
+begun True
+user time True
+system time True
+both True
+on the CPU True
+longer than that True
+minor faults True
+major faults True
+memory True True
+read and written 2 1
+by calls 0 0
+voluntary switches True
+other switches True
+"""
+root_alone = pytest.mark.skipif(os.geteuid() != 0, reason="the flags are of a child of root")
+
+
+@root_alone
+def test_the_figures_are_those_that_the_parent_is_told() -> None:
+    done = emulated(*FIGURES)
+    assert (done.stdout, done.stderr) == (AGREES, "")
+
+
+@pytest.mark.real_kernel
+@root_alone
+@pytest.mark.skipif(not os.uname().release.startswith("6.18."), reason="the version is 16")
+def test_the_figures_agree_on_a_real_kernel() -> None:
+    done = subprocess.run(FIGURES, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.stdout, done.stderr) == (AGREES, "")
+
+
 def test_it_can_be_switched_off(exits: Path) -> None:
     done = emulated(exits, "0", options=["--no-live-exits"])
     assert done.stdout.startswith("exit\nSIGKILL\nSIGTERM, twice\n")
