@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+from netlink_emu.cli.circumstances import note
 from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError
 from netlink_emu.families import BootedKernel, boot
@@ -100,20 +102,48 @@ class Sandbox:
 
 def read_scenario(path: Path) -> Scenario:
     """Read a scenario file; raises UserError, as file:line:column where that is known."""
-    from netlink_emu.machine.scenario import parse_scenario
+    from netlink_emu.machine.scenario import MOST_TEXT, parse_scenario
 
     try:
-        return parse_scenario(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            # Not all of it: it may be as long as a disk, or without an end.
+            data = file.read(MOST_TEXT + 1)
+        if len(data) > MOST_TEXT:
+            raise UserError(f"the scenario {path} is longer than {MOST_TEXT >> 20} MiB")
+        return parse_scenario(data.decode("utf-8").replace("\r\n", "\n"))
     except OSError as exc:
         raise UserError(f"the scenario {path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise UserError(f"the scenario {path} is not text in UTF-8") from exc
     except ScenarioError as exc:
-        raise UserError(f"{_place(path, exc)}: {exc}") from exc
+        raise UserError(scenario_problem(path, exc)) from exc
 
 
-def _place(path: Path, exc: ScenarioError) -> str:
-    return str(path) if exc.line is None else f"{path}:{exc.line}:{exc.column}"
+def scenario_problem(path: Path | None, exc: ScenarioError) -> str:
+    """What is wrong with a scenario, as file:line:column where that is known."""
+    if path is None:
+        return str(exc)
+    return f"{path}: {exc}" if exc.line is None else f"{path}:{exc.line}:{exc.column}: {exc}"
+
+
+def _check_described(path: Path, script: Scenario) -> None:
+    """The kernel that a scenario describes must be one, whatever options say."""
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("release", lambda: profile_for(script.release or DEFAULT_RELEASE)),
+        ("arch", lambda: profile_for(DEFAULT_RELEASE, arch=script.arch or "x86_64")),
+    ]
+    for setting in script.config:
+        key = setting.partition("=")[0]
+        checks.append((f"config.{key}", partial(_configure_one, setting)))
+    for key, check in checks:
+        try:
+            check()
+        except (ConfigError, UnknownReleaseError, UnknownArchError) as exc:
+            raise UserError(scenario_problem(path, script.error(str(exc), key))) from exc
+
+
+def _configure_one(setting: str) -> KernelConfig:
+    return configure(parse_settings([setting]))
 
 
 def build_sandbox(
@@ -128,7 +158,10 @@ def build_sandbox(
     virtual_time: bool = False,
 ) -> Sandbox:
     """Boot the kernel that these options describe, or else the scenario; raises UserError."""
-    script = read_scenario(scenario) if scenario is not None else None
+    script = None
+    if scenario is not None:
+        script = read_scenario(scenario)
+        _check_described(scenario, script)
     settings = [*(script.config if script else ()), *(config or ())]
     if script is not None:
         cpus, release, arch = cpus or script.cpus, release or script.release, arch or script.arch
@@ -154,6 +187,7 @@ def build_sandbox(
         raise UserError(str(exc)) from exc
     if cpus > chosen.nr_cpus:
         raise UserError(f"a kernel with nr_cpus={chosen.nr_cpus} does not run on {cpus} CPUs")
+    note("emulated kernel", f"Linux {profile.release}, {profile.arch.name}, {cpus} CPUs")
     machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=chosen.pid_max)
     if tasks is TaskChoice.HOST:
         machine.tasks.sources.append(HostTasks(machine, profile=profile))

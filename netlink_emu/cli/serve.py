@@ -32,6 +32,7 @@ from netlink_emu.cli.options import (
     TaskChoice,
     TasksOption,
     build_sandbox,
+    scenario_problem,
 )
 from netlink_emu.host.clock import RealClock
 from netlink_emu.machine.scenario_table import ScenarioError
@@ -89,7 +90,11 @@ def serve(
     try:
         with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
             status = trio.run(_serve, sandbox, socket, clients, observation)
-    except* (ServerError, ScenarioError) as group:
+    except* ScenarioError as group:
+        failure = leaves(group)[0]
+        assert isinstance(failure, ScenarioError)
+        raise UserError(scenario_problem(scenario, failure)) from None
+    except* ServerError as group:
         raise UserError(str(leaves(group)[0])) from None
     raise typer.Exit(status)
 

@@ -21,6 +21,8 @@ IO: Final = (
 MEMORY: Final = ("rss_kib", "vm_kib")
 AMOUNTS: Final = (*SECONDS, *COUNTERS, *IO, *MEMORY)
 POLICIES: Final = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}
+# A minute's work, during which nobody else is served.
+MOST_IN_A_STORM: Final = 1_000_000
 
 Amounts = Mapping[str, float]
 
@@ -149,8 +151,10 @@ def storm(
     """``count`` processes start and end one after the other; returns their pids.
 
     Without ``cpu`` they take the CPUs that are online in turn. ``pass_time`` is called while
-    each lives.
+    each lives. Raises ValueError.
     """
+    if count > MOST_IN_A_STORM:
+        raise ValueError(f"a storm has at most {MOST_IN_A_STORM} processes, not {count}")
     pids = []
     for number in range(count):
         online = machine.cpus.online

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netlink_emu.machine.accounting import DELAYS
 from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.machine.scenario_places import place_of
 from netlink_emu.machine.scenario_table import ScenarioError, Table, signal_number
 
 __all__ = ["Scenario", "ScenarioError", "parse_scenario"]
@@ -24,6 +25,14 @@ CHARGE_COUNTERS: Final = (
     "min_flt", "maj_flt", "nvcsw", "nivcsw",
     "rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes",
 )  # fmt: skip
+# Some ten thousand tasks; reading that takes seconds already.
+MOST_TEXT: Final = 4 << 20
+_MOST_TIMES: Final = 10**9
+_LONG_KEY: Final = re.compile(
+    r"""(?<![\w-])(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+    r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){100}""",
+    re.ASCII,
+)
 POLICIES: Final = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}
 
 
@@ -151,7 +160,7 @@ class Scenario:
 
     ``release``, ``arch`` and ``config`` (``key=value`` texts) describe the kernel, as the options
     of the command line do. ``task_delayacct`` is the sysctl of that name: whether delays are
-    accounted.
+    accounted. ``text`` is what was parsed.
     """
 
     tasks: tuple[TaskPlan, ...] = ()
@@ -160,10 +169,32 @@ class Scenario:
     release: str | None = None
     arch: str | None = None
     config: tuple[str, ...] = ()
+    text: str = field(default="", repr=False, compare=False)
+
+    def error(self, message: str, path: str) -> ScenarioError:
+        """What is wrong at a key, with its place in the text."""
+        return _placed(ScenarioError(message, path=path), self.text)
 
 
 def parse_scenario(text: str) -> Scenario:
-    """Read a scenario; raises ScenarioError with a line and column, or with a key's path."""
+    """Read a scenario; raises ScenarioError with a line and column, and with a key's path."""
+    try:
+        return _parse(text)
+    except ScenarioError as exc:
+        raise _placed(exc, text) from exc.__cause__
+
+
+def _placed(exc: ScenarioError, text: str) -> ScenarioError:
+    if exc.line is None and exc.path:
+        exc.line, exc.column = place_of(text, exc.path) or (None, None)
+    return exc
+
+
+def _parse(text: str) -> Scenario:
+    if len(text) > MOST_TEXT:
+        raise ScenarioError(f"it is longer than {MOST_TEXT >> 20} MiB")
+    if _LONG_KEY.search(text):  # for which tomllib would need hours
+        raise ScenarioError("a key has more than 100 parts")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -184,7 +215,7 @@ def parse_scenario(text: str) -> Scenario:
     config = root.table("config", required=False).settings()
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus, delayacct, release, arch, config)
+    return Scenario(tasks, cpus, delayacct, release, arch, config, text)
 
 
 def _check_parents(tasks: tuple[TaskPlan, ...]) -> None:
@@ -199,7 +230,7 @@ def _check_parents(tasks: tuple[TaskPlan, ...]) -> None:
 
 def _task(table: Table, cpus: int | None) -> TaskPlan:
     every = table.nanoseconds("every", None)
-    times = table.integer("times", None, least=1)
+    times = table.integer("times", None, least=1, most=_MOST_TIMES)
     if every is None:
         if times is not None:
             table.refuse("times", "needs 'every' beside it")

@@ -78,7 +78,7 @@ class Table:
         raise ScenarioError(message, path=self._at(key))
 
     def _at(self, key: str) -> str:
-        name = key if _BARE_KEY.fullmatch(key) else _shown(key)
+        name = key_text(key)
         return f"{self.path}.{name}" if self.path else name
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
@@ -182,6 +182,11 @@ class Table:
         for key in self._values:
             if key not in self._known:
                 self.refuse(key, f"unknown key; known are {', '.join(sorted(self._known))}")
+
+
+def key_text(key: str) -> str:
+    """A key in a path: as it is, or in quotes."""
+    return key if _BARE_KEY.fullmatch(key) else _shown(key)
 
 
 def _shown(value: object) -> str:

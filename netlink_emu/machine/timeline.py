@@ -26,7 +26,6 @@ from netlink_emu.machine.scenario import (
     Renice,
     Run,
     Scenario,
-    ScenarioError,
     Signal,
     Step,
     TaskPlan,
@@ -49,6 +48,7 @@ class Timeline:
 
     def __init__(self, scenario: Scenario, machine: Machine) -> None:
         self._machine: Final = machine
+        self._scenario: Final = scenario
         self._named: dict[str, Task] = {}
         # (when, what comes first at one time, order, path, do): what ends at a time comes
         # before what begins then, so that the last slice of a run is charged before an exit.
@@ -76,7 +76,7 @@ class Timeline:
             try:
                 do(when_ns)
             except ValueError as exc:
-                raise ScenarioError(str(exc), path=path) from exc
+                raise self._scenario.error(str(exc), path) from exc
             count += 1
         return count
 

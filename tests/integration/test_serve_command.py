@@ -170,7 +170,7 @@ def test_a_scenario_that_cannot_go_on_ends_the_server(tmp_path: Path) -> None:
     with _serve(path, "--scenario", str(scenario), "--speed", "1000") as process:
         _out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert err.startswith("netlink-emu: task[1]: pid 9 is taken by ")
+    assert err.startswith(f"netlink-emu: {scenario}:4:1: task[1]: pid 9 is taken by ")
     assert list(path.parent.iterdir()) == []
 
 

@@ -72,7 +72,7 @@ def test_what_cannot_be_built_is_said_in_a_sentence(options: dict[str, object], 
     ("content", "said"),
     [
         (b"cpus = = 4\n", ":1:8: Invalid value"),
-        (b"cpus = 0\n", ": cpus: must be between 1 and 4096, found 0"),
+        (b"cpus = 0\n", ":1:1: cpus: must be between 1 and 4096, found 0"),
         (b"\xff", " is not text in UTF-8"),
     ],
 )

@@ -136,7 +136,7 @@ def test_a_wrong_key_is_named_by_its_path(text: str, said: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_scenario(text)
     assert said in str(caught.value)
-    assert caught.value.line is None
+    assert caught.value.line is not None
 
 
 @pytest.mark.parametrize(
