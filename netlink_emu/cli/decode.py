@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -84,6 +84,7 @@ def _packets(source: str | None, *, big_endian: bool) -> Iterator[Packet]:
         raise UserError(str(exc)) from exc
 
 
+_MOST_BYTES = 1 << 28
 # pcapng, and pcap in both byte orders and units.
 _MAGICS = (
     b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1",
@@ -92,17 +93,29 @@ _MAGICS = (
 
 
 def _read(source: str | None) -> bytes:
-    if source is None or source == "-":
-        return sys.stdin.buffer.read()
-    path = Path(source)
     try:
-        if path.exists():
-            return path.read_bytes()
+        if source is None or source == "-":
+            if sys.stdin is None:
+                raise UserError("standard input is closed: name a file, or hex")
+            return _bounded("standard input", sys.stdin.buffer)
+        if Path(source).exists():
+            with Path(source).open("rb") as file:
+                return _bounded(source, file)
     except OSError as exc:
-        raise UserError(f"{source} cannot be read: {exc.strerror}") from exc
+        raise UserError(f"{source or 'standard input'} cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:  # a NUL in its name
+        raise UserError(f"{source!r} is neither a file nor hex") from exc
     if len(source) < 8 or not all(c in "0123456789abcdefABCDEFx \\:,\n" for c in source):
         raise UserError(f"{source} is neither a file nor hex")
     return source.encode()
+
+
+def _bounded(name: str, file: BinaryIO) -> bytes:
+    """All of a file, unless it is longer than what we would hold in memory."""
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UserError(f"{name} is longer than {_MOST_BYTES >> 20} MiB: take a part of it")
+    return data
 
 
 def _show(packet: Packet, decoder: Decoder, *, as_json: bool) -> None:

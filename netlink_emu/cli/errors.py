@@ -6,6 +6,7 @@ only thing that shows a traceback.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from typing import Final
@@ -13,6 +14,8 @@ from typing import Final
 EXIT_USER: Final = 1  # wrong usage is 2, which typer sets
 EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
+# Where bugs are reported to. The project has no public address yet; this is the one place.
+REPORT_TO: Final = "the project's issue tracker"
 
 
 class UserError(Exception):
@@ -27,10 +30,17 @@ def leaves(exc: BaseException) -> list[BaseException]:
 
 
 def say(text: str) -> None:
-    """A sentence for the user, beside what the command prints; nothing where stderr is closed."""
-    if sys.stderr is None:  # print() would take it for stdout
+    """A sentence for the user, beside what the command prints; lost where nobody can hear it."""
+    _to_stderr(f"netlink-emu: {text}\n")
+
+
+def _to_stderr(text: str) -> None:
+    """A standard error that is closed or full changes no exit status."""
+    if sys.stderr is None:  # print() would take the standard output
         return
-    print(f"netlink-emu: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def report(exc: BaseException) -> int:
@@ -38,8 +48,14 @@ def report(exc: BaseException) -> int:
     found = leaves(exc)
     bugs = [e for e in found if not isinstance(e, UserError | KeyboardInterrupt)]
     if bugs:
-        traceback.print_exception(exc)
-        say("this is a bug in netlink-emu: please report it with the text above")
+        from netlink_emu.cli.circumstances import circumstances  # seldom wanted, we hope
+
+        _to_stderr("".join(traceback.format_exception(exc)))
+        _to_stderr("".join(f"{line}\n" for line in circumstances()))
+        say(
+            "this is a bug in netlink-emu: please report it, with all of the text above, to "
+            f"{REPORT_TO}"
+        )
         return EXIT_BUG
     said = dict.fromkeys(str(e) for e in found if isinstance(e, UserError))
     for sentence in said:

@@ -24,6 +24,7 @@ app = typer.Typer(
 _PREFIX: Final = "NLEMU_A_WATCH_"
 _W = NlemuWatch
 EXIT_TIMED_OUT: Final = 124  # as of timeout(1)
+_LONGEST_WAIT: Final = 4_000_000  # 32 bits of milliseconds
 
 CriteriaArgument = Annotated[
     list[str] | None,
@@ -128,6 +129,8 @@ def wait(
     """
     if criteria and cpu is not None:
         raise UserError("a listener is waited for with --cpu, a request with criteria, not both")
+    if timeout > _LONGEST_WAIT:
+        raise UserError(f"--timeout takes at most {_LONGEST_WAIT} seconds")
     with connected(socket) as remote:
         reply = remote.wait(
             {

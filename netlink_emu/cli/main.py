@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
 from netlink_emu.cli.declare import Option, as_typer, parse_plain
-from netlink_emu.cli.errors import report
+from netlink_emu.cli.errors import EXIT_USER, report
 from netlink_emu.cli.examples import epilog
+from netlink_emu.cli.output import watched
 
 if TYPE_CHECKING:
     import typer
@@ -93,15 +94,25 @@ def _run_plainly(args: list[str]) -> bool:
 
 def main() -> None:
     """Entry point of the console script; ends by SystemExit."""
-    args = sys.argv[1:]
-    try:
-        if args[:1] == ["run"] and _run_plainly(args[1:]):
-            return
-        from typer.main import get_command
+    with watched() as stdout:
+        try:
+            status = _run(sys.argv[1:])
+        except SystemExit as exc:
+            status = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+        except (Exception, KeyboardInterrupt) as exc:
+            status = EXIT_USER if exc is stdout.failure else report(exc)
+        status = stdout.finish(status)
+    sys.exit(status)
 
-        get_command(build(args))(args, prog_name="netlink-emu")
-    except (Exception, KeyboardInterrupt) as exc:
-        sys.exit(report(exc))
+
+def _run(args: list[str]) -> int:
+    """Run the command that these arguments name; the exit status, if nothing is raised."""
+    if args[:1] == ["run"] and _run_plainly(args[1:]):
+        return 0
+    from typer.main import get_command
+
+    get_command(build(args))(args, prog_name="netlink-emu")
+    return 0
 
 
 if __name__ == "__main__":

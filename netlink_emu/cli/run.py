@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, leaves, say
+from netlink_emu.cli.errors import UserError, leaves, report, say
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
     ArchOption,
@@ -22,10 +23,12 @@ from netlink_emu.cli.options import (
     TaskChoice,
     TasksOption,
     build_sandbox,
+    scenario_problem,
 )
 from netlink_emu.host.clock import RealClock
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
+from netlink_emu.interpose.summary import Summary
 from netlink_emu.machine.scenario_table import ScenarioError
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 EXIT_UNUSED: Final = 1
+# Seconds that a command has to end by itself when we have failed it.
+_GRACE: Final = 5.0
 
 
 class ClientsAre(enum.StrEnum):
@@ -146,14 +151,19 @@ def run(
             config=config,
         )
         _need_our_byte_order(sandbox.kernel)
-        with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
+        finished = None
+        with (
+            _after(lambda: finished),
+            observing(sandbox, journal=journal, faults=fault, control=control) as observation,
+        ):
             foreground = client(
                 sandbox.kernel,
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
                 companion=_companion(sandbox, observation),
                 live_exits=live_exits and tasks is TaskChoice.HOST,
             )
-            finished = _finish(foreground)
+            finished = _finish(foreground, scenario)
+    assert finished is not None
     for line in finished.summary.lines() if summary else finished.summary.misses():
         say(line)
     if require_use and not finished.summary.sockets:
@@ -163,11 +173,43 @@ def run(
     end_like(finished)
 
 
-def _finish(foreground: Foreground) -> Finished:
+def _finish(foreground: Foreground, scenario: Path | None = None) -> Finished:
+    """Run the command to its end. Where we fail first, that is told at once, and so its end."""
     try:
         return foreground.run()
-    except (InterposeError, ScenarioError, BaseExceptionGroup) as exc:
-        raise _explained(exc) from None
+    except Exception as exc:
+        explained = _explained(exc, scenario)
+        if not foreground.started:
+            raise explained from None
+        ended_before = foreground.await_end(0)
+        status = report(explained)
+        if ended_before is not None:  # its daemons were left
+            return Finished(ended_before, Summary())
+        _tell_end(foreground)
+        raise SystemExit(status) from None
+
+
+def _tell_end(foreground: Foreground) -> None:
+    """Say what becomes of a command whose kernel is gone."""
+    try:
+        wait_status = foreground.await_end(_GRACE)
+    except KeyboardInterrupt:
+        wait_status = None
+    if wait_status is None:
+        say("the command still runs, without a kernel: its generic netlink calls fail")
+    else:
+        say(f"the command ended then, with status {Finished(wait_status, Summary()).exit_code}")
+
+
+@contextlib.contextmanager
+def _after(finished: Callable[[], Finished | None]) -> Iterator[None]:
+    """A mistake of ours when the command has ended is told, and its status stays."""
+    try:
+        yield
+    except Exception as exc:
+        if finished() is None:
+            raise
+        report(exc)
 
 
 def _need_our_byte_order(kernel: Kernel) -> None:
@@ -241,17 +283,19 @@ async def _all(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
             nursery.start_soon(task)
 
 
-def _explained(exc: BaseException) -> BaseException:
+def _explained(exc: BaseException, scenario: Path | None = None) -> BaseException:
     """What the user is told; a mistake of ours stays as it is."""
-    failure = leaves(exc)[0]
+    failures = leaves(exc)
+    for failure in failures:
+        if not isinstance(failure, InterposeError | ScenarioError):
+            return exc
+    failure = failures[0]
     if isinstance(failure, SpawnError):
         say(str(failure))
         return SystemExit(failure.status)
-    if isinstance(failure, InterposeError):
-        return UserError(f"{failure}; netlink-emu doctor tells more")
     if isinstance(failure, ScenarioError):
-        return UserError(str(failure))
-    return exc
+        return UserError(scenario_problem(scenario, failure))
+    return UserError(f"{failure}; netlink-emu doctor tells more")
 
 
 async def _play(timeline: Timeline, clock: RealClock) -> None:

@@ -22,6 +22,7 @@ _PREFIX: Final = "NLEMU_A_TASK_"
 _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
 _STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other")
 _T, _M = NlemuTask, NlemuMachine
+_MOST_SECONDS: Final = 10**10  # 64 bits of nanoseconds are not twice as long
 
 PidArgument = Annotated[int, typer.Argument(metavar="PID", min=1, help="Its number.")]
 AmountsArgument = Annotated[
@@ -53,8 +54,10 @@ def amounts_of(words: list[str] | None) -> dict[Any, int] | None:
             number = float(text)
         except ValueError:
             raise UserError(f"{name} is {text!r}, which is no number") from None
-        member = NlemuAmount[f"NLEMU_A_AMOUNT_{name.upper()}"]
-        found[member] = round(number * 1e9) if name in SECONDS else int(number)
+        number *= 1e9 if name in SECONDS else 1
+        if not 0 <= number < 1 << 64:  # nor is nan
+            raise UserError(f"{name} cannot be {text}: it is counted from 0 on, in 64 bits")
+        found[NlemuAmount[f"NLEMU_A_AMOUNT_{name.upper()}"]] = round(number)
     return found or None
 
 
@@ -205,7 +208,7 @@ def kill(
     socket: SocketOption = None,
 ) -> None:
     """End a process by a signal."""
-    number = int(signal) if signal.isdigit() else _signal_number(signal)
+    number = int(signal) if signal.isdecimal() else _signal_number(signal)
     with connected(socket) as remote:
         remote.do(
             NlemuCmd.NLEMU_CMD_TASK_END,
@@ -280,6 +283,8 @@ def advance(
     socket: SocketOption = None,
 ) -> None:
     """Let time pass, where it stands still: under --virtual-time."""
+    if not seconds < _MOST_SECONDS:
+        raise UserError(f"time passes by less than {_MOST_SECONDS:,} seconds at once")
     with connected(socket) as remote:
         remote.do(
             NlemuCmd.NLEMU_CMD_MACHINE_SET,

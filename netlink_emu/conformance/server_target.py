@@ -69,6 +69,9 @@ class ServerTarget:
                     raise TargetError(f"nobody answers netlink at {path}")
                 self.speaks_hello: Final = client.hello(Hello()) is not None
                 self.two_cpus: Final = self._has_two_cpus(client)
+        except OSError as exc:  # TimeoutError, too: of a send
+            self._directory.cleanup()
+            raise TargetError(f"nobody answers at {path}: {exc.strerror or exc}") from exc
         except BaseException:
             self._directory.cleanup()
             raise
@@ -86,7 +89,7 @@ class ServerTarget:
         try:
             return UnixClient(self.path, own)
         except OSError as exc:
-            raise TargetError(f"cannot reach {self.path}: {exc.strerror}") from exc
+            raise TargetError(f"cannot reach {self.path}: {exc.strerror or exc}") from exc
 
     def _has_two_cpus(self, client: UnixClient) -> bool:
         if self.family_id is None:

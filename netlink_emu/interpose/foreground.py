@@ -13,6 +13,7 @@ import select
 import signal
 import struct
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,8 @@ _ENDING: Final = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal
 _TERMINAL_STOPS: Final = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 # struct signalfd_siginfo { __u32 ssi_signo; __s32 ssi_errno, ssi_code; __u32 ssi_pid; ... };
 _SIGINFO: Final = struct.Struct("=IiiI112x")
+# Seconds between two looks whether a command has ended that nobody serves any more.
+_LOOK: Final = 0.01
 _SI_KERNEL: Final = 0x80  # sent by the kernel: by a terminal
 
 
@@ -119,6 +122,26 @@ class Foreground:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         assert self._wait_status is not None
         return Finished(self._wait_status, summary)
+
+    @property
+    def started(self) -> bool:
+        """Whether there was a command to speak of: it could be started."""
+        return bool(self._pid)
+
+    def await_end(self, seconds: float) -> int | None:
+        """After :meth:`run` has failed: the command's wait status, None if it still runs.
+
+        Nobody answers its calls any more; it has so many seconds to end by itself.
+        """
+        deadline = time.monotonic() + seconds
+        self._traced = False
+        while self._wait_status is None:
+            self._reap()
+            if self._wait_status is None and time.monotonic() >= deadline:
+                return None
+            if self._wait_status is None:
+                time.sleep(_LOOK)
+        return self._wait_status
 
     def _launch(self, mask: Iterable[int]) -> Launched[int]:
         need_access()
@@ -217,6 +240,13 @@ class Foreground:
 
         try:
             trio.run(serve)
+        except BaseException:
+            # Its end may be among the news that nobody has taken note of yet.
+            if live is not None:
+                live.close()
+            with contextlib.suppress(Exception):
+                errands.run()
+            raise
         finally:
             if live is not None:
                 live.close()
@@ -288,8 +318,9 @@ class Foreground:
 def end_like(finished: Finished) -> None:
     """End this process as the command ended: by its signal, or with its exit status."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # closed by whoever started us
-            stream.flush()
+        if stream is not None:  # closed before we began
+            with contextlib.suppress(OSError):
+                stream.flush()
     if os.WIFSIGNALED(finished.wait_status):
         number = os.WTERMSIG(finished.wait_status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the core would be ours

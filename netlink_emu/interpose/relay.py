@@ -367,5 +367,5 @@ def _hand_over(path: Path, hello: RelayHello) -> socket.socket:
             way.sendmsg([RELAY_HELLO[HOST_ORDER].encode(hello)], [rights])
     except OSError as exc:
         ours.close()
-        raise ConnectError(f"no server can be reached at {path}: {exc.strerror}") from exc
+        raise ConnectError(f"no server can be reached at {path}: {exc.strerror or exc}") from exc
     return ours

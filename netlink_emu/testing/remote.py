@@ -9,11 +9,12 @@ import itertools
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from netlink_emu.families.control.values import Value, write
+from netlink_emu.families.control.values import Value, check, write
 from netlink_emu.protocol.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
 from netlink_emu.protocol.decode import Decoder, Message
 from netlink_emu.protocol.describe import NLCTRL
@@ -105,7 +106,7 @@ class Remote:
         self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
     ) -> Message | None:
         """Have something done; the reply, if that has one. Raises ControlError."""
-        data = write(NETLINK_EMU.attrs_of(cmd), attrs or {}, _ORDER)
+        data = _attributes(cmd, attrs or {})
         replies = self._ask(self.family_id, cmd, data, flags=NLM_F_ACK)
         return replies[0] if replies else None
 
@@ -113,12 +114,12 @@ class Remote:
         self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
     ) -> list[Message]:
         """All that there is. Raises ControlError."""
-        data = write(NETLINK_EMU.attrs_of(cmd), attrs or {}, _ORDER)
+        data = _attributes(cmd, attrs or {})
         return self._ask(self.family_id, cmd, data, flags=NLM_F_DUMP)
 
     def wait(self, attrs: Mapping[enum.IntEnum, Value]) -> Message:
         """NLEMU_CMD_WAIT: its reply comes when what is waited for does, or time is up."""
-        data = write(NETLINK_EMU.attrs_of(NlemuCmd.NLEMU_CMD_WAIT), attrs, _ORDER)
+        data = _attributes(NlemuCmd.NLEMU_CMD_WAIT, attrs)
         (reply,) = self._ask(self.family_id, NlemuCmd.NLEMU_CMD_WAIT, data)
         return reply
 
@@ -128,7 +129,8 @@ class Remote:
         header = NLMSGHDR[_ORDER].pack(
             NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
         )
-        self._sock.send(header + body)
+        with _told():
+            self._sock.send(header + body)
         replies: list[Message] = []
         for message in self._messages():
             if message.header.nlmsg_seq != seq:
@@ -144,8 +146,12 @@ class Remote:
         raise ControlError(_errno.ECONNRESET, "the server has closed the connection")
 
     def _messages(self) -> Iterator[Message]:
-        while data := self._sock.recv(_LONGEST):
+        while data := self._receive():
             yield from self._decoder.datagram(data)
+
+    def _receive(self) -> bytes:
+        with _told():
+            return self._sock.recv(_LONGEST)
 
     # --- the journal as it grows
 
@@ -162,6 +168,25 @@ class Remote:
             membership = NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP
             self._sock.setsockopt(_SOL_NETLINK, membership, self.group)
         return (m for m in self._messages() if m.cmd_number == NlemuCmd.NLEMU_CMD_JOURNAL_NTF)
+
+
+def _attributes(cmd: NlemuCmd, values: Mapping[enum.IntEnum, Value]) -> bytes:
+    attrs = NETLINK_EMU.attrs_of(cmd)
+    try:
+        check(attrs, values)
+    except ValueError as exc:
+        raise ControlError(_errno.ERANGE, str(exc)) from exc
+    return write(attrs, values, _ORDER)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A connection that breaks is the kernel's end, or its refusal: no mistake of ours."""
+    try:
+        yield
+    except OSError as exc:
+        said = f"the connection to the kernel is broken: {exc.strerror}"
+        raise ControlError(exc.errno or 0, said) from exc
 
 
 def _group_of(reply: Message) -> int:
@@ -185,7 +210,7 @@ def _open(path: Path | None) -> socket.socket:
     except OSError as exc:
         ours.close()
         number = exc.errno or 0
-        raise ControlError(number, f"no server at {path}: {exc.strerror}") from exc
+        raise ControlError(number, f"no server at {path}: {exc.strerror or exc}") from exc
     if answer is None or answer.error:
         ours.close()
         number = answer.error if answer is not None else _errno.EPROTO

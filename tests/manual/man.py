@@ -18,6 +18,7 @@ _STATUS = (
     ("1", "Something is wrong with what was asked for; a line on the standard error says what."),
     ("2", "Wrong usage."),
     ("70", "A bug in netlink-emu; please report it with the text on the standard error."),
+    ("141", "Nobody reads the standard output any more."),
     ("124", "journal wait: time is up."),
     ("126, 127", "run: the command cannot be run, or is not found. Else the status is its own."),
     ("130, 143", "Ended by SIGINT, or by SIGTERM."),

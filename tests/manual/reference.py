@@ -20,8 +20,16 @@ def _lines() -> Iterator[str]:
     yield ""
     yield (
         "The same as a manual page: `man netlink-emu`. The exit status is 0, or 1 if something is "
-        "wrong with what was asked for, 2 for wrong usage, 130 after Ctrl-C, 70 for a bug of "
-        "netlink-emu; what a command has of its own is said there."
+        "wrong with what was asked for, 2 for wrong usage, 130 after Ctrl-C, 141 if nobody reads "
+        "the output any more, 70 for a bug of netlink-emu; what a command has of its own is said "
+        "there. Errors are one sentence on the standard error."
+    )
+    yield ""
+    yield (
+        "A bug is told with its traceback, versions and the command line, but not the arguments "
+        "of a command that was run. If it happens while that command runs, its netlink calls "
+        "fail from then on, how it ends is told, and the status is 70; if the command has ended "
+        "already, the status stays the command's."
     )
     for command in tree().commands:
         yield from _command(command)

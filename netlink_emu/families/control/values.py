@@ -67,7 +67,12 @@ def write(attrs: AttrSet, values: Mapping[enum.IntEnum, Value], order: ByteOrder
             continue
         desc = attrs[member]
         if isinstance(value, str):
-            data = value.encode()[:TEXT_MAX].decode("utf-8", "ignore").encode() + b"\0"
+            data = (
+                value.encode(errors="surrogateescape")[:TEXT_MAX]
+                .decode("utf-8", "ignore")
+                .encode()
+                + b"\0"
+            )
             writer.put(int(member), data)
         elif isinstance(value, bytes):
             writer.put(int(member), value)
@@ -78,3 +83,15 @@ def write(attrs: AttrSet, values: Mapping[enum.IntEnum, Value], order: ByteOrder
         else:
             writer.put_u32(int(member), value & 0xFFFFFFFF)
     return bytes(writer.data)
+
+
+def check(attrs: AttrSet, values: Mapping[enum.IntEnum, Value]) -> None:
+    """ValueError for a number, signed or not, of which :func:`write` would make another one."""
+    for member, value in values.items():
+        desc = attrs[member]
+        if isinstance(value, Mapping):
+            check(desc.attrs, value)
+        elif isinstance(value, int):
+            bits = 64 if desc.kind is Kind.U64 else 32
+            if not -(1 << (bits - 1)) <= value < 1 << bits:
+                raise ValueError(f"{member.name} has {bits} bits: {value} does not fit")

@@ -35,4 +35,4 @@ def test_a_bug_of_ours_shows_its_traceback(
     assert report(exc) == 70
     err = capsys.readouterr().err
     assert "KeyError: 'x'" in err
-    assert err.endswith("please report it with the text above\n")
+    assert err.endswith("to the project's issue tracker\n")

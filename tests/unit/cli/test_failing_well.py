@@ -1,0 +1,285 @@
+"""Whatever is asked wrongly: one sentence, the documented exit status, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from netlink_emu.cli import main as root
+from netlink_emu.testing import EmulatedKernel
+
+USER: Final = 1
+USAGE: Final = 2
+LONG: Final = "x" * 200
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with one of each that can be in the way."""
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "file").write_text("text\n")
+    (tmp_path / "empty.toml").touch()
+    (tmp_path / "bytes.toml").write_bytes(b"\xff")
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETLINK_EMU_SOCKET", raising=False)
+    return tmp_path
+
+
+def call(
+    args: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """Exit status and standard error of the command line, in this process."""
+    monkeypatch.setattr(sys, "argv", ["netlink-emu", *args])
+    with pytest.raises(SystemExit) as ended:
+        root.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, capsys.readouterr().err
+
+
+def check(status: int, err: str, expected: int, said: str) -> None:
+    assert "Traceback" not in err
+    assert (status, said in err) == (expected, True), err
+    last = err.splitlines()[-1]
+    assert err.endswith(f"{last}\n")
+    if status == USAGE:
+        assert last.startswith("Error: ")
+    else:
+        assert err == last + "\n", "one line"
+        assert last.startswith("netlink-emu: ")
+        assert not last.endswith((".", "None"))
+
+
+# (exit status, what stderr has, the arguments)
+WRONG: Final[list[tuple[int, str, list[str]]]] = [
+    (USAGE, "No such command 'nosuch'", ["nosuch"]),
+    (USAGE, "No such option: --nosuch", ["--nosuch"]),
+    (USAGE, "Missing argument 'COMMAND...'", ["run"]),
+    (USAGE, "No such option: --nosuch", ["run", "--nosuch", "true"]),
+    (USAGE, "'--cpus'", ["run", "--cpus", "0", "true"]),
+    (USAGE, "'--cpus'", ["run", "--cpus", "4097", "true"]),
+    (USAGE, "'--cpus'", ["run", "--cpus", "many", "true"]),
+    (USAGE, "'--tasks'", ["run", "--tasks", "some", "true"]),
+    (USAGE, "'--uid'", ["run", "--uid", "-1", "true"]),
+    (USAGE, "'--clients'", ["run", "--clients", "me", "true"]),
+    (USAGE, "'--speed'", ["run", "--speed", "fast", "true"]),
+    (USER, "--speed takes 0 to 1000000", ["run", "--speed", "nan", "true"]),
+    (USER, "--speed takes 0 to 1000000", ["run", "--speed", "0", "true"]),
+    (USER, "Linux 99.9 is not known; nearest: ", ["run", "--release", "99.9", "true"]),
+    (USER, "is not the name of a kernel release", ["run", "--release", "new", "true"]),
+    (USER, "unknown architecture 'pdp11'; known are", ["run", "--arch", "pdp11", "true"]),
+    (USER, "cannot read its messages", ["run", "--arch", "s390x", "true"]),
+    (USER, "it has taskstats", ["run", "--config", "foo=1", "true"]),
+    (USER, "not of the form key=value", ["run", "--config", "nr_cpus", "true"]),
+    (USER, "nr_cpus is a number", ["run", "--config", "nr_cpus=x", "true"]),
+    (USER, "between 1 and 8192", ["run", "--config", f"nr_cpus={10**30}", "true"]),
+    (USER, "does not run on 8 CPUs", ["run", "--cpus", "8", "--config", "nr_cpus=4", "true"]),
+    (USER, "nosuch cannot be read: No such file", ["run", "--scenario", "nosuch", "true"]),
+    (USER, "dir cannot be read: Is a directory", ["run", "--scenario", "dir", "true"]),
+    (USER, "bytes.toml is not text in UTF-8", ["run", "--scenario", "bytes.toml", "true"]),
+    (USER, "file:1:5: ", ["run", "--scenario", "file", "true"]),
+    (USER, "/dev/zero is longer than 4 MiB", ["run", "--scenario", "/dev/zero", "true"]),
+    (USER, "dir cannot be written: Is a dir", ["run", "--journal", "dir", "true"]),
+    (USER, "no/j cannot be written: No such", ["run", "--journal", "no/j", "true"]),
+    (USER, "--fault: there is no fault 'burn'; there are", ["run", "--fault", "burn", "true"]),
+    (USER, "no server can be reached at nosuch", ["run", "--connect", "nosuch", "true"]),
+    (USER, "no server can be reached at dir", ["run", "--connect", "dir", "true"]),
+    (USER, "AF_UNIX path too long", ["run", "--connect", LONG, "true"]),
+    (USER, "--cpus is for the server", ["run", "--connect", "x", "--cpus", "2", "true"]),
+    (USER, "so does --clients", ["run", "--uid", "1", "--clients", "themselves", "true"]),
+    (USAGE, "Missing option '--socket'", ["serve"]),
+    (USER, "chmod 700 it, or name one that is not there", ["serve", "--socket", "nl"]),
+    (USER, "file is not a directory", ["serve", "--socket", "file/nl"]),
+    (USER, "there is no directory no to make no/such in", ["serve", "--socket", "no/such/nl"]),
+    (USER, f"at most 107 bytes, {LONG} has 200", ["serve", "--socket", LONG]),
+    (USER, "--tasks host needs real time",
+     ["serve", "--socket", "private/nl", "--virtual-time", "--tasks", "host"]),
+    (USER, "private/nl exists and is not a socket",
+     ["serve", "--socket", "private/nl", "--journal", "private/nl"]),
+    (USER, "nosuch is neither a file nor hex", ["decode", "nosuch"]),
+    (USER, "dir cannot be read: Is a directory", ["decode", "dir"]),
+    (USER, "is neither a file nor hex", ["decode", "a\0b"]),
+    (USER, "line 1 is no hex: 'text'", ["decode", "file"]),
+    (USER, "--family takes NAME=ID, not 'x'", ["decode", "--family", "x", "empty.toml"]),
+    (USER, "no server at nosuch: No such file", ["decode", "--socket", "nosuch"]),
+    (USAGE, "No such command", ["tasks", "nosuch"]),
+    (USER, "no server at dir: Connection refused", ["tasks", "list", "--socket", "dir"]),
+    (USER, "AF_UNIX path too long", ["tasks", "list", "--socket", LONG]),
+    (USER, "there is no signal ²", ["tasks", "kill", "1", "-s", "²", "--socket", "x"]),
+    (USER, "there is no signal FOO", ["tasks", "kill", "1", "-s", "FOO", "--socket", "x"]),
+    (USER, "there is no policy 'x'; there are", ["tasks", "spawn", "c", "--policy", "x"]),
+    (USER, "there is no state 'x'; there are", ["tasks", "set", "1", "--state", "x"]),
+    (USAGE, "'PID'", ["tasks", "exit", "0"]),
+    (USAGE, "'PID'", ["tasks", "exit", "one"]),
+    (USAGE, "'SECONDS'", ["tasks", "advance", "nan"]),
+    (USER, "time passes by less than", ["tasks", "advance", "inf"]),
+    (USER, "there is no fault 'x'; there are", ["faults", "kinds", "x"]),
+    (USER, "--timeout takes at most", ["journal", "wait", "--timeout", "inf"]),
+    (USER, "not both", ["journal", "wait", "--cpu", "1", "cmd=x"]),
+    (USER, "cannot reach nosuch: No such file", ["conformance", "--target", "nosuch"]),
+    (USER, "cannot reach dir: Connection refused", ["conformance", "--target", "dir"]),
+    (USER, "nosuch is not a folder", ["conformance", "--vectors", "nosuch"]),
+    (USER, "there are no transcripts (*.json) in dir", ["conformance", "--vectors", "dir"]),
+    (USAGE, "--release", ["conformance", "--release", "99"]),
+    (USAGE, "-k", ["conformance", "-k", "and and"]),
+    (USER, "no case matches 'zzz'", ["conformance", "-k", "zzz"]),
+    (USER, "cannot write no/x: No such file", ["conformance", "-k", "autobind", "--html", "no/x"]),
+    (USER, "cannot write dir: Is a dir", ["conformance", "-k", "autobind", "--junit-xml", "dir"]),
+    (USER, "cannot read nosuch", ["conformance", "record", "nosuch"]),
+    (USER, "is not the name of a kernel", ["releases", "show", "foo"]),
+    (USER, "Linux 99.99 is not known", ["releases", "show", "99.99"]),
+    (USAGE, "Missing argument 'B'", ["releases", "diff", "5.10"]),
+    (USER, "unknown architecture 'foo'", ["releases", "--arch", "foo"]),
+    (USAGE, "'foo' is not one of", ["completion", "foo"]),
+    (USAGE, "unexpected extra argument", ["doctor", "more"]),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    ("expected", "said", "args"), WRONG, ids=[" ".join(args)[:50] for *_, args in WRONG]
+)
+def test_one_sentence_and_the_documented_status(
+    expected: int,
+    said: str,
+    args: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check(*call(args, monkeypatch, capsys), expected, said)
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert {args[0] for *_, args in WRONG} >= set(root.COMMANDS)
+
+
+# --- what a kernel that is controlled says no to
+
+AMOUNT: Final = "it is counted from 0 on, in 64 bits"
+REFUSED: Final = [
+    ("utime is 'abc', which is no number", ["tasks", "spawn", "x", "utime=abc"]),
+    (AMOUNT, ["tasks", "spawn", "x", "utime=nan"]),
+    (AMOUNT, ["tasks", "spawn", "x", "utime=inf"]),
+    (AMOUNT, ["tasks", "spawn", "x", "utime=-1"]),
+    (AMOUNT, ["tasks", "charge", "1", "min_flt=1e300"]),
+    ("'foo' is no amount: write one of", ["tasks", "spawn", "x", "foo"]),
+    ("CPU 99 is not possible", ["tasks", "spawn", "x", "--cpu", "99"]),
+    ("has 32 bits", ["tasks", "spawn", "x", "--cpu", str(1 << 32)]),
+    ("has 32 bits", ["tasks", "spawn", "x", "--uid", str(1 << 32)]),
+    ("has 32 bits", ["tasks", "exit", str((1 << 32) + 1)]),
+    ("has 32 bits", ["tasks", "kill", "1", "-s", str(1 << 40)]),
+    ("has 32 bits", ["tasks", "storm", str(1 << 40)]),
+    ("a storm has at most 1000000 processes", ["tasks", "storm", str(1 << 31)]),
+    ("there is no task 9999", ["tasks", "spawn", "x", "--parent", "9999"]),
+    ("there is no task 9999", ["tasks", "exit", "9999"]),
+    ("there is no signal 77", ["tasks", "kill", "1", "-s", "77"]),
+    ("is not a zombie", ["tasks", "reap", "1"]),
+    ("there is no rule 9", ["faults", "remove", "9"]),
+    ("there is no fault 'burn'", ["faults", "add", "burn"]),
+    ("there is no fault", ["faults", "add", "\udcff"]),
+    ("'foo' is no criterion", ["journal", "show", "foo=bar"]),
+    ("CPU 9 is not possible", ["journal", "wait", "--cpu", "9"]),
+    ("has 32 bits", ["journal", "show", "--since", str(1 << 70)]),
+]
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[EmulatedKernel]:
+    with EmulatedKernel("6.18", cpus=4, control=True) as kernel:
+        yield kernel
+
+
+@pytest.mark.parametrize(("said", "args"), REFUSED, ids=[" ".join(a)[:50] for _, a in REFUSED])
+def test_what_the_kernel_refuses_is_said(
+    said: str,
+    args: list[str],
+    kernel: EmulatedKernel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NETLINK_EMU_SOCKET", str(kernel.path))
+    check(*call(args, monkeypatch, capsys), USER, said)
+
+
+@pytest.mark.usefixtures("place")
+def test_a_server_without_control_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with EmulatedKernel("6.18") as kernel:
+        args = ["tasks", "list", "--socket", str(kernel.path)]
+        check(*call(args, monkeypatch, capsys), USER, "was not started with --control")
+
+
+# --- scenarios
+
+SCENARIOS: Final = [
+    ("1:8: Invalid value", "cpus = = 4\n"),
+    ("1:1: cpus: must be between 1 and 4096, found 0", "cpus = 0\n"),
+    ("2:1: cpu: unknown key; known are", "\ncpu = 4\n"),
+    ("2:1: task[0]: the key 'comm' is missing", "\n[[task]]\npid = 7\n"),
+    ("4:1: task[1].pid: must be between 2 and", '[[task]]\ncomm="a"\n[[task]]\npid=1\ncomm="b"\n'),
+    ("4:17: task[0].timeline[1].run: must be a number, found 'x'",
+     '[[task]]\ncomm = "a"\ntimeline = [{at = 0, run = 1},\n    { at = 2.0, run = "x" }]\n'),
+    ("4:5: task[0].timeline[1]: at 2 s the task is still busy with the step before, until 5 s",
+     '[[task]]\ncomm = "a"\ntimeline = [{at = 0, run = 5}, # } ] "\n    { at = 2, exit = 0 }]\n'),
+    ('5:4: task[0].thread[0].nice: must be between -20 and 19, found 20',
+     '[[task]]\ncomm = """a\n"""\n[[task.thread]]\n   nice = 20\ncomm = \'b\'\n'),
+    ("1:1: release: Linux 9.9 is not known", 'release = "9.9"\n'),
+    ("1:1: arch: unknown architecture 'pdp11'", "arch = 'pdp11'\n"),
+    ("3:1: config.nr_cpus: nr_cpus is between 1 and 8192", "\n[config]\nnr_cpus = 0\n"),
+    ("1:12: config.foo: a kernel has no 'foo'", "config = { 'foo' = 0 }\n"),
+    ("2:1: task[0].times: must be between 1 and 1000000000, found 1000000000000",
+     '[[task]]\ntimes = 1_000_000_000_000\nevery = 1\ncomm = "a"\n'),
+    ("2:1: task[0].every: must be more than 0 seconds",
+     '[[task]]\nevery = 1e-10\ncomm = "a"\n'),
+    (" a key has more than 100 parts", ".".join("a" * 3000) + " = 1\n"),
+    (" a key has more than 100 parts", " \n[" + " . ".join(["'a'"] * 102) + "]\n"),
+    (" tables or arrays stand too deep in one another", "a = " + "[" * 100_000 + "\n"),
+    (" a number is too long", "a = " + "9" * 10_000 + "\n"),
+    (" is longer than 4 MiB", "# " + "x" * (4 << 20)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    SCENARIOS,
+    ids=[f"{said} {text[:2].encode().hex()}" for said, text in SCENARIOS],
+)
+def test_a_scenarios_mistake_has_its_line_and_column(
+    said: str,
+    text: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (place / "s.toml").write_text(text)
+    start = time.process_time()
+    status, err = call(["run", "--scenario", "s.toml", "true"], monkeypatch, capsys)
+    assert time.process_time() - start < 2.0
+    between = "" if said.startswith(" is") else ":"
+    check(status, err, USER, f"s.toml{between}{said}")
+    assert len(err) < 1000
+
+
+# --- a home that is missing, a working directory that is gone
+
+
+@pytest.mark.usefixtures("place")
+def test_without_a_home_or_a_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HOME")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    check(*call(["decode", "x"], monkeypatch, capsys), USER, "x is neither a file nor hex")
+    args = ["serve", "--socket", "a/nl"]
+    check(*call(args, monkeypatch, capsys), USER, "there is no directory . to make a in")
