@@ -7,7 +7,7 @@ import datetime
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -28,6 +28,7 @@ from netlink_emu.conformance.target import Target, TargetError, Unsupported
 from netlink_emu.conformance.transcripts import read_transcripts
 from netlink_emu.kernel.releases import UnknownReleaseError
 
+_MOST_BYTES: Final = 1 << 26
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -46,7 +47,11 @@ def load_cases(vectors: Path | None) -> list[Case]:
 def read_file(path: Path) -> list[Case]:
     """The case or cases of a file, in either form."""
     try:
-        return read_transcripts(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise UserError(f"{path} is longer than {_MOST_BYTES >> 20} MiB: take a part of it")
+        return read_transcripts(data.decode("utf-8"))
     except OSError as exc:
         raise UserError(f"cannot read {path}: {exc.strerror}") from exc
     except (CaseError, UnicodeDecodeError) as exc:

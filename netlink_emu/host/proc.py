@@ -68,6 +68,14 @@ def parse_status(text: str) -> Status:
     )
 
 
+def uid_of(tid: int) -> int:
+    """The real user id of a thread, -1 if it is gone or hidden."""
+    try:
+        return read_status(tid).uids[0]
+    except (OSError, KeyError):
+        return -1
+
+
 def read_status(tid: int) -> Status:
     """/proc/T/status, read once."""
     return parse_status(Path(f"/proc/{tid}/status").read_text(encoding="latin-1"))

@@ -180,8 +180,14 @@ class WaitingRoom:
             yield call, status
 
     def _end(self, call: Waiting, error: int) -> None:
-        progress = call.progress()
-        self._answer(call, value=progress, error=0 if progress else error)
+        try:
+            progress = call.progress()
+        except NetlinkError as exc:  # its time-out cannot be written back
+            self._answer(call, error=exc.errno)
+        except (ClientGone, ClientSealed):
+            self._drop(call)
+        else:
+            self._answer(call, value=progress, error=0 if progress else error)
 
     def _answer(self, call: Waiting, value: int = 0, error: int = 0) -> None:
         self._drop(call)

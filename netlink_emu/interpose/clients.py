@@ -151,6 +151,7 @@ class Clients:
             fget=lambda fd: self._files(tid, fd),
             comm=lambda: proc.comm_of(tid),
             tid=tid,
+            host_uid=lambda: proc.uid_of(tid),
         )
 
     def _ns_tgid(self, tid: int) -> int:

@@ -37,8 +37,8 @@ class Dispatcher:
     def serve(self, notification: Notification) -> None:
         """Answer a call, or keep it waiting; what arrived by it is carried out first."""
         context = self._context
-        trap = Trap(notification, context.memory)
         listener = context.listener
+        trap = Trap(notification, context.memory, listener.is_waiting)
         try:
             outcome = self._outcome(trap)
             context.flush()

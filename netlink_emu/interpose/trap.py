@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Final
 
-from netlink_emu.interpose.memory import ClientMemory
+from netlink_emu.interpose.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.seccomp import Notification
 
 
@@ -22,18 +23,36 @@ _NEAR: Final = 512  # larger reads are exact
 class Trap:
     """One stopped call: its arguments as C types, and its thread's memory.
 
-    The methods that touch memory raise NetlinkError(EFAULT), ClientGone or ClientSealed.
+    The methods that touch memory raise NetlinkError(EFAULT), ClientGone or ClientSealed. A tid
+    is some other's when its thread was killed meanwhile: ``is_waiting`` (of the call's id) is
+    asked behind each read, whose bytes are of no use then, and before each write.
     """
 
-    __slots__ = ("_known", "_known_at", "_memory", "arch", "args", "id", "nr", "tid")
+    __slots__ = (
+        "_is_waiting",
+        "_known",
+        "_known_at",
+        "_memory",
+        "arch",
+        "args",
+        "id",
+        "nr",
+        "tid",
+    )
 
-    def __init__(self, notification: Notification, memory: ClientMemory) -> None:
+    def __init__(
+        self,
+        notification: Notification,
+        memory: ClientMemory,
+        is_waiting: Callable[[int], bool] = lambda _id: True,
+    ) -> None:
         self.id: Final = notification.id
         self.tid: Final = notification.tid
         self.nr: Final = notification.nr
         self.arch: Final = notification.arch
         self.args: Final = notification[6:]
         self._memory = memory
+        self._is_waiting = is_waiting
         self._known_at = 0
         self._known = b""
 
@@ -63,6 +82,7 @@ class Trap:
         if offset >= 0 and offset + size <= len(self._known):
             return self._known[offset : offset + size]
         self._known_at, self._known = self._memory.read_around(self.tid, address, size)
+        self._check()
         offset = address - self._known_at
         return self._known[offset : offset + size]
 
@@ -74,10 +94,18 @@ class Trap:
         """Read pieces of memory, one after the other."""
         if len(pieces) == 1 and pieces[0][1] <= _NEAR:
             return self.read(*pieces[0])
-        return self._memory.gather(self.tid, pieces)
+        gathered = self._memory.gather(self.tid, pieces)
+        self._check()
+        return gathered
+
+    def _check(self) -> None:
+        if not self._is_waiting(self.id):
+            self.forget()
+            raise ClientGone
 
     def write(self, pieces: list[tuple[int, bytes]]) -> None:
         self.forget()
+        self._check()
         self._memory.write(self.tid, pieces)
 
     def read_int(self, address: int) -> int:

@@ -25,6 +25,8 @@ class Current:
     ``tgid_vnr`` is its process id as its own pid namespace numbers it; ``fget`` finds what one of
     its descriptors refers to; ``comm`` gives its name to whoever observes, asked only then.
     ``tid`` is what the host calls a client's thread, for who carries its calls elsewhere.
+    ``host_uid`` gives the user id that a client really has on the host, whoever it is here: -1 if
+    that is not to be known any more. None where there is no client but us.
     """
 
     cred: Cred
@@ -35,6 +37,7 @@ class Current:
     fget: Callable[[int], File | None] = _no_files
     comm: Callable[[], str] = str
     tid: int = 0
+    host_uid: Callable[[], int] | None = None
 
     @classmethod
     def of(cls, task: Task) -> Current:

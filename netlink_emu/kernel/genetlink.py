@@ -139,7 +139,8 @@ class GenlFamily:
     """struct genl_family. ``id`` 0: given at registration; ``maxattr`` as GETFAMILY reports it.
 
     ``resv_start_op``: commands from here on have their headers checked strictly (6.1).
-    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8).
+    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8). ``admits``: who
+    may join any of them, of a family that no real kernel has.
     """
 
     name: str
@@ -150,6 +151,7 @@ class GenlFamily:
     maxattr: int = 0
     mcgrps: tuple[str, ...] = ()
     mcgrp_caps: Mapping[str, int] = field(default_factory=dict)
+    admits: Callable[[Current], bool] | None = None
     resv_start_op: int = 0
     netnsok: bool = True
     mcgrp_offset: int = 0
@@ -301,11 +303,13 @@ class Genetlink:
 
     def may_join(self, current: Current, net: NetNamespace, group: int) -> None:
         """genl_bind(): EPERM where the group's family wants a capability of who joins."""
-        if not self._kernel.profile.group_capabilities:
-            return
         for family in self.families.values():
             index = group - family.mcgrp_offset
             if not 0 <= index < len(family.mcgrps):
+                continue
+            if family.admits is not None and not family.admits(current):
+                raise NetlinkError(EPERM)
+            if not self._kernel.profile.group_capabilities:
                 continue
             cap = family.mcgrp_caps.get(family.mcgrps[index])
             if cap is not None and not current.ns_capable(net.user_ns, cap):

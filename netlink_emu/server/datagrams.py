@@ -135,6 +135,11 @@ class Clients:
             os.close(pidfd)
             clients = self._processes.pop(pid)
         self.sweep(clients)
+        # A name that lives on is a child's, or a stranger's who has bound it meanwhile: an
+        # abstract one anybody can.
+        for client in list(clients):
+            if client.identity is not None and self._is_another(client):
+                self._gone(client)
 
     # --- clients that are held back
 

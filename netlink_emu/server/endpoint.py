@@ -24,6 +24,7 @@ from socket import (
 )
 from typing import Final
 
+from netlink_emu.server.ancestors import check_ancestors
 from netlink_emu.server.errors import (
     AlreadyServed,
     NoDirectory,
@@ -50,23 +51,36 @@ def bound_socket(path: Path) -> Iterator[socket]:
             f"the path of a Unix socket has at most {SUN_PATH_MAX} bytes, "
             f"{path} has {len(os.fsencode(path))}"
         )
+    if b"\0" in os.fsencode(path):  # an abstract name, which no directory protects
+        raise NotASocket(f"{os.fspath(path)!r} is not the name of a file")
     directory = private_directory(path.parent)
-    with socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) as sock:
+    try:
+        with socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC) as sock:
+            made = _bind(sock, path, directory)
+            try:
+                raise_sndbuf(sock)
+                yield sock
+            finally:
+                _remove(path, directory, made)
+    finally:
+        os.close(directory)
+
+
+def _bind(sock: socket, path: Path, directory: int) -> os.stat_result:
+    """Bind the socket in ``directory``, which ``path`` leads to; the file that was made."""
+    # Held while we look and bind, so that two servers do not both find a stale file.
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    try:
+        _make_way(path)
+        os.fchmod(sock.fileno(), 0o600)  # bind() gives the file the mode of the socket
+        sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)  # before the first datagram can come
         try:
-            # Held while we look and bind, so that two servers do not both find a stale file.
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            _make_way(path)
-            os.fchmod(sock.fileno(), 0o600)  # bind() gives the file the mode of the socket
-            sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)  # before the first datagram can come
             sock.bind(os.fspath(path))
-            made = path.lstat()
-        finally:
-            os.close(directory)
-        try:
-            raise_sndbuf(sock)
-            yield sock
-        finally:
-            _remove(path, made)
+        except OSError as exc:
+            raise NoDirectory(f"{path} cannot be made: {exc.strerror}") from exc
+        return path.lstat()
+    finally:
+        fcntl.flock(directory, fcntl.LOCK_UN)
 
 
 def private_directory(directory: Path) -> int:
@@ -78,10 +92,10 @@ def private_directory(directory: Path) -> int:
             raise NoDirectory(
                 f"there is no directory {directory.parent} to make {directory} in"
             ) from exc
-        except PermissionError as exc:
-            raise NoDirectory(
-                f"the directory {directory} cannot be made: permission denied"
-            ) from exc
+        except OSError as exc:
+            if isinstance(exc, FileExistsError):
+                raise
+            raise NoDirectory(f"the directory {directory} cannot be made: {exc.strerror}") from exc
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as exc:
@@ -103,10 +117,25 @@ def private_directory(directory: Path) -> int:
             "who would be root in the emulated machine: chmod 700 it, or name one that is "
             "not there yet"
         )
-    if problem is not None:
+    try:
+        if problem is not None:
+            raise UnsafeDirectory(problem)
+        _check_place(directory, found)
+    except BaseException:
         os.close(fd)
-        raise UnsafeDirectory(problem)
+        raise
     return fd
+
+
+def _check_place(directory: Path, opened: os.stat_result) -> None:
+    """What was opened is what the path leads to, and will go on to."""
+    try:
+        check_ancestors(directory)
+        found = directory.lstat()
+    except OSError as exc:
+        raise NoDirectory(f"the directory {directory} cannot be found: {exc.strerror}") from exc
+    if (found.st_dev, found.st_ino) != (opened.st_dev, opened.st_ino):
+        raise UnsafeDirectory(f"the directory {directory} has just been replaced by another")
 
 
 def _make_way(path: Path) -> None:
@@ -128,12 +157,12 @@ def _make_way(path: Path) -> None:
     raise AlreadyServed(f"{path} is served by another process")
 
 
-def _remove(path: Path, made: os.stat_result) -> None:
-    """Remove the file unless somebody replaced it by theirs."""
+def _remove(path: Path, directory: int, made: os.stat_result) -> None:
+    """Remove the file from its directory, wherever that is now, unless it is somebody else's."""
     with suppress(FileNotFoundError):
-        found = path.lstat()
+        found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
         if (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino):
-            path.unlink()
+            os.unlink(path.name, dir_fd=directory)
 
 
 def raise_sndbuf(sock: socket) -> None:

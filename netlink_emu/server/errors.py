@@ -3,7 +3,7 @@
 ServerError
 ├── PathTooLong      sun_path takes 107 bytes
 ├── NoDirectory      the directory is missing, and so is the one above it
-├── UnsafeDirectory  others could enter the directory, or it is not ours
+├── UnsafeDirectory  others could enter the directory or replace it, or it is not ours
 ├── NotASocket       something else has the name
 └── AlreadyServed    another server answers there
 """

@@ -68,6 +68,7 @@ class Relay:
         self._kernel: Final = service.kernel
         self._end: Final = end
         self._cred: Final = _as_wished(service.current(ucred).cred, hello)
+        self._ucred: Final = ucred
         self._linger: Final = linger
         self._gone: Final = gone
         self._frames: Final = Frames()
@@ -192,6 +193,8 @@ class Relay:
             tgid_vnr=call.tgid,
             fget=partial(cgroups.file_of, call.tid),
             comm=partial(proc.comm_of, call.tid),
+            # The supervisor's: the kernel vouches for no other.
+            host_uid=lambda: self._ucred.uid,
         )
 
     def _do(self, sock: NetlinkSock, call: RelayCall) -> RelayReport:

@@ -118,6 +118,7 @@ class Service:
                 tgid_vnr=ucred.pid,
                 fget=partial(cgroups.file_of, ucred.pid),
                 comm=partial(proc.comm_of, ucred.pid),
+                host_uid=lambda: ucred.uid,
             )
             self._currents[ucred] = current
         return current

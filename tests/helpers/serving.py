@@ -186,12 +186,17 @@ class Client:
 
 
 def hello(
-    *, portid: int = 0, options: tuple[int, ...] = (), rcvbuf: int = 0, version: int = 1
+    *,
+    portid: int = 0,
+    groups: int = 0,
+    options: tuple[int, ...] = (),
+    rcvbuf: int = 0,
+    version: int = 1,
 ) -> bytes:
     """struct netlink_emu_hello, written down anew as a client in another language would."""
     mask = sum(1 << option for option in options)
     magic = b"\0\0\0\0netlink-emu\0"
-    return struct.pack("=16sIiIIII", magic, version, 0, portid, 0, mask, rcvbuf)
+    return struct.pack("=16sIiIIII", magic, version, 0, portid, groups, mask, rcvbuf)
 
 
 def hello_answer(datagram: bytes) -> tuple[int, int]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from netlink_emu.families.control.watch import PendingWait
     from netlink_emu.faults import Faults
     from netlink_emu.journal import Journal
+    from netlink_emu.kernel.current import Current
 
 
 class Ahead(Protocol):
@@ -44,8 +45,8 @@ class Ahead(Protocol):
 class Control:
     """The family on one kernel.
 
-    ``owner`` is a user id that may ask beside root. ``began_wait`` is called for each wait that
-    is not over at once: the edge calls its ``expire()`` when its time is up.
+    ``owner`` is a user id that may ask beside root: see :meth:`admits`. ``began_wait`` is called
+    for each wait that is not over at once: the edge calls its ``expire()`` when its time is up.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Control:
             tuple(self._declare(op) for op in OPS if not op.event),
             mcgrps=(NETLINK_EMU_MCGRP_JOURNAL,),
             resv_start_op=1,
+            admits=self.admits,
         )
         kernel.genl.register_family(self.family)
         journal.muted.add(self.family.id)
@@ -117,11 +119,20 @@ class Control:
         attrs = write(op.attrs, values, self.kernel.profile.arch.order)
         info.reply(op.cmd, attrs, len(attrs))
 
-    def _values(self, op: ControlOp, info: GenlInfo) -> Values:
-        cred = info.current.cred
-        if cred.uid != self.owner and not info.current.ns_capable(
+    def admits(self, current: Current) -> bool:
+        """Whether a client may ask, and listen to the journal.
+
+        It must be the owner or root in the emulated kernel, and really on the host: whom a
+        client is said to be can take this away, and never gives it.
+        """
+        if current.host_uid is not None and current.host_uid() not in (self.owner, 0):
+            return False
+        return current.cred.uid == self.owner or current.ns_capable(
             self.kernel.machine.init_user_ns, CAP_SYS_ADMIN
-        ):
+        )
+
+    def _values(self, op: ControlOp, info: GenlInfo) -> Values:
+        if not self.admits(info.current):
             raise NetlinkError(EPERM)
         return Values(info.attrs, op.attrs, self.kernel.profile.arch.order)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netlink_emu.server import ancestors, endpoint
 from netlink_emu.server.endpoint import bound_socket, private_directory
 from netlink_emu.server.errors import (
     AlreadyServed,
@@ -126,3 +127,76 @@ def test_where_no_socket_can_be(tmp_path: Path, name: str, error: type[ServerErr
     (tmp_path / "link").symlink_to("run")
     with pytest.raises(error):
         _make(tmp_path / name)
+
+
+# --- what lies above
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o722])
+def test_a_parent_that_others_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    above = tmp_path / "above"
+    above.mkdir()
+    (above / "between").mkdir()
+    above.chmod(mode)
+    with pytest.raises(UnsafeDirectory, match=rf"others may write to {above}, above .*{mode:04o}"):
+        _make(above / "between" / "run" / "nl")
+
+
+def test_a_sticky_parent_is_as_good_as_tmp(tmp_path: Path) -> None:
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above").chmod(0o1777)
+    with bound_socket(tmp_path / "above" / "run" / "nl"):
+        pass
+
+
+def test_a_parent_that_only_our_own_group_may_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some systems give each user a group, and the umask 002."""
+    (tmp_path / "above").mkdir()
+    (tmp_path / "above").chmod(0o775)
+    path = tmp_path / "above" / "run" / "nl"
+    monkeypatch.setattr(ancestors, "_is_private_group", lambda _gid: True)
+    with bound_socket(path):
+        pass
+    monkeypatch.setattr(ancestors, "_is_private_group", lambda _gid: False)
+    with pytest.raises(UnsafeDirectory, match="mode 0775"):
+        _make(path)
+
+
+def test_our_own_links_on_the_way_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/../real/deep")
+    with bound_socket(tmp_path / "link" / "run" / "nl"):
+        assert (tmp_path / "real" / "deep" / "run" / "nl").is_socket()
+    (tmp_path / "real").chmod(0o777)  # which the link leads through
+    with pytest.raises(UnsafeDirectory, match="others may write to"):
+        _make(tmp_path / "link" / "run" / "nl")
+
+
+def test_a_directory_replaced_in_the_meantime_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swap(directory: Path) -> None:
+        directory.rename(tmp_path / "former")
+        directory.mkdir(mode=0o700)
+
+    monkeypatch.setattr(endpoint, "check_ancestors", swap)
+    with pytest.raises(UnsafeDirectory, match="has just been replaced"):
+        _make(tmp_path / "run" / "nl")
+
+
+def test_a_directory_renamed_later_still_loses_our_file_and_no_other(tmp_path: Path) -> None:
+    with bound_socket(tmp_path / "run" / "nl"):
+        (tmp_path / "run").rename(tmp_path / "former")
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "nl").touch()
+    assert list((tmp_path / "former").iterdir()) == []
+    assert (tmp_path / "run" / "nl").exists()
+
+
+def test_an_abstract_name_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotASocket, match="is not the name of a file"):
+        _make(Path("\0abstract"))
