@@ -24,6 +24,19 @@ class FaultError(ValueError):
     """A fault, or what it is to be applied to, makes no sense."""
 
 
+# More would not go through a socket, or not end soon.
+MAX_BYTES: Final = 1 << 15
+MAX_COPIES: Final = 1000
+MAX_SECONDS: Final = 1e9
+MAX_ERRNO: Final = 4095  # include/linux/err.h
+
+
+def _need(name: str, value: float, most: float) -> None:
+    """Raise FaultError unless a parameter is from 0 to ``most``; nan is not."""
+    if not 0 <= value <= most:
+        raise FaultError(f"{name} is {value}: it has to be from 0 to {most:g}")
+
+
 class Stage(enum.Enum):
     """Where a fault comes in."""
 
@@ -99,8 +112,7 @@ class Delay(Fault):
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.seconds < 0:
-            raise FaultError(f"a delay of {self.seconds} seconds would be in the past")
+        _need("seconds", self.seconds, MAX_SECONDS)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [replace(arrival, delay_ns=round(self.seconds * NSEC_PER_SEC))]
@@ -112,6 +124,9 @@ class Duplicate(Fault):
 
     name: ClassVar[str] = "duplicate"
     copies: int = 1
+
+    def __post_init__(self) -> None:
+        _need("copies", self.copies, MAX_COPIES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [arrival, *[replace(arrival) for _ in range(self.copies)]]
@@ -158,6 +173,9 @@ class Corrupt(Fault):
 
     name: ClassVar[str] = "corrupt"
     amount: int = 1
+
+    def __post_init__(self) -> None:
+        _need("amount", self.amount, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         data = bytearray(arrival.data)
@@ -232,6 +250,9 @@ class LateDone(Fault):
     name: ClassVar[str] = "late-done"
     seconds: float = 1.0
 
+    def __post_init__(self) -> None:
+        _need("seconds", self.seconds, MAX_SECONDS)
+
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         rest, done = _without_done(context, arrival)
         late = round(self.seconds * NSEC_PER_SEC)
@@ -266,6 +287,9 @@ class ShortStruct(Fault):
     name: ClassVar[str] = "short-struct"
     by: int = 8
 
+    def __post_init__(self) -> None:
+        _need("by", self.by, MAX_BYTES)
+
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [_with_structs(context, arrival, lambda data: data[: max(0, len(data) - self.by)])]
 
@@ -280,6 +304,9 @@ class LongStruct(Fault):
     name: ClassVar[str] = "long-struct"
     by: int = 8
 
+    def __post_init__(self) -> None:
+        _need("by", self.by, MAX_BYTES)
+
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [_with_structs(context, arrival, lambda data: data + b"\xa5" * self.by)]
 
@@ -291,6 +318,10 @@ class UnknownAttribute(Fault):
     name: ClassVar[str] = "unknown-attribute"
     type: int = 0x3FF
     length: int = 4
+
+    def __post_init__(self) -> None:
+        _need("type", self.type, 0xFFFF)
+        _need("length", self.length, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         first = attribute(self.type, b"\xa5" * self.length, context.order)
@@ -347,7 +378,7 @@ FAULTS: Final[dict[str, type[Fault]]] = {
 def errno_number(error: int | str) -> int:
     """3 for ``"ESRCH"``; raises FaultError for what is no errno."""
     number = error if isinstance(error, int) else ERRNOS.get(error, 0)
-    if number <= 0:
+    if not 0 < number <= MAX_ERRNO:
         raise FaultError(f"there is no errno {error}")
     return number
 

@@ -23,11 +23,13 @@ from netlink_emu.faults import (
     ShortStruct,
     Unaligned,
 )
+from netlink_emu.faults.edit import attribute
 from netlink_emu.faults.kinds import Stage, parse_fault
 from netlink_emu.journal import Journal, UnknownName
 from netlink_emu.journal.entries import Faulted
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.protocol.decode import Decoder
+from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.netlink import nlmsg_walk
 
 ALL: dict[str, Any] = {"count": None}
@@ -377,7 +379,16 @@ class TestText:
             ("drop count", "'count' has no value: write count="),
             ("drop seconds=1", "drop has no parameter 'seconds': it has no parameters"),
             ("delay seconds=soon", "seconds is 'soon', which is no number"),
-            ("delay seconds=-1", "in the past"),
+            ("delay seconds=-1", "seconds is -1.0: it has to be from 0 to"),
+            ("delay seconds=nan", "seconds is nan: it has to be from 0 to"),
+            ("late-done seconds=inf", "seconds is inf: it has to be from 0 to"),
+            ("corrupt amount=" + "8" * 40, "it has to be from 0 to 32768"),
+            ("duplicate copies=1001", "copies is 1001: it has to be from 0 to 1000"),
+            ("long-struct by=-1", "by is -1: it has to be from 0 to 32768"),
+            ("short-struct by=32769", "by is 32769: it has to be from 0 to 32768"),
+            ("unknown-attribute type=65536", "type is 65536: it has to be from 0 to 65535"),
+            ("unknown-attribute length=32769", "length is 32769: it has to be from 0 to 32768"),
+            ("errno error=4096", "there is no errno 4096"),
             ("drop count=many", "count is 'many', which is no number"),
             ("unaligned by=4", "1 to 3"),
             ("errno error=ENOPE", "there is no errno ENOPE"),
@@ -388,9 +399,32 @@ class TestText:
             faults.parse(text)
         assert faults.rules == []
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "delay seconds=1e9",
+            "late-done seconds=1e9",
+            "corrupt amount=32768",
+            "duplicate copies=1000",
+            "long-struct by=32768",
+            "short-struct by=32768",
+            "unknown-attribute type=65535 length=32768",
+            "errno error=4095",
+        ],
+    )
+    def test_the_most(self, faults: Faults, text: str) -> None:
+        assert str(faults.parse(text).fault).split()[0] == text.split()[0]
+
     def test_every_fault_can_be_written(self) -> None:
         values: dict[str, dict[str, Any]] = {"short-struct": {"by": "4"}}
         for name in FAULTS:
             fault = parse_fault(name, values.get(name, {}))
             assert str(fault).split()[0] == name
         assert parse_fault("short-struct", {"by": "4"}) == ShortStruct(4)
+
+
+def test_an_attribute_too_long_for_its_length_has_the_low_bits() -> None:
+    """As nla_nest_end() of the kernel, which stores an int into an u16."""
+    data = attribute(3, bytes(65535), LITTLE)
+    assert data[:4] == b"\3\0\3\0"
+    assert len(data) == 65540
