@@ -22,7 +22,11 @@ def set_header(data: bytearray, offset: int, header: NlMsgHdr, order: ByteOrder)
 def attribute(nla_type: int, payload: bytes, order: ByteOrder) -> bytes:
     """One attribute, padded; of a length that nla_len cannot say, the low bits, as nla_nest_end()."""
     length = NLA_HDRLEN + len(payload)
-    return NLATTR[order].pack(length & 0xFFFF, nla_type) + payload + bytes(nlmsg_align(length) - length)
+    return (
+        NLATTR[order].pack(length & 0xFFFF, nla_type)
+        + payload
+        + bytes(nlmsg_align(length) - length)
+    )
 
 
 def rebuild(attrs: Sequence[Attribute], edit: Edit, order: ByteOrder) -> bytes:

@@ -23,7 +23,7 @@ from netlink_emu.kernel.af_netlink import MSG_OOB, MSG_PEEK, NetlinkSock, RecvMs
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.dump import NetlinkDump
 from netlink_emu.kernel.kernel import Kernel
-from netlink_emu.kernel.releases import profile_for
+from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.machine.machine import Machine
@@ -53,6 +53,7 @@ _PATIENCE: Final = 10.0
 _CHUNK: Final = 1 << 18
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
 _NSEC: Final = 1_000_000_000
+_MAX_ERRNO: Final = 4095  # include/linux/err.h
 # Somebody may have the portid, a dump may be under way: only the other side knows who and which.
 _SOMEBODY: Final = cast(NetlinkSock, object())
 _SOME_DUMP: Final = cast(NetlinkDump, object())
@@ -99,7 +100,7 @@ class Wire:
         """The next report that was asked for; None if the server is gone."""
         while not self._returned and not self.dead:
             self._read(0)
-        return self._returned.pop() if self._returned else None
+        return self._returned.pop(0) if self._returned else None
 
     def pump(self) -> None:
         """Take note of what has arrived."""
@@ -112,6 +113,8 @@ class Wire:
                 self.dead = True
             for frame in self._frames.feed(data):
                 report = decode_report(frame)
+                if not all(0 <= error <= _MAX_ERRNO for error in (report.error, report.sk_err)):
+                    raise DecodeError("a report with an errno that there is not")
                 if report.kind in (ReportKind.RETURNED, ReportKind.WELCOME):
                     self._returned.append(report)
                 else:
@@ -134,6 +137,11 @@ class RemoteKernel(Kernel):
 
     def _lookup(self, net: NetNamespace, protocol: int, portid: int) -> NetlinkSock:
         return _SOMEBODY
+
+    @property
+    def socks(self) -> list[RemoteSock]:
+        """The sockets that are not closed."""
+        return [*self._socks.values()]
 
     def close(self) -> None:
         """The server's sockets of ours are closed, too."""
@@ -294,9 +302,13 @@ class RemoteSock(NetlinkSock):
             if not self._control and self.dump is None:
                 return self._receive_here(size, flags)
         r = self._ask(RelayMethod.RECVMSG, current, a=size, b=flags)
-        if not flags & MSG_PEEK:
-            self.receive_queue.popleft()
-        control = [Cmsg(*cmsg) for cmsg in decode_cmsgs(r.control)]
+        try:
+            if not flags & MSG_PEEK:
+                self.receive_queue.popleft()
+            control = [Cmsg(*cmsg) for cmsg in decode_cmsgs(r.control)]
+        except (IndexError, DecodeError):  # it was never reported, or is none
+            self._remote.wire.dead = True
+            raise NetlinkError(errno.ECONNRESET) from None
         return RecvMsg(r.data, r.length, r.value, r.name, control, r.msg_flags)
 
     def _receive_here(self, size: int, flags: int) -> RecvMsg:
@@ -349,13 +361,23 @@ def connect(path: Path, *, uid: int | None = None, net_admin: bool = True) -> Re
         wishes |= RelayWish.UID
     if not net_admin:
         wishes |= RelayWish.NO_NET_ADMIN
-    wire = Wire(_hand_over(path, RelayHello(wishes=int(wishes), uid=uid or 0)))
+    return welcomed(Wire(_hand_over(path, RelayHello(wishes=int(wishes), uid=uid or 0))), path)
+
+
+def welcomed(wire: Wire, path: Path) -> RemoteKernel:
+    """The kernel at the other end, when the server has said which it is; raises ConnectError."""
     welcome = wire.wait()
-    if welcome is None:
+    if welcome is None or welcome.kind != ReportKind.WELCOME:
         wire.close()
         raise ConnectError(f"the server at {path} does not take calls: it is of another version")
-    release, _, arch = welcome.data.decode().partition("\0")
-    return RemoteKernel(release, arch, wire)
+    release, _, arch = welcome.data.decode("utf-8", "replace").partition("\0")
+    try:
+        return RemoteKernel(release, arch, wire)
+    except (UnknownReleaseError, UnknownArchError) as exc:
+        wire.close()
+        raise ConnectError(
+            f"the server at {path} has a kernel that is not known here: {exc}"
+        ) from exc
 
 
 def _hand_over(path: Path, hello: RelayHello) -> socket.socket:

@@ -50,6 +50,7 @@ _MOST_UNREAD: Final = 1 << 26
 _SEND_FLAGS: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
 _NSEC: Final = 1_000_000_000
+_MAX_ERRNO: Final = 4095  # include/linux/err.h
 
 
 class Relay:
@@ -223,6 +224,8 @@ class Relay:
             case RelayMethod.DETACH_FILTER:
                 sock.detach_filter()
             case RelayMethod.SET_ERROR:
+                if not 0 <= call.a <= _MAX_ERRNO:
+                    raise DecodeError(f"there is no errno {call.a}")
                 sock.sk_err = call.a
             case _:
                 raise DecodeError(f"there is no method {call.method}")

@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from helpers.memory import BASE, Pages, trap
 
+from fuzz.check import check
+from fuzz.edges import relay_calls, relay_reports, system_calls
 from netlink_emu.conformance.case import CaseError
 from netlink_emu.conformance.corpus_form import write_cases
 from netlink_emu.conformance.emulator_target import EmulatorTarget
@@ -71,12 +73,6 @@ _PROFILES: Final = (
 )
 # More than any datagram of these targets can ask for.
 _MOST_ANSWERS: Final = 600
-
-
-def check(holds: object, what: object = "") -> None:
-    """Say that there is a bug unless something holds."""
-    if not holds:
-        raise AssertionError(what)
 
 
 def _kernel(profile: Profile) -> tuple[BootedKernel, Current, NetlinkSock]:
@@ -435,5 +431,6 @@ TARGETS: Final[dict[str, Target]] = {
     for target in (
         datagram, control, attributes, cpulist, scenario, capture, hextext, transcript, rules,
         ancillary, hello, memory, bpf,
+        system_calls, relay_calls, relay_reports,
     )
 }  # fmt: skip

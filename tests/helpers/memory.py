@@ -31,6 +31,9 @@ class Pages(ClientMemory):
     def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
         return address, self.read(tid, address, size)
 
+    def gather(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
+        return b"".join([self.read(tid, *piece) for piece in pieces if piece[1]])
+
     def write(self, tid: int, pieces: Sequence[tuple[int, bytes]]) -> None:
         for address, data in pieces:
             self.content[self._span(address, len(data))] = data
