@@ -10,6 +10,7 @@ from .format import DecodeError
 _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 _OFFSET = re.compile(r"^\s*(?:0x)?[0-9a-fA-F]{4,16}:\s*")
 _CANONICAL = re.compile(r"^\s*[0-9a-fA-F]{7,8}\s+((?:[0-9a-fA-F]{2}\s+)*)\|.*\|\s*$")
+_LENGTH = re.compile(r"^\s*[0-9a-fA-F]{7,8}\s*$")
 _SEPARATORS = re.compile(r"0x|[\s,:;]+")
 
 
@@ -19,27 +20,28 @@ def read_hex(text: str) -> Iterator[bytes]:
     Raises DecodeError, with the line, for what is no hex.
     """
     block = bytearray()
+    dumped = False  # the line before was of hexdump -C
     for number, line in enumerate(text.splitlines(), 1):
-        line = line.partition("#")[0]
+        before, dumped = dumped, bool(_CANONICAL.match(line))
+        if not dumped:  # among its characters "#" is one like others
+            line = line.partition("#")[0]
         if not line.strip():
             if block:
                 yield bytes(block)
             block.clear()
-            continue
-        block += _read_line(line, number)
+        elif not (before and _LENGTH.match(line)):  # its last line: how many bytes there are
+            block += _read_line(line, number)
     if block:
         yield bytes(block)
 
 
 def _read_line(line: str, number: int) -> bytes:
-    escaped = _ESCAPED.findall(line)
-    if escaped:
-        return bytes.fromhex("".join(escaped))
     canonical = _CANONICAL.match(line)
     if canonical:
         return bytes.fromhex(canonical[1])
-    if re.fullmatch(r"\s*[0-9a-fA-F]{7,8}\s*", line) and len(line.strip()) == 7:
-        return b""  # hexdump's last line: the length
+    escaped = _ESCAPED.findall(line)
+    if escaped:
+        return bytes.fromhex("".join(escaped))
     offset = _OFFSET.match(line)
     if offset:
         # xxd: two blanks come before the characters.

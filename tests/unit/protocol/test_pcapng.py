@@ -93,3 +93,116 @@ def test_damage_gives_no_other_error(junk: bytes, where: int) -> None:
     data[where : where + len(junk)] = junk
     with suppress(DecodeError):
         list(read_capture(bytes(data)))
+
+
+def block(kind: int, body: bytes, char: str = "<") -> bytes:
+    length = 12 + len(body)
+    return struct.pack(char + "II", kind, length) + body + struct.pack(char + "I", length)
+
+
+def section(char: str = "<") -> bytes:
+    return block(0x0A0D0D0A, struct.pack(char + "IHHq", 0x1A2B3C4D, 1, 0, -1), char)
+
+
+def interface(link: int = 253, options: bytes = b"", char: str = "<") -> bytes:
+    return block(1, struct.pack(char + "HHI", link, 0, 0) + options, char)
+
+
+def enhanced(data: bytes, rest: bytes = b"") -> bytes:
+    head = struct.pack("<IIIII", 0, 0, 5, len(data), len(data))
+    return block(6, head + data + bytes(-len(data) % 4) + rest)
+
+
+COOKED = struct.pack(">HH10xH", 7, 824, 16)
+
+
+def test_the_header_and_the_end_byte_by_byte() -> None:
+    writer = PcapngWriter(application="me")
+    assert writer.header() == (
+        block(
+            0x0A0D0D0A,
+            struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + b"\4\0\2\0me\0\0" + bytes(4),
+        )
+        + interface(options=b"\2\0\x0b\0netlink-emu\0" + b"\x09\0\1\0\x09\0\0\0" + bytes(4))
+    )
+    assert writer.end(7 << 32 | 9, ["so"]) == block(
+        5, struct.pack("<III", 0, 7, 9) + b"\1\0\2\0so\0\0" + bytes(4)
+    )
+
+
+def test_the_direction_is_the_clients() -> None:
+    for to_kernel, direction in ((True, 2), (False, 1)):
+        data = PcapngWriter().packet(Packet(0, b"", to_kernel))
+        assert data[-16:-8] == struct.pack("<HHI", 2, 4, direction)
+
+
+def test_a_comment_longer_than_an_option() -> None:
+    text = "x" * 65540
+    (packet,) = read_capture(write([Packet(0, b"data", True, comments=(text,))]))
+    assert packet.comments == (text[:65535],)
+    (packet,) = read_capture(write([Packet(0, b"data", True, comments=(text[:65535],))]))
+    assert packet.comments == (text[:65535],)
+
+
+@pytest.mark.parametrize("char", ["<", ">"])
+def test_simple_packets(char: str) -> None:
+    def simple(data: bytes, length: int) -> bytes:
+        return block(3, struct.pack(char + "I", length) + data + bytes(-len(data) % 4), char)
+
+    begin = section(char) + interface(char=char)
+    packets = [*read_capture(begin + simple(COOKED + b"abcde", 21) + simple(COOKED, 16))]
+    assert [(p.time_ns, p.data, p.to_kernel) for p in packets] == [
+        (0, b"abcde", True),
+        (0, b"", True),
+    ]
+    # Cut within the cooked header, of another link, of no interface, of another kind.
+    assert [*read_capture(begin + simple(COOKED, 15))] == []
+    assert [*read_capture(section(char) + interface(1, char=char) + simple(COOKED, 16))] == []
+    assert [*read_capture(section(char) + simple(COOKED, 16))] == []
+    other = struct.pack(char + "I", 16) + COOKED
+    assert [*read_capture(begin + block(9, other, char))] == []
+
+
+def test_packets_of_a_device_that_are_not_netlink() -> None:
+    begin = section() + interface()
+    assert [*read_capture(begin + enhanced(COOKED[:15]))] == []
+    assert [*read_capture(begin + enhanced(struct.pack(">HH10xH", 7, 825, 16) + b"abcd"))] == []
+    (packet,) = read_capture(begin + enhanced(COOKED + b"abcd"))
+    assert (packet.data, packet.time_ns) == (b"abcd", 5000)
+
+
+def test_the_default_resolution_is_a_microsecond_and_an_empty_option_is_none() -> None:
+    for options in (b"", b"\x09\0\0\0" + bytes(4), b"\x08\0\1\0\3\0\0\0"):
+        (packet,) = read_capture(section() + interface(options=options) + enhanced(COOKED))
+        assert packet.time_ns == 5000
+
+
+def test_options_end_where_they_say_so_or_where_the_block_does() -> None:
+    begin = section() + interface()
+    comment = b"\1\0\2\0hi\0\0"
+    for rest, comments in (
+        (comment + bytes(4) + comment, ("hi",)),
+        (comment + comment, ("hi", "hi")),
+        (b"\1\0\0\0", ("",)),
+        (b"\1\0\1\0\xff\0\0\0", ("�",)),
+    ):
+        (packet,) = read_capture(begin + enhanced(COOKED + b"abcd", rest))
+        assert packet.comments == comments
+
+
+def test_the_length_of_the_last_block() -> None:
+    whole = section() + interface() + enhanced(COOKED)
+    for wrong in (whole[:-4], whole + block(9, b"")[:-4], whole + struct.pack("<II", 9, 8)):
+        with pytest.raises(DecodeError, match="the block at byte"):
+            list(read_capture(wrong))
+    assert len([*read_capture(whole + block(9, b""))]) == 1
+    assert [*read_capture(section())] == []
+
+
+def test_a_pcap_file_cut_within_a_packet() -> None:
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 253)
+    one = struct.pack("<IIII", 5, 7, 20, 20) + COOKED + b"abcd"
+    other = struct.pack("<IIII", 5, 7, 15, 15) + COOKED[:15]
+    assert [p.data for p in read_capture(header + one + other + one)] == [b"abcd", b"abcd"]
+    with pytest.raises(DecodeError, match="the packet at byte 76 is cut short"):
+        list(read_capture(header + one + one[:-1]))

@@ -87,3 +87,36 @@ def test_a_hello_is_known_by_its_version() -> None:
     assert decode_relay_hello(encode(RelayHello(version=1))) is None
     assert decode_relay_hello(encode(RelayHello(magic=bytes(16)))) is None
     assert decode_relay_hello(encode(RelayHello()) + b"\0") is None
+
+
+def test_the_size_of_a_frame_is_of_all_of_it() -> None:
+    report = RelayReport(2, name=b"a", control=b"bc", data=b"def")
+    assert encode_report(report)[:4] == struct.pack("=I", 88 + 6)
+    call = RelayCall(4, address=b"a", control=b"bc", data=b"def")
+    assert encode_call(call)[:4] == struct.pack("=I", 56 + 6)
+
+
+@pytest.mark.parametrize("size", [4, MAX_FRAME])
+def test_frames_of_the_least_and_the_largest_size(size: int) -> None:
+    frames = Frames()
+    assert list(frames.feed(struct.pack("=I", size))) == ([struct.pack("=I", 4)] * (size == 4))
+
+
+def test_parts_that_do_not_fit() -> None:
+    call = encode_call(RelayCall(2, address=b"abcd", control=b"ef"))
+    assert decode_call(call).control == b"ef"
+    for cut in (call[:-1], call[:-3]):
+        with pytest.raises(DecodeError, match="4 and 2 bytes do not fit into"):
+            decode_call(cut)
+    report = encode_report(RelayReport(2, name=b"abcd", control=b"ef"))
+    with pytest.raises(DecodeError, match="4 and 2 bytes do not fit into 5"):
+        decode_report(report[:-1])
+
+
+def test_a_control_message_that_is_cut() -> None:
+    whole = encode_cmsgs([(1, 2, b"abcd")])
+    assert decode_cmsgs(b"") == []
+    with pytest.raises(DecodeError, match="a control message of 4 bytes has 3"):
+        decode_cmsgs(whole[:-1])
+    with pytest.raises(DecodeError, match="11 bytes are no control message"):
+        decode_cmsgs(whole[:11])
