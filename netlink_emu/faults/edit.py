@@ -20,7 +20,7 @@ def set_header(data: bytearray, offset: int, header: NlMsgHdr, order: ByteOrder)
 
 
 def attribute(nla_type: int, payload: bytes, order: ByteOrder) -> bytes:
-    """One attribute, padded; of a length that nla_len cannot say, the low bits, as nla_nest_end()."""
+    """One attribute, padded; of a length beyond nla_len its low bits, as nla_nest_end()."""
     length = NLA_HDRLEN + len(payload)
     return (
         NLATTR[order].pack(length & 0xFFFF, nla_type)

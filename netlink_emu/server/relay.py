@@ -50,6 +50,7 @@ _MOST_UNREAD: Final = 1 << 26
 _SEND_FLAGS: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
 _NSEC: Final = 1_000_000_000
+_LONGEST: Final = (1 << 63) - 1
 _MAX_ERRNO: Final = 4095  # include/linux/err.h
 
 
@@ -328,4 +329,5 @@ def _as_wished(cred: Cred, hello: RelayHello) -> Cred:
 
 
 def _nanoseconds(seconds: float | None) -> int:
-    return -1 if seconds is None else round(seconds * _NSEC)
+    """-1 for ever; of what a long long cannot hold, the most that it can."""
+    return -1 if seconds is None else min(round(seconds * _NSEC), _LONGEST)

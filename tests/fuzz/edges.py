@@ -157,7 +157,7 @@ def _signed(value: int, bits: int) -> int:
 
 def _parts(data: bytes, size: int) -> list[tuple[bytes, bytes]]:
     """Records of so many bytes; the last byte says how many follow that belong to each."""
-    parts = []
+    parts: list[tuple[bytes, bytes]] = []
     while data and len(parts) < _MOST_STEPS:
         head, more = data[:size].ljust(size, b"\0"), data[size:]
         parts.append((head, more[: head[-1]]))

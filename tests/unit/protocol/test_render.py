@@ -120,7 +120,7 @@ def test_no_message_at_all() -> None:
 
 def test_a_struct_that_is_too_long_for_a_line() -> None:
     layout = taskstats_layout(16, 8)
-    fields = dict.fromkeys(layout.codec(LITTLE).names, 0) | {
+    fields: dict[str, Any] = dict.fromkeys(layout.codec(LITTLE).names, 0) | {
         "version": 16, "ac_comm": b"worker\0junk", "ac_pid": 1 << 20, "ac_etime": 1 << 40,
         "cpu_run_real_total": 1 << 40, "nvcsw": 1 << 40,
     }  # fmt: skip

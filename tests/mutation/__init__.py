@@ -1,0 +1,1 @@
+"""Mutation testing of protocol/: which changes of it no test would notice (``scripts/mutate``)."""
