@@ -402,3 +402,39 @@ def test_seccomp_refuses_more(instruction: Instruction) -> None:
     with pytest.raises(NetlinkError) as caught:
         Filter([instruction, ret(0)], seccomp=True)
     assert caught.value.errno == errno.EINVAL
+
+
+def nested_in(packet: bytes, at: int, kind: int) -> int:
+    """What a load of SKF_AD_NLATTR_NEST gives for A and X."""
+    program = [
+        (BPF_LDX | BPF_IMM, 0, 0, kind),
+        (BPF_LD | BPF_IMM, 0, 0, at),
+        (BPF_LD | BPF_W | BPF_ABS, 0, 0, (SKF_AD_OFF + SKF_AD_NLATTR_NEST) & 0xFFFF_FFFF),
+        (BPF_RET | BPF_A, 0, 0, 0),
+    ]
+    return run_filter(program, packet)
+
+
+def test_a_nest_ends_with_the_packet_and_no_later() -> None:
+    nest = bytes(4) + b"\x08\0\1\0" + b"\x04\0\2\0"
+    assert nested_in(nest, 4, 2) == 8
+    # One byte longer than the packet; its attributes are not looked at.
+    assert nested_in(bytes(4) + b"\x09\0\1\0" + b"\x04\0\2\0", 4, 2) == 0
+    assert nested_in(bytes(4) + b"\x0c\0\1\0" + b"\x04\0\2\0", 4, 2) == 0
+    # A header alone, at the very end, and one byte further.
+    assert nested_in(b"\x04\0\1\0", 0, 1) == 0
+    assert nested_in(b"\x04\0\1\0", 1, 1) == 0
+
+
+def test_a_jump_goes_no_further_than_the_last_instruction() -> None:
+    stop = (BPF_RET | BPF_K, 0, 0, 7)
+    load = (BPF_LD | BPF_IMM, 0, 0, 0)
+    assert run_filter([load, (BPF_JMP | BPF_JA, 0, 0, 0), stop], b"") == 7
+    for k in (1, 2, 3):
+        with pytest.raises(NetlinkError):
+            Filter([load, (BPF_JMP | BPF_JA, 0, 0, k), stop])
+
+
+def test_the_first_byte_by_way_of_the_network_header() -> None:
+    load = (BPF_LD | BPF_B | BPF_ABS, 0, 0, SKF_NET_OFF & 0xFFFF_FFFF)
+    assert run_filter([load, (BPF_RET | BPF_A, 0, 0, 0)], b"\x2a") == 0x2A

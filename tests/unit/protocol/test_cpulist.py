@@ -159,3 +159,24 @@ def test_patterns_on_wide_masks(dialect: CpulistDialect) -> None:
 )
 def test_format(mask: int, text: str) -> None:
     assert format_cpulist(mask) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "nbits", "dialect", "expected"),
+    [
+        # A comma at the end is no empty item, which would be CPU 0.
+        (b"3,", 8, D.E2A, "0x8"),
+        (b"3,,", 8, D.E2A, "0x9"),
+        # What a plain range leaves behind is its width.
+        (b"2-3,0-7:4", 8, D.E3, "0x3f"),
+        # A group that leads back to CPU 0 exactly.
+        (b"7-7:1/4294967289", 8, D.E5, "0x81"),
+        (b"7-7:1/4294967289", 8, D.E3, "0x81"),
+        # Odd and even numbers of groups.
+        (b"0-8:1/4", 16, D.E5, "0x111"),
+        (b"0-12:2/4", 16, D.E5, "0x1333"),
+        (b"0-15:2/4", 16, D.E5, "0x3333"),
+    ],
+)
+def test_corners_of_any_width(text: bytes, nbits: int, dialect: CpulistDialect, expected: str) -> None:
+    assert outcome(text, nbits, dialect) == expected
