@@ -178,5 +178,7 @@ def test_format(mask: int, text: str) -> None:
         (b"0-15:2/4", 16, D.E5, "0x3333"),
     ],
 )
-def test_corners_of_any_width(text: bytes, nbits: int, dialect: CpulistDialect, expected: str) -> None:
+def test_corners_that_mutants_showed(
+    text: bytes, nbits: int, dialect: CpulistDialect, expected: str
+) -> None:
     assert outcome(text, nbits, dialect) == expected
