@@ -47,7 +47,8 @@ _NOT_NOW: Final = frozenset(
     }
 )
 
-_names: Final = itertools.count()
+# All processes of the host share the names: each begins elsewhere.
+_names: Final = itertools.count(os.getpid())
 
 
 class Mirror:
