@@ -6,12 +6,13 @@ import enum
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import trio
 import typer
 
 from netlink_emu.cli.declare import Option
+from netlink_emu.cli.ending import Ending, ending
 from netlink_emu.cli.errors import UserError, leaves, say
 from netlink_emu.cli.observing import (
     ControlOption,
@@ -41,8 +42,6 @@ from netlink_emu.server.serve import Server
 from netlink_emu.server.serve import serve as serve_kernel
 from netlink_emu.server.service import everyone_is_root, everyone_is_themselves
 from netlink_emu.server.timeline import play
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class ClientsAre(enum.StrEnum):
@@ -75,35 +74,42 @@ def serve(
 ) -> None:
     """Serve an emulated kernel to AF_UNIX datagram clients, in any language.
 
-    Ends with status 130 on SIGINT, 143 on SIGTERM; SIGUSR1 prints statistics.
+    Ends with status 130 on SIGINT, 143 on SIGTERM, 129 on SIGHUP; SIGUSR1 prints statistics.
     """
-    sandbox = build_sandbox(
-        release=release,
-        arch=arch,
-        cpus=cpus,
-        tasks=tasks,
-        scenario=scenario,
-        speed=speed,
-        config=config,
-        virtual_time=virtual_time,
-    )
-    try:
-        with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
-            status = trio.run(_serve, sandbox, socket, clients, observation)
-    except* ScenarioError as group:
-        failure = leaves(group)[0]
-        assert isinstance(failure, ScenarioError)
-        raise UserError(scenario_problem(scenario, failure)) from None
-    except* ServerError as group:
-        raise UserError(str(leaves(group)[0])) from None
+    with ending() as end:
+        sandbox = build_sandbox(
+            release=release,
+            arch=arch,
+            cpus=cpus,
+            tasks=tasks,
+            scenario=scenario,
+            speed=speed,
+            config=config,
+            virtual_time=virtual_time,
+        )
+        try:
+            with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
+                status = trio.run(_serve, sandbox, socket, clients, observation, end)
+        except* ScenarioError as group:
+            failure = leaves(group)[0]
+            assert isinstance(failure, ScenarioError)
+            raise UserError(scenario_problem(scenario, failure)) from None
+        except* ServerError as group:
+            raise UserError(str(leaves(group)[0])) from None
     raise typer.Exit(status)
 
 
 async def _serve(
-    sandbox: Sandbox, path: Path, clients: ClientsAre, observation: Observation | None
+    sandbox: Sandbox,
+    path: Path,
+    clients: ClientsAre,
+    observation: Observation | None,
+    end: Ending,
 ) -> int:
     policy = everyone_is_root if clients is ClientsAre.ROOT else everyone_is_themselves
-    with trio.open_signal_receiver(*_SIGNALS) as signals:
+    with trio.open_signal_receiver(*end.signals, signal.SIGUSR1) as signals:
+        if end.noted:
+            return 128 + end.noted[0]
         async with trio.open_nursery() as nursery:
             serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
             server: Server = await nursery.start(serve_at)
@@ -115,6 +121,7 @@ async def _serve(
             async for number in signals:
                 say(str(server.statistics()))
                 if number != signal.SIGUSR1:
+                    end.noted.append(number)
                     nursery.cancel_scope.cancel()
                     return 128 + number
     raise AssertionError("the signals do not end")

@@ -41,7 +41,9 @@ def _refused(path: Path | str, *options: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["INT", "TERM", "HUP"],
 )
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals, status: int) -> None:
     path = tmp_path / "run" / "nl"
@@ -57,6 +59,44 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals, status
         "1 listeners, 0 backlogged\n"
     )
     assert list(path.parent.iterdir()) == []
+
+
+def test_signals_after_the_first_change_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "nl"
+    with _serve(path) as process:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            process.send_signal(number)
+        _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode in (143, 130, 129)  # sent at once, they have no order
+    assert err.count("\n") == 1
+    assert list(path.parent.iterdir()) == []
+
+
+def test_under_nohup_it_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "nl"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _serve(path) as process, Client(path, "", connect=True) as client:
+            process.send_signal(signal.SIGHUP)
+            client.ask(register("0"))
+            process.terminate()
+            assert process.wait(SECONDS) == 143
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_before_it_serves(tmp_path: Path) -> None:
+    """As while it reads a scenario, here from a pipe that nobody has written to yet."""
+    pipe, path = tmp_path / "scenario", tmp_path / "run" / "nl"
+    os.mkfifo(pipe)
+    command = [*NETLINK_EMU, "serve", "--socket", str(path), "--scenario", str(pipe)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with pipe.open("w") as scenario:  # opens when the other side does
+            process.terminate()
+            scenario.write("cpus = 3\n")
+        _, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, err) == (143, "")
+    assert not path.exists()
 
 
 def test_sigusr1_prints_statistics_and_it_goes_on(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _STATUS = (
     ("141", "Nobody reads the standard output any more."),
     ("124", "journal wait: time is up."),
     ("126, 127", "run: the command cannot be run, or is not found. Else the status is its own."),
-    ("130, 143", "Ended by SIGINT, or by SIGTERM."),
+    ("129, 130, 143", "Ended by SIGHUP, SIGINT, or SIGTERM."),
 )
 _ENVIRONMENT = (("NETLINK_EMU_SOCKET", "The default of --socket for tasks, faults and journal."),)
 
