@@ -42,6 +42,7 @@ from netlink_emu.protocol.relay import (
 )
 from netlink_emu.server.linger import STRETCH, Linger
 from netlink_emu.server.service import Service, Ucred
+from netlink_emu.server.statistics import Drop
 
 _CHUNK: Final = 1 << 18
 _MOST_SOCKETS: Final = 1 << 16
@@ -292,6 +293,7 @@ class Relay:
 
     def _forget(self, sock: NetlinkSock) -> None:
         del self._socks[self._numbers.pop(sock)]
+        self._service.counters.drop(Drop.OVERRUN, sock.drops)
         sock.data_ready = sock.error_report = None
         sock.release()
 

@@ -161,6 +161,31 @@ def test_a_client_that_is_killed_is_forgotten(server: Serving) -> None:
         assert server.listeners()[0] == []
 
 
+def test_what_overran_stays_counted_when_the_client_is_gone(server: Serving) -> None:
+    with hand_over(server, relay_hello()) as stream:
+        read_frame(stream)
+        stream.send(call(1, a=3, b=16))
+        read_frame(stream)
+        registration = register("0")
+        stream.send(call(4, 1, b=len(registration), data=registration))
+        while struct.unpack_from("=I", read_frame(stream))[0] != 2:
+            pass
+        for _ in range(200):
+            server.call(_exit, server)
+        overran = server.statistics().dropped["OVERRUN"]
+        assert overran > 0
+    server.until(lambda statistics: statistics.sockets == 0)
+    assert server.statistics().dropped["OVERRUN"] == overran
+
+
+def _exit(server: Serving) -> None:
+    """A task ends on CPU 0."""
+    tasks = server.kernel.machine.tasks
+    ended = tasks.fork(cpu=0)
+    tasks.do_exit(ended, 0)
+    tasks.reap(ended)
+
+
 # --- who clients are
 
 ASKS = """
