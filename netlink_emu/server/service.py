@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -86,6 +87,17 @@ class Peer(Protocol):
         ...
 
 
+def _not_told(sock: NetlinkSock) -> None:
+    """ENOBUFS, which a Unix socket cannot carry: a client that has read all has read it, too.
+
+    Else nothing would end the congestion of a socket in whose queue nothing is, as a fault
+    makes it.
+    """
+    if not sock.receive_queue:
+        with suppress(NetlinkError):
+            sock.recvmsg(0)
+
+
 class Service:
     """An emulated kernel with clients. ``on_ready`` is called when there is something to flush."""
 
@@ -139,6 +151,7 @@ class Service:
             ready[peer] = None
 
         peer.sock.data_ready = data_ready
+        peer.sock.error_report = _not_told
         self._peers[peer.sock] = peer
 
     def release(self, peer: Peer) -> None:
@@ -147,7 +160,7 @@ class Service:
             return
         self.counters.drop(Drop.CLIENT_GONE, len(peer.sock.receive_queue))
         self.counters.drop(Drop.OVERRUN, peer.sock.drops)
-        peer.sock.data_ready = None
+        peer.sock.data_ready = peer.sock.error_report = None
         del self._peers[peer.sock]
         peer.sock.release()
 
@@ -160,7 +173,13 @@ class Service:
             peer.sweep()
 
     def receive(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
-        """One datagram of a client: its sendmsg(2) in the emulated kernel, and the answers."""
+        """One datagram of a client: its sendmsg(2) in the emulated kernel, and the answers.
+
+        Nothing, if something sent to the client has found meanwhile that it is gone: its netlink
+        socket is closed.
+        """
+        if peer.sock.closed:
+            return
         if is_hello(datagram):
             self._hello(peer, ucred, datagram)
             return

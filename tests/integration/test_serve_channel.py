@@ -25,6 +25,8 @@ from helpers.serving import (
     serving,
 )
 
+from netlink_emu.journal import Journal
+from netlink_emu.journal.entries import Queued
 from netlink_emu.protocol.netlink import NetlinkSockOpt
 
 
@@ -153,3 +155,19 @@ def test_what_cannot_be_a_channel_is_refused_and_closed(server: Serving, kind: s
     os.close(writer)
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+def test_what_a_client_asked_that_is_gone_is_not_answered(server: Serving) -> None:
+    """The first answer finds nobody; a dump would fill the queue of a socket that is closed."""
+    journal = server.call(Journal, server.kernel)
+    with Channel(server, hello()) as channel:
+
+        def ask_and_go() -> None:  # in the server's thread: it reads afterwards
+            channel.sock.send(request(1, 1, bytes(4)))
+            channel.sock.send(struct.pack("=IHHIIBBH", 20, 16, 0x301, 7, 0, 3, 1, 0))
+            channel.sock.close()
+
+        server.call(ask_and_go)
+        server.until(lambda statistics: not statistics.channels)
+    assert server.statistics().dropped == {"CLIENT_GONE": 1}
+    assert len(journal.of(Queued)) == 1

@@ -22,6 +22,8 @@ from helpers.serving import (
     serving,
 )
 
+from netlink_emu.faults import Faults
+from netlink_emu.journal import Journal
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.server import endpoint
 
@@ -207,14 +209,16 @@ def test_a_dump_waits_for_a_full_client_and_goes_on_as_it_reads(server: Serving)
 
 
 def test_more_clients_than_are_swept_at_once(server: Serving) -> None:
-    clients = [server.client() for _ in range(300)]
+    # Names of our own: those that Linux gives out, of a million, come again by chance.
+    name = f"\0{server.path}-"
+    clients = [server.client(f"{name}{number}") for number in range(300)]
     for client in clients:
         client.ask(b"")
     assert server.statistics().sockets == 300
     for client in clients[1:]:
         client.sock.close()
-    for _ in range(300):
-        with server.client() as another:
+    for number in range(300, 600):
+        with server.client(f"{name}{number}") as another:
             another.ask(b"")
     # Those that were gone were looked for when there were 512 of them.
     assert server.statistics().sockets == 1 + 600 - 512
@@ -231,3 +235,14 @@ def test_a_client_connected_elsewhere_cannot_be_answered(server: Serving, tmp_pa
         assert peer.ask(b"") == []
         statistics = server.until(lambda s: s.dropped.get("CLIENT_GONE") == 1)
         assert statistics.sockets == 1
+
+
+def test_a_fault_that_overruns_a_client_who_has_read_all(server: Serving) -> None:
+    """It loses what the fault takes, and nothing after that: no read of its ends a congestion."""
+    with server.client() as client:
+        _register(client, "2")
+        faults = server.call(lambda: Faults(server.kernel, Journal(server.kernel)))
+        server.call(faults.parse, "enobufs kind=event count=1")
+        _exits(server, 3)
+        assert [_event(client.recv())[0] for _ in range(2)] == [1, 2]
+        assert server.statistics().dropped == {"OVERRUN": 1}
