@@ -1,0 +1,69 @@
+"""Carry out scenarios, and tell: see scripts/load."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from load import hoarders, kills, moments, storms
+from load.audit import Audit
+from load.chaos import chaos
+from load.size import FULL, SMALL, Size
+
+Scenario = Callable[[Size, int], Audit]
+SCENARIOS: Final[dict[str, Scenario]] = {
+    "kernel": storms.kernel_alone,
+    "server": storms.server,
+    "vanishing": storms.vanishing,
+    "connect": storms.connect,
+    "latency": storms.latency,
+    "memory": hoarders.hoarders,
+    "clients": kills.killed_clients,
+    "servers": kills.killed_server,
+    "descriptors": kills.descriptors,
+    "signals": moments.signals,
+    "clocks": moments.clocks,
+}
+
+
+def arguments(args: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/load",
+        description="Load and faults, each with an audit at its end: status 1 if one fails.",
+    )
+    parser.add_argument("--small", action="store_true", help="as the tests do: a minute")
+    parser.add_argument("--seed", type=int, default=1, help="what chance is drawn from [1]")
+    parser.add_argument("--seconds", type=float, default=600, help="how long chaos lasts [600]")
+    parser.add_argument(
+        "only", nargs="*", metavar="SCENARIO", choices=[*SCENARIOS, "chaos", []],
+        help="only these: " + ", ".join([*SCENARIOS, "chaos"]) + "; all but chaos by default",
+    )  # fmt: skip
+    return parser.parse_args(args)
+
+
+def main() -> None:
+    options = arguments(sys.argv[1:])
+    failed = []
+    for name in options.only or SCENARIOS:
+        start = time.monotonic()
+        if name == "chaos":
+            again = f"chaos --seconds {options.seconds:g} --seed {options.seed}"
+            audit = chaos(options.seconds, options.seed)
+        else:
+            again = f"{name} --seed {options.seed}" + " --small" * options.small
+            audit = SCENARIOS[name](SMALL if options.small else FULL, options.seed)
+        lines = [*audit.lines(), f"{audit.name}: {time.monotonic() - start:.0f} s in all"]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        if audit.failures:
+            failed.append(again)
+    for again in failed:
+        sys.stdout.write(f"to repeat what failed: scripts/load {again}\n")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()
