@@ -34,4 +34,8 @@ class Linger:
         Or to read ``at`` one of the others, and nothing else.
         """
         wanted = self._fd if at is None else at.fileno()
-        return [fd for fd, _ in self._poll.poll(LINGER_MS)] == [wanted]
+        try:
+            ready = self._poll.poll(LINGER_MS)
+        except OSError:  # EINVAL: RLIMIT_NOFILE was lowered below what we have open
+            return False
+        return [fd for fd, _ in ready] == [wanted]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from load import hoarders, kills, moments, storms
@@ -44,6 +46,15 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
+def attempt(name: str, run: Callable[[], Audit]) -> Audit:
+    """The audit of a scenario, also of one that could not go on."""
+    try:
+        return run()
+    except Exception as exc:
+        traceback.print_exc()
+        return Audit(name, failures=[f"it could not go on: {exc!r}"])
+
+
 def main() -> None:
     options = arguments(sys.argv[1:])
     failed = []
@@ -51,10 +62,11 @@ def main() -> None:
         start = time.monotonic()
         if name == "chaos":
             again = f"chaos --seconds {options.seconds:g} --seed {options.seed}"
-            audit = chaos(options.seconds, options.seed)
+            run = partial(chaos, options.seconds, options.seed)
         else:
             again = f"{name} --seed {options.seed}" + " --small" * options.small
-            audit = SCENARIOS[name](SMALL if options.small else FULL, options.seed)
+            run = partial(SCENARIOS[name], SMALL if options.small else FULL, options.seed)
+        audit = attempt(name, run)
         lines = [*audit.lines(), f"{audit.name}: {time.monotonic() - start:.0f} s in all"]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

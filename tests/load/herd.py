@@ -49,6 +49,8 @@ class Listener:
                     raise
                 self.record.enobufs += 1
                 continue
+            if not datagram:
+                sys.exit("the server has closed a channel")
             pid = take(datagram)
             if stamping and pid is not None:
                 self.stamps.append((pid, time.monotonic_ns()))

@@ -16,12 +16,11 @@ from load.place import Place
 from load.size import GROWTH, Size
 from load.wire import CPUS, HELLO, KINDS, open_socket, send
 
-# A netlink socket's receive buffer is 208 KiB, by the kernel's measure: a datagram that is
-# queued twice, for us and for the journal, and Python's own share come on top.
+# A netlink socket's receive buffer is 208 KiB, and takes one datagram more than fits. On top of
+# that come the journal of this server, which keeps 1 MiB, and what Python does not give back.
 MOST: Final = 8 * MIB
 # CTRL_CMD_GETFAMILY with NLM_F_DUMP
 DUMP: Final = struct.pack("=IHHIIBBH", 20, 16, 0x301, 7, 0, 3, 1, 0)
-PORTION: Final = 0.5  # seconds of sending as fast as it goes
 
 
 def _never_reads(place: Place, sock: socket.socket, kind: str, size: Size) -> None:
@@ -30,21 +29,22 @@ def _never_reads(place: Place, sock: socket.socket, kind: str, size: Size) -> No
 
 
 def _sends(place: Place, sock: socket.socket, kind: str, size: Size) -> None:
-    _flood(place, sock, kind, get_pid(1))
+    _flood(place, sock, kind, get_pid(1), size.flood)
 
 
 def _dumps(place: Place, sock: socket.socket, kind: str, size: Size) -> None:
-    _flood(place, sock, kind, DUMP)
+    _flood(place, sock, kind, DUMP, size.flood)
 
 
 def _longest(place: Place, sock: socket.socket, kind: str, size: Size) -> None:
     """Requests of 200 KiB, each of which comes back in an error."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    _flood(place, sock, kind, struct.pack("=IHHII", 200_000, 0x3FF, 1, 1, 0) + bytes(199_984))
+    longest = struct.pack("=IHHII", 200_000, 0x3FF, 1, 1, 0) + bytes(199_984)
+    _flood(place, sock, kind, longest, size.flood)
 
 
-def _flood(place: Place, sock: socket.socket, kind: str, datagram: bytes) -> None:
-    end = time.monotonic() + PORTION
+def _flood(place: Place, sock: socket.socket, kind: str, datagram: bytes, seconds: float) -> None:
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             send(sock, kind, str(place.path), datagram)

@@ -16,7 +16,7 @@ from typing import Any
 from load.wire import HELLO, ask_own, open_socket
 
 # A datagram socket is not told of its server's end: who waits must set a time-out.
-TIMEOUT = 1.0
+TIMEOUT = 0.5
 
 
 def outcome(sock: socket.socket) -> str:

@@ -23,10 +23,11 @@ class Size:
     stamped: int  # single exits, whose latency is measured
     kills: int  # clients that are killed
     signals: int  # commands that are ended by signals
+    flood: float  # seconds for which one client sends as fast as it can
 
 
-FULL: Final = Size(5000, 1000, 100_000, 10_000, 100, 2000, 200, 100)
-SMALL: Final = Size(300, 60, 4000, 300, 10, 100, 8, 8)
+FULL: Final = Size(5000, 1000, 100_000, 10_000, 100, 2000, 200, 100, 2.0)
+SMALL: Final = Size(300, 60, 4000, 300, 10, 50, 5, 8, 0.1)
 # What a server may have more at the end than at the start, in bytes: Python keeps memory that it
 # once had, by and large that of the most sockets at a time.
 GROWTH: Final = 32 * MIB

@@ -161,7 +161,7 @@ def _latencies(audit: Audit, place: Place, kind: str, size: Size, *, deaf: int) 
             for herd in [quick, *herds]:
                 herd.answer()
             if deaf:  # until they are full to the brim
-                place.storm(3000, burst=16)
+                place.storm(1000, burst=16)
                 quick.ask("read all")
             exits = place.server.ask("stamped", exits=size.stamped, pause=0.001)
             sent = dict(map(tuple, exits))

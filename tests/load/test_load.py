@@ -32,8 +32,8 @@ def test_small(name: str) -> None:
 @pytest.mark.timeout(300)
 @needs_interposer
 def test_a_minute_of_chaos() -> None:
-    """To repeat it: scripts/load chaos --seconds 30 --seed 1."""
-    audit = chaos(30, 1)
+    """To repeat it: scripts/load chaos --seconds 60 --seed 1."""
+    audit = chaos(60, 1)
     print("\n".join(audit.lines()))  # noqa: T201
     assert audit.failures == []
 
