@@ -160,6 +160,7 @@ def run(
                 sandbox.kernel,
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
                 companion=_companion(sandbox, observation),
+                catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
                 live_exits=live_exits and tasks is TaskChoice.HOST,
             )
             finished = _finish(foreground, scenario)

@@ -16,14 +16,17 @@ _STATUS_MAX: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """/proc/T/status. ``ns_tgid`` is the process id in the task's own pid namespace.
+    """/proc/T/status.
 
+    ``ns_tgid`` is the process id in the task's own pid namespace, ``nested`` whether that lies
+    below ours.
     Ids are (real, effective, saved, file system). Signals are masks, bit 0 being signal 1:
     pending for the thread, pending for the process, blocked, ignored.
     """
 
     tgid: int
     ns_tgid: int
+    nested: bool
     uids: tuple[int, int, int, int]
     gids: tuple[int, int, int, int]
     cap_eff: int
@@ -57,6 +60,7 @@ def parse_status(text: str) -> Status:
     return Status(
         tgid=int(fields["Tgid"]),
         ns_tgid=int(fields["NStgid"].split()[-1]),
+        nested=len(fields["NStgid"].split()) > 1,
         uids=(uids[0], uids[1], uids[2], uids[3]),
         gids=(gids[0], gids[1], gids[2], gids[3]),
         cap_eff=int(fields["CapEff"], 16),
@@ -131,16 +135,24 @@ def thread_seen_from(tid: int, number: int) -> int | None:
     None if there is none in that very namespace, or we may not look.
     """
     try:
-        namespace = _pid_namespace(tid)
-        if namespace == _pid_namespace(os.getpid()):
+        namespace = pid_namespace(tid)
+        if namespace == pid_namespace(os.getpid()):
             return number
     except OSError:
         return None
-    for process in Path("/proc").iterdir():
+    return thread_in(namespace, number)
+
+
+def thread_in(namespace: int, number: int, proc: Path = Path("/proc")) -> int | None:
+    """The thread that a pid namespace, known by its inode, numbers ``number``; as ours does.
+
+    None if there is none in that very namespace, or we may not look.
+    """
+    for process in proc.iterdir():
         if not process.name.isdigit():
             continue
         try:
-            if _pid_namespace(int(process.name)) != namespace:
+            if pid_namespace(int(process.name), proc) != namespace:
                 continue
             for thread in (process / "task").iterdir():
                 if _innermost_number(thread / "status") == number:
@@ -150,8 +162,9 @@ def thread_seen_from(tid: int, number: int) -> int | None:
     return None
 
 
-def _pid_namespace(tid: int) -> int:
-    return Path(f"/proc/{tid}/ns/pid").stat().st_ino
+def pid_namespace(tid: int, proc: Path = Path("/proc")) -> int:
+    """The inode that stands for the task's pid namespace."""
+    return (proc / str(tid) / "ns" / "pid").stat().st_ino
 
 
 def _innermost_number(status: Path) -> int:

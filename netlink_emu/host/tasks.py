@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.families.tsacct import Sums
+from netlink_emu.host import proc as host_proc
 from netlink_emu.host.dead_threads import process_runtime_ns, sums_of_dead
 from netlink_emu.host.thread_group import HostThreadGroup, WatchedGroup
 from netlink_emu.kernel.profile import Profile
@@ -22,6 +23,7 @@ from netlink_emu.machine.accounting import Delay, IoAccounting, Mm
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
 from netlink_emu.machine.task import (
     PF_DUMPCORE,
     PF_EXITING,
@@ -29,6 +31,7 @@ from netlink_emu.machine.task import (
     PF_SIGNALED,
     PF_SUPERPRIV,
     ExitState,
+    PidNumbers,
     Task,
     TaskState,
 )
@@ -109,13 +112,34 @@ class HostTasks:
         self, machine: Machine, proc: Path = Path("/proc"), *, profile: Profile | None = None
     ) -> None:
         self.watched: Final[dict[int, WatchedGroup]] = {}
+        self._views: Final[dict[int, PidNamespace]] = {}
+        self._inodes: Final[dict[PidNamespace, int]] = {}
         self._machine: Final = machine
         self._proc: Final = proc
         self._profile: Final = profile
         self._tick_ns: Final = NSEC_PER_SEC // os.sysconf("SC_CLK_TCK")
 
-    def find(self, nr: int) -> Task | None:
+    def namespace_of(self, nr: int) -> PidNamespace:
+        """The view of the initial pid namespace that the host's task ``nr`` has."""
+        init = self._machine.init_pid_ns
+        try:
+            inode = host_proc.pid_namespace(nr, self._proc)
+            if inode == host_proc.pid_namespace(os.getpid()):
+                return init
+        except OSError:  # ended, or not ours to see
+            return init
+        if inode not in self._views:
+            self._views[inode] = PidNamespace(view_of=init)
+            self._inodes[self._views[inode]] = inode
+        return self._views[inode]
+
+    def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
         """The thread numbered ``nr``, None if there is none or it ended meanwhile."""
+        if ns is not None and ns.view_of is not None:
+            found = host_proc.thread_in(self._inodes[ns], nr, self._proc)
+            if found is None:
+                return None
+            nr = found
         # /proc/TID exists for every thread, though only leaders are listed.
         where = self._proc / str(nr)
         try:
@@ -189,10 +213,10 @@ class HostTasks:
             cpu=stat.processor,
             cred=Cred.for_ids(machine.init_user_ns, uid, gid),
             net=machine.init_net,
-            numbers=((machine.init_pid_ns, nr),),
+            numbers=self._numbers(nr, status),
             pid_ns=machine.init_pid_ns,
             start_time_ns=self._monotonic_of(stat.starttime),
-            real_parent=self._parent(stat.ppid),
+            real_parent=self._parent(stat.ppid, status),
             realtime_ns=machine.clock.realtime_ns,
         )
         task.flags = stat.flags & _FLAGS
@@ -214,28 +238,52 @@ class HostTasks:
         task.mm = self._read_mm(where, status)
         return task
 
+    def _numbers(self, nr: int, status: dict[bytes, bytes]) -> PidNumbers:
+        """Ours, and where the task is in a pid namespace below, the one that it has there."""
+        whole = ((self._machine.init_pid_ns, nr),)
+        seen = status.get(b"NSpid", b"").split()
+        if len(seen) < 2:
+            return whole
+        view = self.namespace_of(nr)
+        return whole if view.view_of is None else (*whole, (view, int(seen[-1])))
+
     def _monotonic_of(self, starttime: int) -> int:
         """A start time in ticks since boot, on CLOCK_MONOTONIC, which misses suspended time."""
         suspended_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
         return max(0, starttime * self._tick_ns - suspended_ns)
 
-    def _parent(self, ppid: int) -> Task | None:
-        """A parent of which only the number shows, as ac_ppid."""
+    def _parent(self, ppid: int, status: dict[bytes, bytes]) -> Task | None:
+        """A parent of which only the number shows, as ac_ppid; ``status`` is the child's."""
         if ppid == 0:
             return None
         machine = self._machine
+        numbers: PidNumbers = ((machine.init_pid_ns, ppid),)
+        if len(status.get(b"NSpid", b"").split()) > 1:
+            view = self.namespace_of(int(status[b"Pid"]))
+            if view.view_of is not None:
+                numbers = (*numbers, (view, self._number_in(view, ppid)))
         return Task(
             pid=ppid,
             comm=b"",
             cpu=0,
             cred=machine.tasks.init_task.cred,
             net=machine.init_net,
-            numbers=((machine.init_pid_ns, ppid),),
+            numbers=numbers,
             pid_ns=machine.init_pid_ns,
             start_time_ns=0,
             real_parent=None,
             realtime_ns=machine.clock.realtime_ns,
         )
+
+    def _number_in(self, view: PidNamespace, nr: int) -> int:
+        """The innermost number of the task ``nr`` if it is in that very namespace, else 0."""
+        if self.namespace_of(nr) is not view:
+            return 0
+        try:
+            status = parse_fields((self._proc / str(nr) / "status").read_bytes())
+            return int(status[b"NSpid"].split()[-1])
+        except (OSError, KeyError, ValueError, IndexError):
+            return 0
 
     def _read_schedstat(self, task: Task, where: Path) -> None:
         try:

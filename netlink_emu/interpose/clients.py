@@ -12,12 +12,14 @@ from typing import Final, Protocol
 
 from netlink_emu.host import proc
 from netlink_emu.host.cgroups import file_of
+from netlink_emu.host.tasks import HostTasks
 from netlink_emu.interpose import pidfd
 from netlink_emu.interpose.memory import ClientGone, ClientSealed
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
 
 # Enough for the threads of busy clients; each costs one descriptor.
 _CACHED: Final = 128
@@ -92,7 +94,7 @@ class Clients:
         self._credentials = credentials
         self._files = files
         self._cache: dict[int, Client] = {}
-        self._ns_tgids: dict[int, int] = {}
+        self._numbering: dict[int, tuple[int, PidNamespace]] = {}
         self._roots: dict[int, Current] = {}
 
     def get(self, tid: int) -> Client:
@@ -115,7 +117,7 @@ class Clients:
     def forget(self, tid: int) -> None:
         """Another thread may have this number by now."""
         client = self._cache.pop(tid, None)
-        self._ns_tgids.pop(tid, None)
+        self._numbering.pop(tid, None)
         self._roots.pop(tid, None)
         if client is not None:
             client.close()
@@ -125,14 +127,14 @@ class Clients:
         for client in self._cache.values():
             client.close()
         self._cache.clear()
-        self._ns_tgids.clear()
+        self._numbering.clear()
         self._roots.clear()
 
     def current(self, tid: int) -> Current:
         """The emulated kernel's ``current`` while it does a call of this thread.
 
         The process id is as the client's own pid namespace numbers it, so that a portid equals
-        what getpid() returns; the namespaces are the initial ones.
+        what getpid() returns; the namespaces are the initial ones, or a view of it.
         """
         if self._credentials is not None:
             return self._current(tid, self._credentials(tid))
@@ -143,19 +145,31 @@ class Clients:
 
     def _current(self, tid: int, cred: Cred) -> Current:
         machine = self._machine
+        tgid, pid_ns = self._number(tid)
         return Current(
             cred=cred,
             net=machine.init_net,
-            pid_ns=machine.init_pid_ns,
-            tgid_vnr=self._ns_tgid(tid),
+            pid_ns=pid_ns,
+            tgid_vnr=tgid,
             fget=lambda fd: self._files(tid, fd),
             comm=lambda: proc.comm_of(tid),
             tid=tid,
             host_uid=lambda: proc.uid_of(tid),
         )
 
-    def _ns_tgid(self, tid: int) -> int:
-        number = self._ns_tgids.get(tid)
+    def _number(self, tid: int) -> tuple[int, PidNamespace]:
+        """The process id as its own pid namespace numbers it, and whose numbers those are."""
+        number = self._numbering.get(tid)
         if number is None:
-            number = self._ns_tgids[tid] = self.get(tid).status().ns_tgid
+            status = self.get(tid).status()
+            number = status.ns_tgid, self._pid_ns(tid, nested=status.nested)
+            self._numbering[tid] = number
         return number
+
+    def _pid_ns(self, tid: int, *, nested: bool) -> PidNamespace:
+        """The initial one, for all that is allowed; but the host's tasks are found by a view."""
+        if nested:
+            for source in self._machine.tasks.sources:
+                if isinstance(source, HostTasks):
+                    return source.namespace_of(tid)
+        return self._machine.init_pid_ns

@@ -69,9 +69,10 @@ class Foreground:
     """One command and its emulated kernel; see :meth:`run`.
 
     ``companion`` runs beside the clients' calls for as long as there are clients: what happens
-    in the emulated machine by itself. With ``live_exits`` the ends of clients happen there, too:
-    the machine must have the host's tasks. With ``fake_root`` the command is root to its own
-    eyes. ``attend`` carries what a kernel in another process has queued: it is given what
+    in the emulated machine by itself; ``catch_up`` does what of that is due, before the command
+    starts and before its first call is answered. With ``live_exits`` the ends of clients happen
+    there, too: the machine must have the host's tasks. With ``fake_root`` the command is root to
+    its own eyes. ``attend`` carries what a kernel in another process has queued: it is given what
     flushes it, and what is to be called when that kernel is gone.
     """
 
@@ -82,6 +83,7 @@ class Foreground:
         *,
         credentials: CredentialPolicy | None = None,
         companion: Callable[[], Awaitable[None]] | None = None,
+        catch_up: Callable[[], object] | None = None,
         allow_io_uring: bool = False,
         live_exits: bool = False,
         fake_root: bool = False,
@@ -91,6 +93,7 @@ class Foreground:
         self._command = command
         self._credentials = credentials
         self._companion = companion
+        self._catch_up = catch_up
         self._allow_io_uring = allow_io_uring
         self._live_exits = live_exits
         self._fake_root = fake_root
@@ -109,6 +112,8 @@ class Foreground:
         Must be called in the main thread of a process that has nothing else to do: its signals
         and its children are taken care of here. Raises SpawnError or Unsupported.
         """
+        if self._catch_up is not None:
+            self._catch_up()
         watched = _HANDED_ON | {signal.SIGCHLD}
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
         signals = libc.signalfd(watched)
@@ -227,6 +232,8 @@ class Foreground:
                 errands.run()
 
         async def serve() -> None:
+            if self._catch_up is not None:
+                self._catch_up()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch_signals, nursery.cancel_scope)
                 nursery.start_soon(do_errands)

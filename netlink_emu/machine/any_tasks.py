@@ -11,6 +11,7 @@ from typing import Final
 
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
 from netlink_emu.machine.task import (
     Task,
     TaskState,
@@ -28,7 +29,8 @@ class AnyTasks:
         """None is taken: a task that was made stands before what is answered for any number."""
         return False
 
-    def find(self, nr: int) -> Task | None:
+    def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
+        """See TaskSource; every number is there in every view, too."""
         machine = self._machine
         if not 0 < nr < machine.tasks.pid_max:
             return None

@@ -58,10 +58,17 @@ _RESERVED_PIDS: Final = 300  # of what starts at boot: RESERVED_PIDS of kernel/p
 
 
 class PidNamespace:
-    """A pid namespace; a task has one number in each namespace from its own up to the initial."""
+    """A pid namespace; a task has one number in each namespace from its own up to the initial.
 
-    def __init__(self, parent: PidNamespace | None = None) -> None:
+    A ``view_of`` the initial one is that in all, but that tasks of a TaskSource have other
+    numbers there: who is in it is in a pid namespace of the host, which the machine has not.
+    """
+
+    def __init__(
+        self, parent: PidNamespace | None = None, *, view_of: PidNamespace | None = None
+    ) -> None:
         self.parent: Final = parent
+        self.view_of: Final = view_of
         self.level: Final[int] = 0 if parent is None else parent.level + 1
         self._last = 0
 

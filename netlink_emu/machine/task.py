@@ -191,7 +191,7 @@ class Task:
         for own, nr in self.numbers:
             if own is ns:
                 return nr
-        return 0
+        return 0 if ns.view_of is None else self.pid_nr_ns(ns.view_of)
 
     def tgid_nr_ns(self, ns: PidNamespace) -> int:
         """task_tgid_nr_ns()."""

@@ -30,8 +30,8 @@ from netlink_emu.machine.task import (
 class TaskSource(Protocol):
     """Tasks from elsewhere (the host's /proc, a template), looked up when asked for."""
 
-    def find(self, nr: int) -> Task | None:
-        """The task with the global number ``nr``."""
+    def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
+        """The task with the global number ``nr``, or that of a view of the initial namespace."""
         ...
 
     def occupies(self, nr: int) -> bool:
@@ -82,11 +82,12 @@ class TaskTable:
 
     def find_task_by_pid_ns(self, nr: int, ns: PidNamespace) -> Task | None:
         """The task or thread numbered ``nr`` in ``ns``; zombies are found until reaped."""
-        task = self._by_nr.get(ns, {}).get(nr)
+        whole = ns.view_of or ns
+        task = self._by_nr.get(whole, {}).get(nr)
         # The init of a source's own tasks stands for ours.
-        if self.sources and ns is self.init_pid_ns and (task is None or task is self.init_task):
+        if self.sources and whole is self.init_pid_ns and (task is None or task is self.init_task):
             for source in self.sources:
-                found = source.find(nr)
+                found = source.find(nr, ns)
                 if found is not None:
                     return found
         return task

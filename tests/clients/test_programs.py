@@ -58,6 +58,13 @@ def test_without_tasks_nobody_is_there(side: Side, client: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "error No such process\n")
 
 
+def test_any_task_is_there_if_wanted(side: Side, client: Path) -> None:
+    if not side.emulated:
+        pytest.skip("the real kernel has its own tasks")
+    done = side.run(client, "32767", options=["--tasks", "any"])
+    assert "comm any/32767" in done.stdout
+
+
 PYTHON = """
 import socket, struct, os
 def attr(kind, data): return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)

@@ -12,13 +12,14 @@ from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
 from netlink_emu.machine.task import Task
 
 
 class WaitingTasks(AnyTasks):
     """Every number is a task that waits."""
 
-    def find(self, nr: int) -> Task | None:
+    def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
         task = super().find(nr)
         if task is None:
             return None

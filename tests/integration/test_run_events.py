@@ -74,6 +74,39 @@ def test_exits_are_told(tmp_path: Path, how: str) -> None:
     assert lines == ["registered 0", *events, "deregistered 0"]
 
 
+# Its very first call but for socket(): a name, or the errno.
+ASKS = """
+import socket, struct, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.send(struct.pack("=IHHIIBBxxHHI", 28, 0x1F, 1, 1, 0, 1, 1, 8, 1, int(sys.argv[1])))
+m = s.recv(4096)
+print(struct.unpack_from("=i", m, 16)[0] if m[4] == 2 else m[116:148].rstrip(b"\\0").decode())
+"""
+
+
+def free_pid() -> int:
+    """A number that no task of the host has, and that every emulated machine allows."""
+    return next(n for n in range(32700, 300, -1) if not Path(f"/proc/{n}").exists())
+
+
+@pytest.mark.parametrize("beforehand", ["", "sleep 0.3; "], ids=["at once", "later"])
+def test_what_is_due_is_done_before_the_first_call(tmp_path: Path, beforehand: str) -> None:
+    pid, scenario = free_pid(), tmp_path / "scenario.toml"
+    scenario.write_text(f"[[task]]\npid = {pid}\ncomm = 'early'\n")
+    script = f'{beforehand}exec "$@"'
+    client = ("sh", "-c", script, "sh", sys.executable, "-c", ASKS, str(pid))
+    done = emulated(*client, options=["--scenario", str(scenario)])
+    assert (done.stdout, done.stderr) == ("early\n", "")
+
+
+def test_what_cannot_be_done_is_told_before_the_command_starts(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text("[[task]]\npid = 40000\ncomm = 'x'\n")
+    done = emulated("echo", "started", options=["--scenario", str(scenario)])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pid 40000 is not between 1 and pid_max" in done.stderr
+
+
 def test_a_scenario_that_cannot_be_read(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.toml"
     scenario.write_text("cpus = 'many'\n")

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.interposed import NETLINK_EMU, Compile, emulated, needs_interposer, netlink_emu
+from helpers.interposed import (
+    NETLINK_EMU,
+    SECONDS,
+    Compile,
+    emulated,
+    needs_interposer,
+    netlink_emu,
+)
+from helpers.sides import has_taskstats
 
 pytestmark = needs_interposer
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -83,6 +91,84 @@ def test_without_our_own_proc_nothing_is_started(
     assert sentence in done.stdout + done.stderr
     assert "started" not in done.stdout
     assert "Traceback" not in done.stderr
+
+
+# Asks for tasks by numbers of its own pid namespace: its own, its child's, its parent's; says
+# whose the figures are.
+TASKS = """
+import os, socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+def ask(kind, attr, data):
+    a = struct.pack("=HH", 4 + len(data), attr) + data + bytes(-len(data) % 4)
+    s.send(struct.pack("=IHHIIBBxx", 20 + len(a), kind, 1, 1, 0, 3 if kind == 16 else 1, 1) + a)
+    return s.recv(4096)
+family, = struct.unpack_from("=H", ask(16, 2, b"TASKSTATS\\0"), 40)
+def show(what, pid):
+    m = ask(family, 1, struct.pack("=I", pid))
+    if m[4] == 2:
+        return print(what, os.strerror(-struct.unpack_from("=i", m, 16)[0]))
+    told, = struct.unpack_from("=I", m, 28)
+    ac_pid, ac_ppid = struct.unpack_from("=II", m, 36 + 128)
+    comm = m[36 + 80:36 + 112].rstrip(b"\\0").decode()
+    print(what, told == pid, ac_pid == pid, ac_ppid == parent.get(pid), comm)
+child = os.fork()
+if child == 0:
+    open("/proc/self/comm", "w").write("child")
+    os.read(0, 1)
+    os._exit(0)
+while open(f"/proc/{child}/comm").read() != "child\\n":
+    pass
+open("/proc/self/comm", "w").write("myself")
+parent = {os.getpid(): 0, child: os.getpid()}
+show("myself", os.getpid())
+show("child", child)
+show("nobody", 4000000)
+os.kill(child, 9)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+show("zombie", child)
+os.wait()
+show("reaped", child)
+"""
+SEEN = """\
+myself True True True myself
+child True True True child
+nobody No such process
+zombie True True True child
+reaped No such process
+"""
+INNER = ("unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", TASKS)
+
+
+@needs_root
+def test_tasks_have_the_numbers_of_the_clients_own_pid_namespace() -> None:
+    done = emulated(*INNER)
+    assert (done.stdout, done.stderr) == (SEEN, "")
+
+
+@pytest.mark.real_kernel
+@needs_root
+@pytest.mark.skipif(not has_taskstats(), reason="no real TASKSTATS")
+def test_so_they_have_on_a_real_kernel() -> None:
+    done = subprocess.run(INNER, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.stdout, done.stderr) == (SEEN, "")
+
+
+SCENARIO = """
+[[task]]
+pid = {pid}
+comm = "emulated"
+cpu = 0
+"""
+
+
+@needs_root
+def test_emulated_tasks_are_seen_from_there_as_well(tmp_path: Path, taskstats: Path) -> None:
+    pid = next(n for n in range(32700, 30000, -1) if not Path(f"/proc/{n}").exists())
+    (tmp_path / "s.toml").write_text(SCENARIO.format(pid=pid))
+    options = ("--scenario", str(tmp_path / "s.toml"))
+    done = emulated("unshare", "--pid", "--fork", taskstats, str(pid), options=options)
+    assert done.stdout.startswith("pid right")
+    assert "comm emulated" in done.stdout
 
 
 # --- limits

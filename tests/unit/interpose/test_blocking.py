@@ -24,6 +24,7 @@ def status(
     return Status(
         tgid=tgid,
         ns_tgid=tgid,
+        nested=False,
         uids=(0, 0, 0, 0),
         gids=(0, 0, 0, 0),
         cap_eff=0,

@@ -7,6 +7,7 @@ import pytest
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
 from netlink_emu.machine.task import Task
 
 
@@ -50,7 +51,7 @@ def test_a_real_task_of_the_machine_comes_first() -> None:
 
 def test_new_tasks_take_numbers_that_a_source_does_not_occupy() -> None:
     class Source:
-        def find(self, nr: int) -> Task | None:
+        def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
             return None
 
         def occupies(self, nr: int) -> bool:

@@ -276,7 +276,7 @@ class TestSources:
         def __init__(self, task: Task) -> None:
             self.task = task
 
-        def find(self, nr: int) -> Task | None:
+        def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
             return self.task if nr == 10 else None
 
         def occupies(self, nr: int) -> bool:
