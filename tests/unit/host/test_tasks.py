@@ -74,6 +74,30 @@ def _find(proc: Path, nr: int) -> Task:
     return task
 
 
+def test_numbers_of_a_pid_namespace_below(proc: Path) -> None:
+    """4711 and 4712 are 7 and 8 there, their parent 42 is not there."""
+    namespace = proc / "namespace"
+    namespace.touch()
+    for nr, inner in ((4711, 7), (4712, 8)):
+        for where in (proc / str(nr), proc / "4711" / "task" / str(nr)):
+            (where / "status").write_bytes(STATUS % nr + b"NSpid:\t%d\t%d\n" % (nr, inner))
+            (where / "ns").mkdir()
+            (where / "ns" / "pid").hardlink_to(namespace)
+    machine = _machine()
+    source = HostTasks(machine, proc)
+    view = source.namespace_of(4711)
+    assert source.namespace_of(4712) is view
+    assert view.view_of is machine.init_pid_ns
+    task = source.find(8, view)
+    assert task is not None
+    assert (task.pid, task.pid_nr_ns(machine.init_pid_ns), task.pid_nr_ns(view)) == (4712, 4712, 8)
+    assert task.tgid_nr_ns(view) == 7
+    assert task.real_parent is not None
+    assert task.real_parent.tgid_nr_ns(view) == 0
+    assert source.find(4711, view) is None
+    assert source.find(4711) is not None
+
+
 def test_figures_come_from_the_files_of_the_thread(proc: Path) -> None:
     task = _find(proc, 4711)
     assert (task.pid, task.tgid, task.comm, task.cpu) == (4711, 4711, b"a b) c", 3)
