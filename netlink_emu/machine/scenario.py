@@ -30,7 +30,7 @@ MOST_TEXT: Final = 4 << 20
 _MOST_TIMES: Final = 10**9
 _LONG_KEY: Final = re.compile(
     r"""(?<![\w-])(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-    r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){100}""",
+    r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){32}""",
     re.ASCII,
 )
 POLICIES: Final = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}
@@ -194,7 +194,7 @@ def _parse(text: str) -> Scenario:
     if len(text) > MOST_TEXT:
         raise ScenarioError(f"it is longer than {MOST_TEXT >> 20} MiB")
     if _LONG_KEY.search(text):  # for which tomllib would need hours
-        raise ScenarioError("a key has more than 100 parts")
+        raise ScenarioError("a key has more than 32 parts")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

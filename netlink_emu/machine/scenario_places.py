@@ -71,14 +71,14 @@ class _Scan:
             if self._text[start] == "[":
                 double = self._text.startswith("[[", start)
                 self._at += 1 + double
-                table = self._header(self._key(), double=double)
+                for table in self._header(self._key(), double=double):
+                    yield table, start
                 self._at = self._text.index("]", self._at) + 1 + double
-                yield table, start
             else:
                 yield from self._pair(table)
 
-    def _header(self, names: list[str], *, double: bool) -> _Path:
-        """The path of [a.b] or [[a.b]]: within an array, of its last element."""
+    def _header(self, names: list[str], *, double: bool) -> Iterator[_Path]:
+        """The paths of a and b in [a.b] or [[a.b]]: within an array, of its last element."""
         path: _Path = ()
         for number, name in enumerate(names, 1):
             path = (*path, name)
@@ -86,7 +86,7 @@ class _Scan:
                 self._counts[path] = self._counts.get(path, -1) + 1
             if path in self._counts:
                 path = (*path, self._counts[path])
-        return path
+            yield path
 
     def _skip(self) -> int:
         found = _BLANK.match(self._text, self._at)
@@ -124,8 +124,10 @@ class _Scan:
     def _pair(self, table: _Path) -> Iterator[tuple[_Path, int]]:
         """A key, and those within its value."""
         start = self._at
-        path = (*table, *self._key())
-        yield path, start
+        path = table
+        for name in self._key():
+            path = (*path, name)
+            yield path, start
         self._at = self._text.index("=", self._at) + 1
         yield from self._value(path)
 
