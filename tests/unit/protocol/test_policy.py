@@ -370,3 +370,12 @@ def test_a_big_endian_message() -> None:
             order=BIG,
         )  # fmt: skip
     assert extack.policy == policy_attributes(U32, BIG)
+
+
+def test_an_attribute_longer_than_what_is_left_ends_the_walk_wherever_that_begins() -> None:
+    """What stands behind the end is of another message, and is not looked at."""
+    data = bytes(8) + b"\x0c\0\1\0" + bytes(4) + b"next"
+    extack = NetlinkExtAck()
+    assert nla_parse(data, 8, 16, TASKSTATS, maxtype=4, extack=extack) == {}
+    assert extack.msg == "bytes leftover after parsing attributes"
+    assert nla_parse(data, 8, 20, TASKSTATS, maxtype=4, extack=extack) == {1: bytes(4) + b"next"}

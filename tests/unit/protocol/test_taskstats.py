@@ -183,3 +183,19 @@ def test_numbers_of_the_family() -> None:
     assert [*map(int, taskstats.TaskstatsCmdAttr)] == [0, 1, 2, 3, 4]
     assert [*map(int, taskstats.TaskstatsType)] == [0, 1, 2, 3, 4, 5, 6]
     assert [*map(int, taskstats.AcFlag)] == [1, 2, 4, 8, 16, 32]
+
+
+def test_an_error_names_what_does_not_fit_and_nothing_else() -> None:
+    codec = taskstats_layout(16, 8).codec(LITTLE)
+    values = {"ac_comm": b"comm", "ac_pid": -1, "ac_uid": 0, "ac_gid": (1 << 32) - 1}
+    with pytest.raises(EncodeError) as caught:
+        codec.encode(values)
+    assert str(caught.value) == "ac_pid is -1, __u32 takes 0 to 4294967295"
+    with pytest.raises(EncodeError) as caught:
+        codec.encode(values | {"ac_ppid": 1 << 32})
+    assert str(caught.value) == (
+        "ac_pid is -1, __u32 takes 0 to 4294967295; "
+        "ac_ppid is 4294967296, __u32 takes 0 to 4294967295"
+    )
+    with pytest.raises(EncodeError, match="struct taskstats has no a, b$"):
+        codec.encode({"b": 1, "a": 1})
