@@ -187,7 +187,12 @@ def test_numbers_of_the_family() -> None:
 
 def test_an_error_names_what_does_not_fit_and_nothing_else() -> None:
     codec = taskstats_layout(16, 8).codec(LITTLE)
-    values = {"ac_comm": b"comm", "ac_pid": -1, "ac_uid": 0, "ac_gid": (1 << 32) - 1}
+    values: dict[str, int | bytes] = {
+        "ac_comm": b"comm",
+        "ac_pid": -1,
+        "ac_uid": 0,
+        "ac_gid": (1 << 32) - 1,
+    }
     with pytest.raises(EncodeError) as caught:
         codec.encode(values)
     assert str(caught.value) == "ac_pid is -1, __u32 takes 0 to 4294967295"
@@ -197,5 +202,5 @@ def test_an_error_names_what_does_not_fit_and_nothing_else() -> None:
         "ac_pid is -1, __u32 takes 0 to 4294967295; "
         "ac_ppid is 4294967296, __u32 takes 0 to 4294967295"
     )
-    with pytest.raises(EncodeError, match="struct taskstats has no a, b$"):
+    with pytest.raises(EncodeError, match=r"struct taskstats has no a, b$"):
         codec.encode({"b": 1, "a": 1})
