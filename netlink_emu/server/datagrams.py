@@ -8,6 +8,7 @@ and lives on is noticed when something is sent to it.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
@@ -59,6 +60,7 @@ class Clients:
         self._start: Final = start
         self._by_address: dict[Address, Client] = {}
         self._processes: dict[int, set[Client]] = {}  # that are watched, and their clients
+        self._unwatched: set[Client] = set()  # for want of a descriptor
         self._sweep_at = _SWEEP
         self._backlogged = trio.Event()
         self.outbox: Final[Outbox[Client]] = Outbox(sock, service.counters, self._gone)
@@ -90,6 +92,8 @@ class Clients:
         self._by_address[address] = client
         self._service.serve(client)
         self._watch(client)
+        if self._unwatched:
+            self._watch_again()
         return client
 
     def _is_another(self, client: Client) -> bool:
@@ -106,6 +110,7 @@ class Clients:
             return
         del self._by_address[client.address]
         self._processes.get(client.pid, set()).discard(client)
+        self._unwatched.discard(client)
         self.outbox.forget(client)
         self._service.release(client)
 
@@ -123,10 +128,24 @@ class Clients:
             return
         try:
             pidfd = os.pidfd_open(client.pid)
-        except OSError:  # of a pid namespace that we do not see, gone already, or no descriptors
+        except OSError as exc:
+            # Else it is of a pid namespace that we do not see, or gone already.
+            if exc.errno in (errno.EMFILE, errno.ENFILE):
+                self._unwatched.add(client)
             return
         self._processes[client.pid] = {client}
         self._start(self._await_end, client.pid, pidfd)
+
+    def _watch_again(self) -> None:
+        """Perhaps there are descriptors now, and perhaps some of these are gone."""
+        clients = [*self._unwatched]
+        self._unwatched.clear()
+        for number, client in enumerate(clients):
+            self._watch(client)
+            if client in self._unwatched:
+                self._unwatched.update(clients[number:])
+                return
+        self.sweep(clients)
 
     async def _await_end(self, pid: int, pidfd: int) -> None:
         try:

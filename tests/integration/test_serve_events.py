@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from helpers.serving import (
     FENCE,
+    SECONDS,
     Client,
     Serving,
     hello,
@@ -206,6 +208,33 @@ def test_a_dump_waits_for_a_full_client_and_goes_on_as_it_reads(server: Serving)
     names = [name for name in (b"nlctrl\0", b"TASKSTATS\0") if name in dump]
     assert names == [b"nlctrl\0", b"TASKSTATS\0"]
     assert struct.unpack_from("=IHHI", dump, len(dump) - 20) == (20, 3, 2, 7)  # NLMSG_DONE
+
+
+def test_the_end_of_a_process_that_no_descriptor_was_left_to_watch(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noticed when a client comes after there are descriptors again."""
+    script = (
+        "import socket, sys\n"
+        "sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "sock.bind('')\n"
+        "sock.connect(sys.argv[1])\n"
+        "sock.send(bytes.fromhex(sys.argv[2]))\n"
+        "sock.recv(4096)\n"
+    )
+
+    def no_descriptor(_pid: int) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pidfd_open", no_descriptor)
+        for _ in range(3):
+            command = [sys.executable, "-c", script, str(server.path), FENCE.hex()]
+            subprocess.run(command, check=True, timeout=SECONDS)
+        assert server.statistics().sockets == 3
+    with server.client() as client:
+        assert client.ask(b"") == []
+        assert server.statistics().sockets == 1
 
 
 def test_more_clients_than_are_swept_at_once(server: Serving) -> None:

@@ -192,6 +192,10 @@ class Chaos:
         self.no_fault()
         while self.herds:
             self.leave()
+        # With descriptors again, who could not be watched is looked for as a client comes.
+        with self.place.herd() as one:
+            one.answer()
+            one.end()
 
 
 def chaos(seconds: float, seed: int) -> Audit:
