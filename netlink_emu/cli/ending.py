@@ -35,6 +35,9 @@ def ending() -> Iterator[Ending]:
     try:
         yield end
     finally:
-        if not end.noted:
+        if end.noted:
+            # Python gives the handlers back before it is at its own end.
+            signal.pthread_sigmask(signal.SIG_BLOCK, end.signals)
+        else:
             for number, handler in before.items():
                 signal.signal(number, handler)
