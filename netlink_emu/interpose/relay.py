@@ -369,7 +369,10 @@ def welcomed(wire: Wire, path: Path) -> RemoteKernel:
     welcome = wire.wait()
     if welcome is None or welcome.kind != ReportKind.WELCOME:
         wire.close()
-        raise ConnectError(f"the server at {path} does not take calls: it is of another version")
+        raise ConnectError(
+            f"the server at {path} does not take calls: it is of another version, or has no "
+            "descriptor left"
+        )
     release, _, arch = welcome.data.decode("utf-8", "replace").partition("\0")
     try:
         return RemoteKernel(release, arch, wire)
