@@ -125,17 +125,21 @@ def run_supervised(
 def netlink_emu(
     *arguments: str | os.PathLike[str],
     prefix: Sequence[str] = (),
+    ours: Sequence[str] = NETLINK_EMU,
     **options: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``netlink-emu`` with these arguments; ``prefix`` is a command before it."""
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
-        [*prefix, *NETLINK_EMU, *arguments],
+        [*prefix, *ours, *arguments],
         **{"capture_output": True, "text": True, "timeout": SECONDS, "check": False} | options,
     )
 
 
 def emulated(
-    *command: str | os.PathLike[str], options: Sequence[str] = (), prefix: Sequence[str] = ()
+    *command: str | os.PathLike[str],
+    options: Sequence[str] = (),
+    prefix: Sequence[str] = (),
+    ours: Sequence[str] = NETLINK_EMU,
 ) -> subprocess.CompletedProcess[str]:
     """``netlink-emu run`` with this command."""
-    return netlink_emu("run", *options, "--", *command, prefix=prefix)
+    return netlink_emu("run", *options, "--", *command, prefix=prefix, ours=ours)

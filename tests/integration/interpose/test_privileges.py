@@ -6,21 +6,36 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 import pytest
-from helpers.interposed import emulated, needs_interposer, netlink_emu
+from helpers.installed import ROOT
+from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
 
 pytestmark = needs_interposer
 # One that other users may run: a virtual environment may lie in somebody's private home.
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-# --fake-root starts our own interpreter once more, as whoever we are then.
-needs_our_python = pytest.mark.skipif(
-    os.geteuid() == 0
-    and subprocess.run([*NOBODY, "env", sys.executable, "-c", ""], capture_output=True).returncode
-    != 0,
-    reason="needs an interpreter that other users may run, not one in root's home",
+
+
+def ours_for_others() -> tuple[str, ...]:
+    """``netlink-emu`` by an interpreter that others may run, with our modules; () if none is.
+
+    --fake-root starts the interpreter once more, as whoever we are then.
+    """
+    modules = os.pathsep.join((sysconfig.get_path("purelib"), str(ROOT)))
+    by_the_systems = ("env", f"PYTHONPATH={modules}", PYTHON, *NETLINK_EMU[1:])
+    for command in (NETLINK_EMU, by_the_systems):
+        tried = [*NOBODY, "env", *command, "--version"]
+        if subprocess.run(tried, capture_output=True, check=False).returncode == 0:
+            return command
+    return ()
+
+
+OURS = ours_for_others() if os.geteuid() == 0 else NETLINK_EMU
+needs_ours_for_others = pytest.mark.skipif(
+    not OURS, reason="needs a Python of our version, and modules, that others may read"
 )
 needs_iotop_c = pytest.mark.skipif(shutil.which("iotop-c") is None, reason="needs iotop-c")
 
@@ -46,7 +61,8 @@ print(*struct.unpack("=iII", control[0][2])[1:])
 
 
 def asks(*options: str, prefix: tuple[str, ...] = ()) -> str:
-    done = emulated(PYTHON, "-c", ASKS, options=options, prefix=prefix)
+    ours = (OURS if prefix else ()) or NETLINK_EMU
+    done = emulated(PYTHON, "-c", ASKS, options=options, prefix=prefix, ours=ours)
     assert done.stderr == ""
     return done.stdout.strip()
 
@@ -87,14 +103,14 @@ def test_clients_cannot_be_two_users() -> None:
 
 
 def as_root(*command: str, prefix: tuple[str, ...] = NOBODY) -> str:
-    done = emulated(*command, options=["--fake-root"], prefix=prefix)
+    done = emulated(*command, options=["--fake-root"], prefix=prefix, ours=OURS or NETLINK_EMU)
     assert done.stderr == ""
     assert done.returncode == 0
     return done.stdout
 
 
 @needs_root
-@needs_our_python
+@needs_ours_for_others
 def test_a_client_believes_to_be_root() -> None:
     assert as_root("id", "-u") == as_root("id", "-g") == "0\n"
     status = as_root("grep", "-E", "^(CapEff|NoNewPrivs)", "/proc/self/status")
@@ -105,14 +121,14 @@ def test_a_client_believes_to_be_root() -> None:
 
 
 @needs_root
-@needs_our_python
+@needs_ours_for_others
 @needs_iotop_c
 def test_iotop_c_runs_as_nobody() -> None:
     """It wants root before it asks, and then what the emulated kernel says."""
     command = ("iotop-c", "-b", "-n", "1", "-P", "-p", "1")
-    done = emulated(*command, prefix=NOBODY)
+    done = emulated(*command, prefix=NOBODY, ours=OURS)
     assert done.returncode != 0
-    done = emulated(*command, options=["--fake-root"], prefix=NOBODY)
+    done = emulated(*command, options=["--fake-root"], prefix=NOBODY, ours=OURS)
     assert done.returncode == 0
     assert "fatal reply error" not in done.stdout + done.stderr
     assert any(line.split()[:1] == ["1"] for line in done.stdout.splitlines())
@@ -127,7 +143,7 @@ def test_who_is_root_stays_it() -> None:
 
 
 @needs_root
-@needs_our_python
+@needs_ours_for_others
 def test_the_environment_and_signals_are_ours() -> None:
     prefix = ("env", "COLOUR=green", *NOBODY)
     assert as_root("sh", "-c", "echo $COLOUR", prefix=prefix) == "green\n"
@@ -137,7 +153,7 @@ def test_the_environment_and_signals_are_ours() -> None:
 
 
 @needs_root
-@needs_our_python
+@needs_ours_for_others
 @pytest.mark.parametrize(
     ("command", "status", "sentence"),
     [
@@ -147,18 +163,18 @@ def test_the_environment_and_signals_are_ours() -> None:
     ],
 )
 def test_what_cannot_be_run(command: str, status: int, sentence: str) -> None:
-    done = emulated(command, options=["--fake-root"], prefix=NOBODY)
+    done = emulated(command, options=["--fake-root"], prefix=NOBODY, ours=OURS)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr == f"netlink-emu: {sentence}\n"
 
 
 @needs_root
-@needs_our_python
+@needs_ours_for_others
 def test_where_no_user_namespace_may_be_made() -> None:
     """A process in a chroot may not (create_user_ns() of kernel/user_namespace.c)."""
     script = 'mount --rbind / /mnt && exec chroot --userspec=65534:65534 /mnt "$@"'
     prefix = ("unshare", "--mount", "sh", "-c", script, "sh")
-    done = netlink_emu("run", "--fake-root", "--", "true", prefix=prefix)
+    done = netlink_emu("run", "--fake-root", "--", "true", prefix=prefix, ours=OURS)
     assert done.returncode == 126
     assert done.stderr == (
         "netlink-emu: no user namespace may be made here: Operation not permitted\n"
