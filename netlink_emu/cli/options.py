@@ -158,6 +158,9 @@ def build_sandbox(
     virtual_time: bool = False,
 ) -> Sandbox:
     """Boot the kernel that these options describe, or else the scenario; raises UserError."""
+    for name, value in (("--release", release), ("--arch", arch)):
+        if value == "":
+            raise UserError(f"{name} is empty")
     script = None
     if scenario is not None:
         script = read_scenario(scenario)

@@ -74,6 +74,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "--speed takes 0 to 1000000", ["run", "--speed", "0", "true"]),
     (USER, "Linux 99.9 is not known; nearest: ", ["run", "--release", "99.9", "true"]),
     (USER, "is not the name of a kernel release", ["run", "--release", "new", "true"]),
+    (USER, "--release is empty", ["run", "--release", "", "true"]),
     (USER, "unknown architecture 'pdp11'; known are", ["run", "--arch", "pdp11", "true"]),
     (USER, "cannot read its messages", ["run", "--arch", "s390x", "true"]),
     (USER, "it has taskstats", ["run", "--config", "foo=1", "true"]),

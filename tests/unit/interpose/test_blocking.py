@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from errno import EFAULT
+
 import pytest
 
 from netlink_emu.host.proc import Status
-from netlink_emu.interpose.blocking import Interruption, Waiting, find_interruptions
-from netlink_emu.interpose.memory import ClientMemory
+from netlink_emu.interpose.blocking import Interruption, Waiting, WaitingRoom, find_interruptions
+from netlink_emu.interpose.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.seccomp import Notification
 from netlink_emu.interpose.trap import Trap
+from netlink_emu.protocol.errors import NetlinkError
 
 ALARM = 1 << 13
 
@@ -89,3 +93,42 @@ def test_processes_are_apart() -> None:
     ten, twenty = waiting(10), waiting(20)
     calls = [(ten, status(10, process=ALARM)), (twenty, status(20, process=ALARM))]
     assert {found.call.trap.tid for found in find_interruptions(calls)} == {10, 20}
+
+
+class Answers:
+    """A listener that notes what is answered."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, int, int]] = []
+
+    def answer(self, id: int, value: int = 0, error: int = 0) -> bool:
+        self.given.append((id, value, error))
+        return True
+
+
+@pytest.mark.parametrize(
+    ("problem", "answers"),
+    [
+        (NetlinkError(EFAULT), [(10, 0, EFAULT)]),
+        (ClientGone(), []),
+        (ClientSealed(), []),
+    ],
+    ids=["unmapped", "gone", "sealed"],
+)
+def test_a_call_that_ends_may_have_lost_the_memory_that_it_writes(
+    problem: Exception, answers: list[tuple[int, int, int]]
+) -> None:
+    """recvmmsg() writes back what is left of its time-out."""
+
+    def progress() -> int:
+        raise problem
+
+    listener = Answers()
+    room = WaitingRoom(listener)  # type: ignore[arg-type]
+    call = waiting(10)
+    call.copy, call.progress, call.deadline = os.open(os.devnull, os.O_RDONLY), progress, 1.0
+    room.add(call)
+    room.expire(2.0)
+    assert (listener.given, len(room)) == (answers, 0)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(call.copy)
