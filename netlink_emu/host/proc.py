@@ -19,7 +19,7 @@ class Status:
     """/proc/T/status.
 
     ``ns_tgid`` is the process id in the task's own pid namespace, ``nested`` whether that lies
-    below ours.
+    below ours; a ``zombie`` has ended.
     Ids are (real, effective, saved, file system). Signals are masks, bit 0 being signal 1:
     pending for the thread, pending for the process, blocked, ignored.
     """
@@ -27,6 +27,7 @@ class Status:
     tgid: int
     ns_tgid: int
     nested: bool
+    zombie: bool
     uids: tuple[int, int, int, int]
     gids: tuple[int, int, int, int]
     cap_eff: int
@@ -60,6 +61,7 @@ def parse_status(text: str) -> Status:
     return Status(
         tgid=int(fields["Tgid"]),
         ns_tgid=int(fields["NStgid"].split()[-1]),
+        zombie=fields["State"].startswith(("Z", "X")),
         nested=len(fields["NStgid"].split()) > 1,
         uids=(uids[0], uids[1], uids[2], uids[3]),
         gids=(gids[0], gids[1], gids[2], gids[3]),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from errno import EAGAIN, EINTR
 from typing import Final
 
-from netlink_emu.host.proc import Status, StatusFile
+from netlink_emu.host.proc import Status, StatusFile, read_status
 from netlink_emu.interpose.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.seccomp import Listener
 from netlink_emu.interpose.sockets import EmulatedSocket
@@ -61,16 +61,30 @@ class Interruption:
 
 @dataclass(slots=True)
 class _Process:
+    status: Status
     leader: Waiting | None = None
     others: list[Waiting] = field(default_factory=list)
 
 
-def find_interruptions(calls: Iterable[tuple[Waiting, Status]]) -> list[Interruption]:
+def leader_takes(status: Status) -> bool:
+    """Whether the leader of this thread's process takes a signal that waits for the process."""
+    try:
+        leader = read_status(status.tgid)
+    except OSError:
+        return False
+    return not leader.zombie and bool(leader.deliverable_to_process)
+
+
+def find_interruptions(
+    calls: Iterable[tuple[Waiting, Status]],
+    elsewhere: Callable[[Status], bool] = lambda _status: False,
+) -> list[Interruption]:
     """Which waiting calls end for a signal now.
 
     A signal for the process wakes its leader if that would take it (complete_signal() of
-    kernel/signal.c); if the leader does not wait here, the kernel may have woken any thread, so
-    one is chosen whenever the signal is still there at the second look.
+    kernel/signal.c), which ``elsewhere`` says of one that does not wait here. If not, the kernel
+    may have woken any thread, so one is chosen whenever the signal is still there at the second
+    look.
     """
     found = []
     processes: dict[int, _Process] = {}
@@ -78,7 +92,7 @@ def find_interruptions(calls: Iterable[tuple[Waiting, Status]]) -> list[Interrup
         if status.deliverable_to_thread:
             found.append(Interruption(call, certain=True))
         elif status.deliverable_to_process:
-            process = processes.setdefault(status.tgid, _Process())
+            process = processes.setdefault(status.tgid, _Process(status))
             if call.trap.tid == status.tgid:
                 process.leader = call
             else:
@@ -88,6 +102,8 @@ def find_interruptions(calls: Iterable[tuple[Waiting, Status]]) -> list[Interrup
     for process in processes.values():
         if process.leader is not None:
             found.append(Interruption(process.leader, certain=True))
+            continue
+        if elsewhere(process.status):
             continue
         for call in process.others:
             call.passed_over += 1
@@ -162,7 +178,7 @@ class WaitingRoom:
 
     def interrupt(self) -> None:
         """End the calls for which a signal is pending."""
-        for interruption in find_interruptions(self._statuses()):
+        for interruption in find_interruptions(self._statuses(), leader_takes):
             call = interruption.call
             # Without a signal of its own, a thread would see errno 512.
             restart = interruption.certain and call.deadline is None

@@ -29,6 +29,7 @@ def status(
         tgid=tgid,
         ns_tgid=tgid,
         nested=False,
+        zombie=False,
         uids=(0, 0, 0, 0),
         gids=(0, 0, 0, 0),
         cap_eff=0,
@@ -70,6 +71,13 @@ def test_a_signal_that_only_other_threads_take_is_given_time() -> None:
     # Were it the wrong one, the next is tried.
     calls = calls[1:]
     assert find_interruptions(calls) == [Interruption(calls[0][0], certain=False)]
+
+
+def test_a_leader_that_is_elsewhere_takes_it_however_long_that_is() -> None:
+    """On a busy machine it may not run for long; nobody else is to be woken for it."""
+    calls = [(waiting(11), status(10, process=ALARM))]
+    for _ in range(5):
+        assert find_interruptions(calls, lambda _status: True) == []
 
 
 def test_a_signal_that_was_taken_meanwhile_is_forgotten() -> None:
