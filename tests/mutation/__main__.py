@@ -93,6 +93,7 @@ def _first_look(mutants: dict[Path, list[Mutant]]) -> dict[Path, set[str]]:
         for line in lines:
             file, name = json.loads(line)
             alive[Path(file)].add(name)
+            sys.stderr.write(f"{Path(file).name}: {name}: no test fails\n")
     if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         sys.exit(f"the tests fail without any mutant, or cannot run: {status}")
     return alive
