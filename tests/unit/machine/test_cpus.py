@@ -31,7 +31,7 @@ def test_a_cpu_that_is_not_possible(cpu: int) -> None:
 
 
 def test_a_machine_without_cpus() -> None:
-    with pytest.raises(ValueError, match="at least one CPU$"):
+    with pytest.raises(ValueError, match=r"at least one CPU$"):
         Cpus(0)
     with pytest.raises(ValueError, match="at least one CPU online"):
         Cpus(2, online=[])
