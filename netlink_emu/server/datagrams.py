@@ -117,8 +117,11 @@ class Clients:
     def sweep(self, clients: Iterable[Client]) -> None:
         """Release those that are gone."""
         for client in list(clients):
-            if not is_bound(client.address):
-                self._gone(client)
+            try:
+                if not is_bound(client.address):
+                    self._gone(client)
+            except OSError:  # no descriptor to try it with: once there is one
+                self._unwatched.add(client)
 
     # --- the ends of processes
 
@@ -219,14 +222,14 @@ def _exists(pid: int) -> bool:
 def is_bound(address: Address) -> bool:
     """Whether a datagram socket answers to a name, as far as can be told.
 
-    EPERM says that it is connected to us; without a descriptor to try it with (EMFILE), it is
-    taken to be there.
+    EPERM says that it is connected to us. Raises OSError without a descriptor to try it with.
     """
     try:
         with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
             probe.connect(address)
     except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
-        return True
+    except OSError as exc:
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            raise
     return True
