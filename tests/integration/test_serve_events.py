@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from helpers.serving import (
 from netlink_emu.faults import Faults
 from netlink_emu.journal import Journal
 from netlink_emu.kernel.profile import KernelConfig
-from netlink_emu.server import endpoint
+from netlink_emu.server import datagrams, endpoint
 
 UNREAD = "an unconnected client holds net.unix.max_dgram_qlen + 1 datagrams"
 EVENT = 596  # bytes: PID and struct taskstats of 6.18
@@ -232,6 +233,28 @@ def test_the_end_of_a_process_that_no_descriptor_was_left_to_watch(
             command = [sys.executable, "-c", script, str(server.path), FENCE.hex()]
             subprocess.run(command, check=True, timeout=SECONDS)
         assert server.statistics().sockets == 3
+    with server.client() as client:
+        assert client.ask(b"") == []
+        assert server.statistics().sockets == 1
+
+
+def test_clients_that_no_descriptor_was_left_to_try(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Event()
+
+    def no_descriptor(_address: object) -> bool:
+        tried.set()
+        raise OSError(errno.EMFILE, "too many open files")
+
+    script = "import socket, sys; s = socket.socket(1, 2); s.bind(''); s.connect(sys.argv[1]); "
+    script += "s.send(bytes.fromhex(sys.argv[2])); s.recv(4096)"
+    with monkeypatch.context() as patch:
+        patch.setattr(datagrams, "is_bound", no_descriptor)
+        command = [sys.executable, "-c", script, str(server.path), FENCE.hex()]
+        subprocess.run(command, check=True, timeout=SECONDS)
+        assert tried.wait(SECONDS)
+        assert server.statistics().sockets == 1
     with server.client() as client:
         assert client.ask(b"") == []
         assert server.statistics().sockets == 1
