@@ -8,6 +8,7 @@ and lives on is noticed when something is sent to it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ from netlink_emu.server.statistics import Drop
 Address = str | bytes
 # When there are so many clients, those that are gone are looked for, and then at each doubling.
 _SWEEP: Final = 256
+_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_WATCH_AGAIN: Final = 0.25  # seconds
 
 
 class Client:
@@ -35,7 +38,7 @@ class Client:
         self.address: Final = address
         self.pid: Final = pid
         self.sock: Final = sock
-        self.identity: Final = _identity(address)
+        self.identity: Final = _identity_if_known(address)
         self._owner = owner
         self.post: Final = owner.outbox
         self.flush: Final = partial(owner.outbox.flush, self)
@@ -61,6 +64,7 @@ class Clients:
         self._by_address: dict[Address, Client] = {}
         self._processes: dict[int, set[Client]] = {}  # that are watched, and their clients
         self._unwatched: set[Client] = set()  # for want of a descriptor
+        self._descriptors_lacked = trio.Event()
         self._sweep_at = _SWEEP
         self._backlogged = trio.Event()
         self.outbox: Final[Outbox[Client]] = Outbox(sock, service.counters, self._gone)
@@ -92,8 +96,6 @@ class Clients:
         self._by_address[address] = client
         self._service.serve(client)
         self._watch(client)
-        if self._unwatched:
-            self._watch_again()
         return client
 
     def _is_another(self, client: Client) -> bool:
@@ -102,7 +104,8 @@ class Clients:
         Where sockets have no identity, it is another if the process that we knew is gone.
         """
         if client.identity is not None:
-            return _identity(client.address) != client.identity
+            with contextlib.suppress(OSError):  # no descriptor to look with
+                return _identity(client.address) != client.identity
         return not _exists(client.pid)
 
     def _gone(self, client: Client) -> None:
@@ -116,12 +119,15 @@ class Clients:
 
     def sweep(self, clients: Iterable[Client]) -> None:
         """Release those that are gone."""
+        self._release_if(clients, lambda client: not is_bound(client.address))
+
+    def _release_if(self, clients: Iterable[Client], gone: Callable[[Client], bool]) -> None:
         for client in list(clients):
             try:
-                if not is_bound(client.address):
+                if gone(client):
                     self._gone(client)
             except OSError:  # no descriptor to try it with: once there is one
-                self._unwatched.add(client)
+                self._postpone((client,))
 
     # --- the ends of processes
 
@@ -133,22 +139,11 @@ class Clients:
             pidfd = os.pidfd_open(client.pid)
         except OSError as exc:
             # Else it is of a pid namespace that we do not see, or gone already.
-            if exc.errno in (errno.EMFILE, errno.ENFILE):
-                self._unwatched.add(client)
+            if exc.errno in _NO_DESCRIPTOR:
+                self._postpone((client,))
             return
         self._processes[client.pid] = {client}
         self._start(self._await_end, client.pid, pidfd)
-
-    def _watch_again(self) -> None:
-        """Perhaps there are descriptors now, and perhaps some of these are gone."""
-        clients = [*self._unwatched]
-        self._unwatched.clear()
-        for number, client in enumerate(clients):
-            self._watch(client)
-            if client in self._unwatched:
-                self._unwatched.update(clients[number:])
-                return
-        self.sweep(clients)
 
     async def _await_end(self, pid: int, pidfd: int) -> None:
         try:
@@ -156,12 +151,44 @@ class Clients:
         finally:
             os.close(pidfd)
             clients = self._processes.pop(pid)
-        self.sweep(clients)
-        # A name that lives on is a child's, or a stranger's who has bound it meanwhile: an
-        # abstract one anybody can.
-        for client in list(clients):
-            if client.identity is not None and self._is_another(client):
-                self._gone(client)
+        self._bury(clients)
+
+    def _bury(self, clients: Iterable[Client]) -> None:
+        """Release those of a process that has ended.
+
+        A name that lives on is a child's, or a stranger's who has bound it meanwhile: an
+        abstract one anybody can.
+        """
+        self._release_if(
+            clients,
+            lambda client: (
+                not is_bound(client.address)
+                or (client.identity is not None and _identity(client.address) != client.identity)
+            ),
+        )
+
+    def _postpone(self, clients: Iterable[Client]) -> None:
+        self._unwatched.update(clients)
+        if self._unwatched:
+            self._descriptors_lacked.set()
+
+    async def watch_again_forever(self) -> None:
+        """Look after the clients that no descriptor was left for, once there are some again."""
+        while True:
+            await self._descriptors_lacked.wait()
+            self._descriptors_lacked = trio.Event()
+            await trio.sleep(_WATCH_AGAIN)
+            self._watch_again()
+
+    def _watch_again(self) -> None:
+        clients = [*self._unwatched]
+        self._unwatched.clear()
+        for number, client in enumerate(clients):
+            self._watch(client)
+            if client in self._unwatched:
+                self._postpone(clients[number:])
+                return
+        self._bury(clients)
 
     # --- clients that are held back
 
@@ -180,11 +207,19 @@ class Clients:
             self._backlogged = trio.Event()
 
 
-def _identity(address: Address) -> tuple[int, ...] | None:
-    """What a socket of the same name bound later has not; None if that cannot be known.
+def _identity_if_known(address: Address) -> tuple[int, ...] | None:
+    try:
+        return _identity(address)
+    except OSError:
+        return None
 
-    In the file system its device and inode, and the inode's time of change, for the number may
-    be used again at once; of an abstract name the socket's own inode.
+
+def _identity(address: Address) -> tuple[int, ...] | None:
+    """What a socket of the same name bound later has not; None if nobody has that name.
+
+    Raises OSError without a descriptor to look with. In the file system it is the file's device
+    and inode, and the inode's time of change, for the number may be used again at once; of an
+    abstract name the socket's own inode.
     """
     if isinstance(address, bytes):
         return _abstract_inode(address)
@@ -200,7 +235,9 @@ def _abstract_inode(name: bytes) -> tuple[int] | None:
     shown = name.replace(b"\0", b"@")
     try:
         lines = Path("/proc/net/unix").read_bytes().splitlines()
-    except OSError:
+    except OSError as exc:
+        if exc.errno in _NO_DESCRIPTOR:
+            raise
         return None
     for line in lines:
         fields = line.split(None, 7)  # Num RefCount Protocol Flags Type St Inode Path
@@ -230,6 +267,6 @@ def is_bound(address: Address) -> bool:
     except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
         return False
     except OSError as exc:
-        if exc.errno in (errno.EMFILE, errno.ENFILE):
+        if exc.errno in _NO_DESCRIPTOR:
             raise
     return True

@@ -88,6 +88,10 @@ class Server:
         """Carry on with the clients whose queues were full."""
         await self._clients.retry_forever()
 
+    async def watch_again_forever(self) -> None:
+        """Look after the clients that no descriptor was left for."""
+        await self._clients.watch_again_forever()
+
     async def receive_forever(self) -> NoReturn:
         """Read and answer; each wake-up serves whoever goes on asking, for a stretch."""
         receiver = Receiver(self._sock, self._buffer)
@@ -188,5 +192,6 @@ async def serve(
             server = Server(kernel, Path(path), sock, policy, nursery)
             nursery.start_soon(server.flush_forever)
             nursery.start_soon(server.retry_forever)
+            nursery.start_soon(server.watch_again_forever)
             nursery.start_soon(server.receive_forever)
             task_status.started(server)

@@ -112,4 +112,4 @@ def test_a_scenario_that_cannot_be_read(tmp_path: Path) -> None:
     scenario.write_text("cpus = 'many'\n")
     done = emulated("echo", "run", options=["--scenario", str(scenario)])
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"netlink-emu: {scenario}: cpus: ")
+    assert done.stderr.startswith(f"netlink-emu: {scenario}:1:1: cpus: ")
