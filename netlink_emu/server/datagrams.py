@@ -63,8 +63,8 @@ class Clients:
         self._start: Final = start
         self._by_address: dict[Address, Client] = {}
         self._processes: dict[int, set[Client]] = {}  # that are watched, and their clients
-        self._unwatched: set[Client] = set()  # for want of a descriptor
-        self._descriptors_lacked = trio.Event()
+        self._unwatched: set[Client] = set()  # for want of a process, or of a descriptor
+        self._postponed = trio.Event()
         self._sweep_at = _SWEEP
         self._backlogged = trio.Event()
         self.outbox: Final[Outbox[Client]] = Outbox(sock, service.counters, self._gone)
@@ -95,7 +95,12 @@ class Clients:
         client = Client(self, address, ucred.pid, self._service.socket(ucred))
         self._by_address[address] = client
         self._service.serve(client)
-        self._watch(client)
+        try:
+            watched = self._watch(client)
+        except OSError:
+            watched = False
+        if not watched:
+            self._postpone((client,))
         return client
 
     def _is_another(self, client: Client) -> bool:
@@ -131,19 +136,23 @@ class Clients:
 
     # --- the ends of processes
 
-    def _watch(self, client: Client) -> None:
+    def _watch(self, client: Client) -> bool:
+        """Whether its process is watched: else it has ended, or is of a pid namespace unseen.
+
+        Raises OSError without a descriptor.
+        """
         if client.pid in self._processes:
             self._processes[client.pid].add(client)
-            return
+            return True
         try:
             pidfd = os.pidfd_open(client.pid)
         except OSError as exc:
-            # Else it is of a pid namespace that we do not see, or gone already.
             if exc.errno in _NO_DESCRIPTOR:
-                self._postpone((client,))
-            return
+                raise
+            return False
         self._processes[client.pid] = {client}
         self._start(self._await_end, client.pid, pidfd)
+        return True
 
     async def _await_end(self, pid: int, pidfd: int) -> None:
         try:
@@ -170,13 +179,13 @@ class Clients:
     def _postpone(self, clients: Iterable[Client]) -> None:
         self._unwatched.update(clients)
         if self._unwatched:
-            self._descriptors_lacked.set()
+            self._postponed.set()
 
     async def watch_again_forever(self) -> None:
-        """Look after the clients that no descriptor was left for, once there are some again."""
+        """Look after the clients whose process had ended, or for which no descriptor was left."""
         while True:
-            await self._descriptors_lacked.wait()
-            self._descriptors_lacked = trio.Event()
+            await self._postponed.wait()
+            self._postponed = trio.Event()
             await trio.sleep(_WATCH_AGAIN)
             self._watch_again()
 
@@ -184,8 +193,9 @@ class Clients:
         clients = [*self._unwatched]
         self._unwatched.clear()
         for number, client in enumerate(clients):
-            self._watch(client)
-            if client in self._unwatched:
+            try:
+                self._watch(client)
+            except OSError:
                 self._postpone(clients[number:])
                 return
         self._bury(clients)

@@ -89,7 +89,7 @@ class Server:
         await self._clients.retry_forever()
 
     async def watch_again_forever(self) -> None:
-        """Look after the clients that no descriptor was left for."""
+        """Look after the clients that could not be watched from the first."""
         await self._clients.watch_again_forever()
 
     async def receive_forever(self) -> NoReturn:

@@ -236,6 +236,22 @@ def test_the_end_of_a_process_that_no_descriptor_was_left_to_watch(
     server.until(lambda statistics: statistics.sockets == 0)
 
 
+def test_a_client_whose_process_has_ended_when_its_request_is_read(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+
+    def ended(pid: int) -> int:
+        opened.append(pid)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", ended)
+    with server.client() as client:
+        client.ask(b"")
+    server.until(lambda statistics: statistics.sockets == 0)
+    assert opened[0] == os.getpid()
+
+
 def test_clients_that_no_descriptor_was_left_to_try(
     server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
