@@ -412,8 +412,10 @@ class Faults:
                 heapq.heappush(self._late, (when, next(self._order), late))
                 if self.rescheduled is not None:
                     self.rescheduled()
-            else:
-                admitted = self._admit(sk, copy, dump=dump) and admitted
+            elif not self._admit(sk, copy, dump=dump):
+                if not admitted:  # who delivers counts one of them
+                    sk.overrun()
+                admitted = False
         for late in before:
             self._arrive_late(late)
         return admitted

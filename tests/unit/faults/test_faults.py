@@ -108,6 +108,14 @@ class TestArrival:
         first, *others = bench.ask(sock, bench.get(1, 4242))
         assert others == [first, first]
 
+    def test_each_copy_that_finds_no_room_is_counted(
+        self, bench: Bench, journal: Journal, faults: Faults, sock: NetlinkSock
+    ) -> None:
+        faults.duplicate(2, kind="reply", count=None)
+        for _ in range(100):  # to a full buffer, and beyond
+            sock.sendmsg(bench.current, bench.get(1, 4242))
+        assert sock.drops == len(journal.drops()) > 100
+
     def test_reorder_puts_it_behind_the_next(
         self, bench: Bench, faults: Faults, sock: NetlinkSock
     ) -> None:
