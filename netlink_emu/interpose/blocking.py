@@ -67,12 +67,15 @@ class _Process:
 
 
 def leader_takes(status: Status) -> bool:
-    """Whether the leader of this thread's process takes a signal that waits for the process."""
+    """Whether the leader of this thread's process takes a signal that waits for the process.
+
+    It may have done so since ``status`` was read: what counts is that it is not blocked there.
+    """
     try:
         leader = read_status(status.tgid)
     except OSError:
         return False
-    return not leader.zombie and bool(leader.deliverable_to_process)
+    return not leader.zombie and bool(status.deliverable_to_process & ~leader.blocked)
 
 
 def find_interruptions(

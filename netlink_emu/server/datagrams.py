@@ -197,7 +197,8 @@ class Clients:
                 self._watch(client)
             except OSError:
                 self._postpone(clients[number:])
-                return
+                clients = clients[:number]
+                break
         self._bury(clients)
 
     # --- clients that are held back

@@ -174,9 +174,17 @@ def test_a_mistake_of_ours_at_the_very_end(tmp_path: Path) -> None:
 def test_a_scenario_that_cannot_go_on_under_a_command(tmp_path: Path) -> None:
     scenario = tmp_path / "s.toml"
     scenario.write_text(
-        '[[task]]\ncomm = "a"\npid = 9\n[[task]]\ncomm = "b"\npid = 9\nstart = 0.2\n'
+        '[[task]]\ncomm = "a"\npid = 9\n[[task]]\ncomm = "b"\npid = 9\nstart = 2\n'
     )
-    client = "import socket, time; s = socket.socket(16, 3, 16); time.sleep(1); exit(4)"
+    client = (
+        "import socket, time\n"
+        "s = socket.socket(16, 3, 16)\n"
+        "try:\n"
+        "    while s.getsockname():\n"
+        "        time.sleep(0.02)\n"
+        "except OSError:\n"
+        "    exit(4)\n"
+    )
     options = ("--tasks", "none", "--scenario", str(scenario))
     done = netlink_emu("run", *options, "--", sys.executable, "-c", client)
     assert done.returncode == 1

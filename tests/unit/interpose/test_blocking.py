@@ -8,7 +8,14 @@ from errno import EFAULT
 import pytest
 
 from netlink_emu.host.proc import Status
-from netlink_emu.interpose.blocking import Interruption, Waiting, WaitingRoom, find_interruptions
+from netlink_emu.interpose import blocking
+from netlink_emu.interpose.blocking import (
+    Interruption,
+    Waiting,
+    WaitingRoom,
+    find_interruptions,
+    leader_takes,
+)
 from netlink_emu.interpose.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.seccomp import Notification
 from netlink_emu.interpose.trap import Trap
@@ -60,6 +67,14 @@ def test_signals_that_are_not_taken_end_nothing(how: str, whose: str) -> None:
     pending = status(10, **{whose: ALARM, how: ALARM})
     for _ in range(3):
         assert find_interruptions([(call, pending)]) == []
+
+
+@pytest.mark.parametrize(("blocked", "takes"), [(0, True), (ALARM, False)])
+def test_a_signal_is_the_leaders_also_when_it_has_just_taken_it(
+    monkeypatch: pytest.MonkeyPatch, blocked: int, takes: bool
+) -> None:
+    monkeypatch.setattr(blocking, "read_status", lambda _tid: status(10, blocked=blocked))
+    assert leader_takes(status(10, process=ALARM)) is takes
 
 
 def test_a_signal_that_only_other_threads_take_is_given_time() -> None:
