@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .attributes import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, nla_walk
+from .attributes import NLA_F_NESTED, NLA_TYPE_MASK, nla_walk
 from .cgroupstats import CGROUPSTATS
 from .describe import (
     ANY,
@@ -297,7 +297,7 @@ class Decoder:
             return _text(payload)
         if kind is Kind.NEST and depth < _MAX_DEPTH:
             nested, rest = self._attrs(payload, desc.attrs, depth + 1)
-            return payload if rest or (payload and len(payload) < NLA_HDRLEN) else nested
+            return payload if rest else nested
         if kind is Kind.TASKSTATS:
             layout = layout_of(payload, self.order)
             return payload if layout is None else _struct(layout.codec(self.order).decode(payload))

@@ -273,7 +273,7 @@ def read_capture(data: bytes) -> Iterator[Packet]:
 
     Raises DecodeError where the file is not one, or is damaged.
     """
-    if len(data) >= 4 and int.from_bytes(data[:4], "little") == SECTION_HEADER:
+    if int.from_bytes(data[:4], "little") == SECTION_HEADER:
         yield from _read_pcapng(data)
         return
     for order in (LITTLE, BIG):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 from helpers.kernel import Bench, make_bench
@@ -11,15 +12,40 @@ from hypothesis import strategies as st
 
 from netlink_emu.kernel.profile import ARCHS, Profile
 from netlink_emu.protocol.decode import Attribute, Decoder, Message, walk
+from netlink_emu.protocol.describe import AttrDesc, Kind
 from netlink_emu.protocol.format import BIG, LITTLE
-from netlink_emu.protocol.netlink import nlmsg_align
+from netlink_emu.protocol.netlink import NlMsgHdr, nlmsg_align
 from netlink_emu.protocol.render import message_json, message_lines
 
 TASKSTATS = {0x1F: "TASKSTATS"}
+CAPPED = 0x100
+ACK_TLVS = 0x200
 
 
 def lines(data: bytes) -> list[str]:
     return [line for message in Decoder().datagram(data) for line in message_lines(message)]
+
+
+def attr(kind: int, payload: bytes) -> bytes:
+    return struct.pack("<HH", 4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def message(kind: int, body: bytes, flags: int = 0) -> bytes:
+    return struct.pack("<IHHII", 16 + len(body), kind, flags, 7, 9) + body
+
+
+def nested(kind: int, depth: int) -> bytes:
+    """An attribute in so many nests."""
+    data = attr(kind, b"")
+    for _ in range(depth):
+        data = attr(kind, data)
+    return data
+
+
+def nests(attrs: Sequence[Attribute]) -> int:
+    """In how many nests the innermost attribute of such a row is."""
+    (outer,) = attrs
+    return 1 + nests(outer.value) if isinstance(outer.value, tuple) and outer.value else 0
 
 
 @pytest.fixture
@@ -70,6 +96,8 @@ class TestNames:
             (0x100, 2, ("CAPPED",)),
             (0x300, 3, ("CAPPED", "ACK_TLVS")),
             (0x12, 0x1F, ("MULTI", "DUMP_INTR")),
+            (0x20, 0x1F, ("DUMP_FILTERED",)),
+            (0x700, 0x1F, ("0x700",)),
             (0x8001, 0x1F, ("REQUEST", "0x8000")),
         ],
     )
@@ -91,6 +119,20 @@ class TestNames:
         assert texts["NLMSGERR_ATTR_MSG"] == "Attribute failed policy validation"
         assert texts["NLMSGERR_ATTR_OFFS"] == 20
 
+    def test_only_a_new_family_tells_an_id(self) -> None:
+        told = attr(1, b"\x40\0") + attr(2, b"X\0")
+        for cmd, ids in ((1, {0x40: "X"}), (2, {}), (3, {})):
+            decoder = Decoder()
+            decoder.datagram(message(16, struct.pack("<BBxx", cmd, 2) + told))
+            assert decoder.ids == ids
+        decoder = Decoder(ids={0x1F: "TASKSTATS"})
+        decoder.datagram(message(0x1F, struct.pack("<BBxx", 1, 1) + told))
+        assert decoder.ids == {0x1F: "TASKSTATS"}
+
+    def test_an_unknown_command_of_a_known_family(self) -> None:
+        (found,) = Decoder(ids=TASKSTATS).datagram(message(0x1F, struct.pack("<BBxx", 99, 1)))
+        assert (found.cmd, found.cmd_number) == ("", 99)
+
     def test_a_dump_in_one_datagram(self, bench: Bench) -> None:
         datagrams = bench.ask(bench.sock(5), bench.request(16, 10, [(1, b"\x1f\0")], flags=0x300))
         text = [line for data in datagrams for line in lines(data)]
@@ -111,7 +153,98 @@ class TestNames:
         assert (stats.value["version"], stats.value["ac_pid"]) == (3, 4242)
 
 
+class TestErrors:
+    REQUEST = message(0x1F, struct.pack("<BBxx", 1, 1) + attr(1, b"\x2a\0\0\0"))
+    TEXT = attr(1, b"Bad\0")
+
+    def test_attributes_behind_a_request_of_which_only_the_header_is_there(self) -> None:
+        body = struct.pack("<i", -22) + self.REQUEST[:16] + self.TEXT
+        (found,) = Decoder().datagram(message(2, body, CAPPED | ACK_TLVS))
+        assert [(a.name, a.value) for a in found.attrs] == [("NLMSGERR_ATTR_MSG", "Bad")]
+        assert found.about is not None
+        assert found.about.data == self.REQUEST[:16]
+
+    def test_capped_is_capped_though_the_length_would_fit(self) -> None:
+        header = struct.pack("<IHHII", 20, 0x1F, 0, 7, 9)
+        body = struct.pack("<i", -22) + header + self.TEXT
+        (found,) = Decoder().datagram(message(2, body, CAPPED | ACK_TLVS))
+        assert [a.value for a in found.attrs] == ["Bad"]
+
+    def test_a_request_that_ends_too_early_leaves_a_rest(self) -> None:
+        (found,) = Decoder().datagram(message(2, struct.pack("<i", -22) + self.REQUEST[:-4]))
+        assert found.about is not None
+        assert (found.about.data, found.rest) == (self.REQUEST[:16], self.REQUEST[16:-4])
+
+    def test_attributes_are_those_that_the_flag_announces(self) -> None:
+        body = struct.pack("<i", -22) + self.REQUEST + self.TEXT
+        (found,) = Decoder().datagram(message(2, body))
+        assert (found.attrs, found.rest) == ((), self.TEXT)
+
+    def test_errors_about_errors_end_somewhere(self) -> None:
+        data = message(3, b"")
+        for _ in range(40):
+            data = message(2, bytes(4) + data)
+        found: Message | None = Decoder().datagram(data)[0]
+        depth = 0
+        while found is not None:
+            found, depth = found.about, depth + 1
+        assert depth == 18  # that itself, 16 in it, and a header
+
+    def test_the_end_of_a_dump_without_a_status(self) -> None:
+        (found,) = Decoder().datagram(message(3, b""))
+        assert (found.type_name, found.error, found.rest) == ("NLMSG_DONE", None, b"")
+
+
+class TestAttributes:
+    @pytest.mark.parametrize(
+        ("kind", "payload", "value"),
+        [
+            (Kind.U32, b"\xfe\xff\xff\xff", 0xFFFF_FFFE),
+            (Kind.S32, b"\xfe\xff\xff\xff", -2),
+            (Kind.U64, b"\xfe" + b"\xff" * 7, 0xFFFF_FFFF_FFFF_FFFE),
+            (Kind.S64, b"\xfe" + b"\xff" * 7, -2),
+            (Kind.S64, b"\xfe", b"\xfe"),
+            (Kind.FLAG, b"", None),
+            (Kind.FLAG, b"\1", b"\1"),
+            (Kind.PAD, b"", None),
+            (Kind.PAD, b"\0", b"\0"),
+            (Kind.BINARY, b"", b""),
+            (Kind.NEST, b"", ()),
+        ],
+    )
+    def test_values_by_kind(self, kind: Kind, payload: bytes, value: object) -> None:
+        (found,) = Decoder().attributes(attr(5, payload), {5: AttrDesc("five", kind)})
+        assert (found.name, found.payload, found.value) == ("five", payload, value)
+
+    def test_an_unknown_nest_is_one_only_if_nothing_is_left(self) -> None:
+        (whole, broken) = Decoder().attributes(
+            attr(0x8001, attr(2, b"")) + attr(0x8001, attr(2, b"") + b"\7"), {}
+        )
+        assert [inner.type for inner in whole.value] == [2]
+        assert broken.value == broken.payload == b"\4\0\2\0\7"
+
+    def test_nests_deeper_than_sixteen_are_bytes(self) -> None:
+        described: dict[int, AttrDesc] = {}
+        described[1] = AttrDesc("in itself", Kind.NEST, described)
+        for depth in (15, 16, 17, 2000):
+            most = min(depth, 16)
+            assert nests(Decoder().attributes(nested(1, depth), described)) == most
+            assert nests(Decoder().attributes(nested(0x8001, depth), {})) == most
+
+
 class TestJunk:
+    def test_a_message_that_is_but_a_header(self) -> None:
+        (found,) = Decoder().datagram(message(0x1F, b""))
+        assert (found.header.nlmsg_len, found.header.nlmsg_seq, found.rest) == (16, 7, b"")
+
+    def test_the_body_of_a_message_that_is_not_generic_netlink(self) -> None:
+        (found,) = Decoder().datagram(message(5, b"body"))
+        assert (found.attrs, found.cmd_number, found.rest) == ((), None, b"body")
+
+    def test_what_is_no_message_has_a_header_of_zeros(self) -> None:
+        (found,) = Decoder().datagram(b"\1")
+        assert found == Message(NlMsgHdr(0, 0, 0, 0, 0), b"\1", rest=b"\1")
+
     def test_bytes_behind_the_last_message_are_kept(self, bench: Bench) -> None:
         messages = Decoder().datagram(bench.request(16, 3) + b"\1\2\3")
         assert [message.rest for message in messages] == [b"", b"\1\2\3"]
