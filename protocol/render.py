@@ -34,7 +34,7 @@ def value_text(attr: Attribute) -> str:
         return f'"{escaped}"'
     if isinstance(value, dict):
         return " ".join(
-            f'{name}="{part}"' if isinstance(part, str) else f"{name}={part}"
+            f"{name}={_member_text(part)}"
             for name, part in value.items()
             if part or name == "version"
         )
@@ -43,6 +43,12 @@ def value_text(attr: Attribute) -> str:
             return enum_text(value, attr.desc.values)
         return str(value)
     return ""
+
+
+def _member_text(part: int | str | bytes) -> str:
+    if isinstance(part, bytes):
+        return part.hex()  # in one piece: blanks stand between members
+    return f'"{part}"' if isinstance(part, str) else str(part)
 
 
 def message_lines(message: Message, indent: str = "") -> Iterator[str]:

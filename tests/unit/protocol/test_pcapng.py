@@ -78,6 +78,8 @@ def test_packets_of_other_links_are_left_out() -> None:
         (b"", "neither a pcapng nor a pcap file"),
         (b"\x7fELF" + bytes(40), "neither a pcapng nor a pcap file"),
         (write([])[:20], "says that it has"),
+        (write([])[:4], "no byte-order magic"),
+        (write([])[:3], "neither a pcapng nor a pcap file"),
         (struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0, 1), "link type 1, netlink is 253"),
         (write([])[:8] + bytes(4) + write([])[12:], "no byte-order magic"),
     ],
@@ -142,6 +144,8 @@ def test_a_comment_longer_than_an_option() -> None:
     assert packet.comments == (text[:65535],)
     (packet,) = read_capture(write([Packet(0, b"data", True, comments=(text[:65535],))]))
     assert packet.comments == (text[:65535],)
+    (packet,) = read_capture(write([Packet(0, b"data", True, comments=(text, "next"))]))
+    assert packet.comments == (text[:65535], "next")
 
 
 @pytest.mark.parametrize("char", ["<", ">"])
@@ -187,6 +191,9 @@ def test_options_end_where_they_say_so_or_where_the_block_does() -> None:
         (b"\1\0\1\0\xff\0\0\0", ("�",)),
     ):
         (packet,) = read_capture(begin + enhanced(COOKED + b"abcd", rest))
+        assert packet.comments == comments
+        # What follows the block is no option: an interface would read as an empty comment.
+        (packet,) = read_capture(begin + enhanced(COOKED + b"abcd", rest) + interface())
         assert packet.comments == comments
 
 

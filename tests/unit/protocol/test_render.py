@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS
-from netlink_emu.protocol.decode import Decoder, Message, layout_of
+from netlink_emu.protocol.decode import Attribute, Decoder, Message, layout_of
 from netlink_emu.protocol.format import BIG, LITTLE
 from netlink_emu.protocol.render import message_json, message_lines
 from netlink_emu.protocol.taskstats import taskstats_layout
@@ -223,3 +223,54 @@ def test_the_layout_of_a_thread_group(order: Any, version: int, align: int) -> N
 def test_flags(flags: int, kind: int, cmd: int, names: list[str]) -> None:
     found = [*decode(message(kind, flags, struct.pack("=BBxx", cmd, 1)))[0].flags]
     assert found == names
+    if len(names) > 1:
+        assert text(message(kind, flags, struct.pack("=BBxx", cmd, 1)))[0] == (
+            f"TASKSTATS TASKSTATS_CMD_GET {'|'.join(names)} seq 7 pid 9"
+        )
+
+
+def test_numbers_that_have_names_and_those_that_have_none() -> None:
+    def policy(kind: int) -> bytes:
+        return attr(8, attr(5, attr(6, attr(1, struct.pack("=I", kind)))))
+
+    assert text(genl(16, 10, policy(4)))[1].endswith(" NL_ATTR_TYPE_U32 (4)")
+    assert text(genl(16, 10, policy(99)))[1].endswith("/NL_POLICY_TYPE_ATTR_TYPE 99")
+
+    def op(flags: int) -> bytes:
+        return attr(6, attr(1, attr(2, struct.pack("=I", flags))))
+
+    assert text(genl(16, 1, op(3)))[1].endswith(" GENL_ADMIN_PERM|GENL_CMD_CAP_DO (0x3)")
+    assert text(genl(16, 1, op(0x100)))[1].endswith("/CTRL_ATTR_OP_FLAGS 0x100")
+
+
+def test_bytes_are_in_groups_of_four() -> None:
+    assert text(message(5, 0, bytes(range(6)))) == [
+        "5 seq 7 pid 9",
+        "  6 more bytes: 00010203 0405",
+    ]
+
+
+def test_the_json_of_a_header_has_no_more_than_that() -> None:
+    assert values(message(3, 2, b"")) == [
+        {"type": "NLMSG_DONE", "nlmsg_type": 3, "flags": ["MULTI"], "seq": 7, "pid": 9}
+    ]
+
+
+def test_a_struct_has_eighty_columns() -> None:
+    for width, count in ((80, 2), (81, 4)):
+        found = Attribute(3, "stats", b"", {"version": 0, "name": "x" * (width - 17)})
+        rest = Attribute(1, "last", b"", 5)
+        header = decode(REQUEST)[0].header
+        lines = [*message_lines(Message(header, b"", attrs=(found, rest)))][1:]
+        assert lines[-1] == "  last 5"
+        assert len(lines) == count
+        assert len(" ".join(line.strip() for line in lines[:-1])) == len("stats ") + width
+
+
+def test_a_name_that_is_no_text_is_bytes() -> None:
+    layout = taskstats_layout(16, 8)
+    stats = layout.codec(LITTLE).encode({"ac_comm": b"\xff\xfe1234\0junk"})
+    data = genl(0x1F, 2, attr(3, stats))
+    assert text(data)[1] == "  TASKSTATS_TYPE_STATS version=0 ac_comm=fffe31323334"
+    member = values(data)[0]["attrs"][0]["value"]
+    assert (member["ac_comm"], member["version"]) == ({"hex": "fffe31323334"}, 0)
