@@ -57,7 +57,6 @@ class AttrDesc:
     attrs: Mapping[int, AttrDesc] = field(default_factory=dict)
     values: type[enum.IntEnum] | type[enum.IntFlag] | None = None
     doc: str = ""
-    multi: bool = False
 
 
 AttrSet = Mapping[int, AttrDesc]
