@@ -204,3 +204,44 @@ def test_an_error_names_what_does_not_fit_and_nothing_else() -> None:
     )
     with pytest.raises(EncodeError, match=r"struct taskstats has no a, b$"):
         codec.encode({"b": 1, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("ctype", "low", "high"),
+    [
+        ("__u8", 0, 2**8 - 1),
+        ("__u16", 0, 2**16 - 1),
+        ("__u32", 0, 2**32 - 1),
+        ("__u64", 0, 2**64 - 1),
+        ("__s64", -(2**63), 2**63 - 1),
+    ],
+)
+def test_values_wrap_as_in_c(ctype: str, low: int, high: int) -> None:
+    layout = taskstats_layout(17)
+    codec = layout.codec()
+    names = [name for name, field in layout.fields.items() if field.ctype == ctype]
+    assert names
+    for value, becomes in (
+        (low, low), (high, high), (low - 1, high), (high + 1, low), (high + 3, low + 2),
+    ):  # fmt: skip
+        wrapped = codec.wrapped(dict.fromkeys(names, value))
+        assert wrapped == dict.fromkeys(names, becomes)
+        assert codec.decode(codec.encode(wrapped))[names[0]] == becomes
+    for value in (low - 1, high + 1):
+        said = f"{names[0]} is {value}, {ctype} takes {low} to {high}"
+        with pytest.raises(EncodeError) as caught:
+            codec.encode({names[0]: value})
+        assert str(caught.value) == said
+
+
+def test_what_is_no_number_does_not_wrap() -> None:
+    codec = taskstats_layout(1).codec()
+    assert codec.wrapped({"ac_comm": b"x", "nvcsw": -1}) == {"ac_comm": b"x", "nvcsw": -1}
+
+
+@pytest.mark.parametrize("name", ["ac_pad", "padding"])
+def test_padding_is_no_member(name: str) -> None:
+    assert name not in taskstats.BLANK
+    for version in (1, 2, 17):
+        with pytest.raises(EncodeError, match=f"struct taskstats has no {name}"):
+            taskstats_layout(version).codec().encode({name: 0})
