@@ -21,7 +21,7 @@ PATIENCE: Final = 120.0  # seconds
 
 
 class _Import(MetaPathFinder, Loader):
-    """Finds one module, and gives it the code of a mutant."""
+    """A pytest plugin: finds one module, and gives it the code of a mutant."""
 
     def __init__(self, file: Path, mutant: Mutant) -> None:
         self._file: Final = file
@@ -32,6 +32,11 @@ class _Import(MetaPathFinder, Loader):
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         return spec_from_loader(name, self, origin=str(self._file)) if name == self._name else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self) -> None:
+        """Come before pytest's finder, which wants to rewrite what has plugins of pytest."""
+        sys.meta_path.insert(0, self)
 
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = str(self._file)
@@ -44,8 +49,7 @@ def survives_import(file: Path, mutant: Mutant, stages: Sequence[Sequence[str]])
 
 
 def _pass(file: Path, mutant: Mutant, tests: Sequence[str]) -> bool:
-    sys.meta_path.insert(0, _Import(file, mutant))
-    return run(tests, []) == 0
+    return run(tests, [_Import(file, mutant)]) == 0
 
 
 def run(tests: Sequence[str], plugins: Sequence[object], *, quiet: bool = True) -> int:

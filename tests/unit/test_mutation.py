@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -68,3 +71,26 @@ def test_explained_survivors_are_mutants(file: str) -> None:
 def test_explained_files_exist() -> None:
     files = tomllib.loads(FILE.read_text("utf-8"))
     assert files.keys() <= {path.name for path in PROTOCOL.glob("*.py")}
+
+
+LOOK = """
+import ast
+from pathlib import Path
+from mutation.mutants import Mutant
+from mutation.slow import survives_import
+
+file = Path("protocol/errors.py").resolve()
+for name, more in (("none", ""), ("one", "def errno_name(error): return 'EMUTANT'")):
+    module = ast.parse(file.read_text("utf-8") + "\\n" + more)
+    mutant = Mutant(name, range(0), None, lambda: module)
+    print(name, survives_import(file, mutant, [["tests/unit/protocol/test_errors.py"]]))
+"""
+
+
+def test_the_second_look_sees_the_mutant() -> None:
+    """From the checkout, where pytest knows all modules as those of a plugin."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LOOK], check=True, capture_output=True, text=True, timeout=60,
+        cwd=PROTOCOL.parent, env=os.environ | {"PYTHONPATH": "tests"},
+    )  # fmt: skip
+    assert ran.stdout.splitlines() == ["none True", "one False"]
