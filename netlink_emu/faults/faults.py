@@ -376,7 +376,8 @@ class Faults:
         lost = False
         views: list[MessageView] | None = None
         for rule in self._of(Stage.DELIVERY):
-            if sk.protocol != NETLINK_GENERIC:
+            # What is lost already is no other rule's.
+            if sk.protocol != NETLINK_GENERIC or not arrivals:
                 break
             if views is None:
                 views = self._journal.views_of_arriving(sk, skb)

@@ -318,6 +318,16 @@ class TestRules:
         faults.wrong_seq(by=10)
         assert [seq for _, _, seq, _ in headers(bench.ask(sock, bench.get(1, 4242)))] == [11, 11]
 
+    @pytest.mark.parametrize("first", ["enobufs", "drop"])
+    def test_what_one_has_taken_is_not_anothers(
+        self, bench: Bench, journal: Journal, faults: Faults, sock: NetlinkSock, first: str
+    ) -> None:
+        rules = [faults.parse(f"{name} kind=reply count=2") for name in (first, "enobufs")]
+        sock.sendmsg(bench.current, bench.get(1, 4242))
+        assert [rule.applied for rule in rules] == [1, 0]
+        assert len(journal.faults()) == 1
+        assert sock.drops == len(journal.drops()) + (first == "enobufs")
+
     def test_without_rules_the_kernel_does_not_ask(self, bench: Bench, faults: Faults) -> None:
         assert bench.kernel.injector is None
         rule = faults.drop()
