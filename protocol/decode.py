@@ -152,7 +152,7 @@ def layout_of(data: bytes, order: ByteOrder = LITTLE) -> TaskstatsLayout | None:
 
     Blocks of thread groups have version 0 up to 7.0; their size tells, but for 15 and 16.
     """
-    version = int.from_bytes(data[:2], order.name)  # type: ignore[arg-type]
+    version = int.from_bytes(data[:2], order.name)
     for number in (version, 16, 17, 14, 13, 11, 10, 9, 8, 6, 5, 4, 3, 2, 1):
         if (number == version or not version) and 1 <= number <= 17:
             for align in (8, 4):
@@ -185,7 +185,7 @@ class Decoder:
         offset = 0
         while offset < len(data):
             # No further than the message, for there may be thousands behind it.
-            end = offset + int.from_bytes(data[offset : offset + 4], self.order.name)  # type: ignore[arg-type]
+            end = offset + int.from_bytes(data[offset : offset + 4], self.order.name)
             message = self._message(data[offset:end])
             if message is None:
                 break
@@ -292,7 +292,7 @@ class Decoder:
         if size is not None:
             if len(payload) != size:
                 return payload
-            return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)  # type: ignore[arg-type]
+            return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)
         if kind is Kind.STRING:
             return _text(payload)
         if kind is Kind.NEST and depth < _MAX_DEPTH:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from construct import (
     Bytes,
@@ -49,7 +49,7 @@ class EncodeError(ValueError):
 class ByteOrder:
     """The scalars of one byte order, as construct knows them; ``char`` is struct's prefix."""
 
-    name: str
+    name: Literal["little", "big"]
     char: str
     u8: Construct[int, int]
     u16: Construct[int, int]

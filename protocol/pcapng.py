@@ -235,7 +235,7 @@ class PcapngWriter:
         body = ENHANCED[self._order].pack(0, high, low, len(data), len(data)) + _padded(data)
         # epb_flags: 1 is inbound, 2 outbound, as seen from the client.
         direction = 2 if packet.to_kernel else 1
-        options = [(EPB_FLAGS, direction.to_bytes(4, self._order.name))]  # type: ignore[arg-type]
+        options = [(EPB_FLAGS, direction.to_bytes(4, self._order.name))]
         options += [(OPT_COMMENT, comment.encode()) for comment in packet.comments]
         return self._block(ENHANCED_PACKET, body + self._options(options))
 
@@ -257,7 +257,7 @@ class PcapngWriter:
 
     def _block(self, kind: int, body: bytes) -> bytes:
         length = BLOCK_HEADER.size + len(body) + _TRAILER
-        trailer = length.to_bytes(_TRAILER, self._order.name)  # type: ignore[arg-type]
+        trailer = length.to_bytes(_TRAILER, self._order.name)
         return BLOCK_HEADER[self._order].pack(kind, length) + body + trailer
 
 
@@ -304,7 +304,7 @@ def _read_pcapng(data: bytes) -> Iterator[Packet]:
             if packet is not None:
                 yield packet
         elif block.type == SIMPLE_PACKET and interfaces and interfaces[0][0] == LINKTYPE_NETLINK:
-            length = int.from_bytes(body[:4], order.name)  # type: ignore[arg-type]
+            length = int.from_bytes(body[:4], order.name)
             packet = _cooked(0, body[4 : 4 + length], order)
             if packet is not None:
                 yield packet
@@ -314,7 +314,7 @@ def _read_pcapng(data: bytes) -> Iterator[Packet]:
 def _section_order(data: bytes, offset: int) -> ByteOrder:
     magic = data[offset + BLOCK_HEADER.size : offset + BLOCK_HEADER.size + 4]
     for order in (LITTLE, BIG):
-        if int.from_bytes(magic, order.name) == BYTE_ORDER_MAGIC:  # type: ignore[arg-type]
+        if int.from_bytes(magic, order.name) == BYTE_ORDER_MAGIC:
             return order
     raise DecodeError(f"the section at byte {offset} has no byte-order magic")
 

@@ -315,7 +315,7 @@ class Frames:
         """The frames that are whole now; raises DecodeError for a size that no frame has."""
         self._rest += data
         while len(self._rest) >= 4:
-            size = int.from_bytes(self._rest[:4], HOST_ORDER.name)  # type: ignore[arg-type]
+            size = int.from_bytes(self._rest[:4], HOST_ORDER.name)
             if not 4 <= size <= MAX_FRAME:
                 raise DecodeError(f"a frame of {size} bytes")
             if len(self._rest) < size:

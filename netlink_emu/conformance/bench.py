@@ -222,7 +222,7 @@ class Client:
         order = self.bench.order
         kind = NLMSGHDR[order].decode(datagram).nlmsg_type
         if kind in (NLMSG_ERROR, NLMSG_DONE):
-            code = -int.from_bytes(datagram[16:20], order.name, signed=True)  # type: ignore[arg-type]
+            code = -int.from_bytes(datagram[16:20], order.name, signed=True)
             name = errno_name(code) if code else "0"
             return name if kind == NLMSG_ERROR else f"NLMSG_DONE {name}"
         return f"a reply of {len(datagram)} bytes"
@@ -242,7 +242,7 @@ class Client:
     def setsockopt(self, optname: int, value: int | bytes, level: int = SOL_NETLINK) -> str:
         """0, or the errno's name."""
         if isinstance(value, int):
-            value = value.to_bytes(4, self.bench.order.name)  # type: ignore[arg-type]
+            value = value.to_bytes(4, self.bench.order.name)
         try:
             self.sock.setsockopt(self.current, level, optname, value)
         except NetlinkError as error:

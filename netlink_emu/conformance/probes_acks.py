@@ -35,7 +35,7 @@ def capped(bench: Bench) -> list[str]:
     """A registration is acked; and a request of 29 bytes, not a multiple of four, fails."""
     client = bench.client()
     odd = bench.get([(TASKSTATS_CMD_ATTR_PID, 9999)])
-    odd = (len(odd) + 1).to_bytes(4, bench.order.name) + odd[4:] + b"\xee"  # type: ignore[arg-type]
+    odd = (len(odd) + 1).to_bytes(4, bench.order.name) + odd[4:] + b"\xee"
     return [*client.said(bench.get([(3, "0")], NLM_F_ACK)), *client.said(odd)]
 
 

@@ -151,7 +151,7 @@ def _dumped(bench: Bench, client: Client, size: int = 65536) -> list[str]:
                 words.append("DONE")
                 continue
             ids = [at for kinds, at, _ in bench.walk(message) if kinds == (_ID,)]
-            number = int.from_bytes(message[ids[0] : ids[0] + 2], bench.order.name)  # type: ignore[arg-type]
+            number = int.from_bytes(message[ids[0] : ids[0] + 2], bench.order.name)
             words.append(f"{number:#x}")
         lines.append(" ".join(words))
     return lines

@@ -74,7 +74,7 @@ def rings(bench: Bench) -> list[str]:
     """Rings are asked for: with 4 bytes, and one block of 4096 bytes with two frames."""
     client = bench.client()
     words = (bench.profile.arch.page_size, 1, bench.profile.arch.page_size // 2, 2)
-    request = b"".join(word.to_bytes(4, bench.order.name) for word in words)  # type: ignore[arg-type]
+    request = b"".join(word.to_bytes(4, bench.order.name) for word in words)
     return [
         client.setsockopt(NetlinkSockOpt.NETLINK_RX_RING, value) for value in (b"\0" * 4, request)
     ]

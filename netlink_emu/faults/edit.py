@@ -50,7 +50,7 @@ def edit_message(message: Message, edit: Edit, order: ByteOrder, first: bytes = 
 
 def with_length(data: bytes, order: ByteOrder) -> bytes:
     """A message whose nlmsg_len says how long it is."""
-    return len(data).to_bytes(4, order.name) + data[4:]  # type: ignore[arg-type]
+    return len(data).to_bytes(4, order.name) + data[4:]
 
 
 def join(messages: Sequence[bytes]) -> bytes:

@@ -177,7 +177,7 @@ class Journal(Record, Observer):
         return kind == GENL_ID_CTRL and any(name.encode() + b"\0" in data for name in names)
 
     def _type(self, data: bytes) -> int:
-        return int.from_bytes(data[4:6], self._kernel.profile.arch.order.name)  # type: ignore[arg-type]
+        return int.from_bytes(data[4:6], self._kernel.profile.arch.order.name)
 
     def sent(self, sk: NetlinkSock, skb: SkBuff, portid: int) -> None:
         if self.muted and self._is_mute(skb.data):

@@ -130,7 +130,7 @@ class NetlinkSock(NetlinkOptions):
         check_addrlen(addr)
         if len(addr) < 2:
             raise NetlinkError(EINVAL)
-        family = int.from_bytes(addr[:2], profile.arch.order.name)  # type: ignore[arg-type]
+        family = int.from_bytes(addr[:2], profile.arch.order.name)
         if family == 0:
             self.connected, self.dst_portid, self.dst_group = False, 0, 0
             return

@@ -149,12 +149,12 @@ class Sock:
     def to_int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
         """A signed number in the byte order of the machine."""
         order = self.kernel.profile.arch.order
-        return int.from_bytes(value[offset : offset + size], order.name, signed=True)  # type: ignore[arg-type]
+        return int.from_bytes(value[offset : offset + size], order.name, signed=True)
 
     def to_bytes(self, number: int, size: int = 4) -> bytes:
         """A number in the byte order of the machine."""
         order = self.kernel.profile.arch.order
-        return (number & (1 << 8 * size) - 1).to_bytes(size, order.name)  # type: ignore[arg-type]
+        return (number & (1 << 8 * size) - 1).to_bytes(size, order.name)
 
     def getpeername(self) -> bytes:
         """getpeername(2)."""

@@ -90,7 +90,7 @@ class NetlinkOptions(Sock):
 
     def _set_netlink(self, current: Current, optname: int, value: bytes) -> None:
         order = self.kernel.profile.arch.order
-        number = int.from_bytes(value[:4], order.name) if len(value) >= 4 else 0  # type: ignore[arg-type]
+        number = int.from_bytes(value[:4], order.name) if len(value) >= 4 else 0
         option = self._exists(optname)
         if option is NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP:
             self._membership(current, number, join=True)
@@ -119,7 +119,7 @@ class NetlinkOptions(Sock):
             raise NetlinkError(EPERM)
         if len(value) < 16:
             raise NetlinkError(EINVAL)
-        words = (int.from_bytes(value[at : at + 4], arch.order.name) for at in range(0, 16, 4))  # type: ignore[arg-type]
+        words = (int.from_bytes(value[at : at + 4], arch.order.name) for at in range(0, 16, 4))
         block_size, blocks, frame_size, frames = words
         if not blocks and not frames:
             return  # there is none to take down
@@ -157,11 +157,11 @@ class NetlinkOptions(Sock):
         if option is NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS:
             size = self.ngroups // 8 if self.groups_allocated else 0
             words = [self.groups >> 32 * n & 0xFFFFFFFF for n in range(size // 4)]
-            data = b"".join(word.to_bytes(4, order.name) for word in words)  # type: ignore[arg-type]
+            data = b"".join(word.to_bytes(4, order.name) for word in words)
             return data[: optlen // 4 * 4], size
         if option not in _FLAGS:
             raise NetlinkError(ENOPROTOOPT)
         if optlen < 4:
             raise NetlinkError(EINVAL)
         value = int(getattr(self, _FLAGS[option]))
-        return value.to_bytes(4, order.name), 4  # type: ignore[arg-type]
+        return value.to_bytes(4, order.name), 4

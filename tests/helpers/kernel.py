@@ -79,7 +79,7 @@ class Bench:
     def get(self, kind: int, nr: int, **kwargs: int) -> bytes:
         """TASKSTATS_CMD_GET with a PID (1) or TGID (2)."""
         order = self.kernel.profile.arch.order
-        payload = nr.to_bytes(4, order.name)  # type: ignore[arg-type]
+        payload = nr.to_bytes(4, order.name)
         return self.request(0x1F, 1, [(kind, payload)], **kwargs)
 
     def register(self, sock: NetlinkSock, cpulist: str, *, kind: int = 3) -> list[bytes]:

@@ -122,7 +122,7 @@ class EmulatedSession:
                 length = 4 if op.len is None else op.len
                 value, optlen = process.socks[op.sock].getsockopt(op.level, op.opt, length)
                 order = self._order.name
-                number = int.from_bytes(value, order, signed=True)  # type: ignore[arg-type]
+                number = int.from_bytes(value, order, signed=True)
                 return Outcome(number if len(value) == 4 else None, None, None, optlen, value)
             case ops.ListMemberships():
                 value, optlen = process.socks[op.sock].getsockopt(

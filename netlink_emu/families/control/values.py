@@ -34,7 +34,7 @@ class Values:
                 raise ValueError(f"{member.name} is missing")
             return default
         size = INTEGER_SIZES[self._attrs[member].kind]
-        return int.from_bytes(payload[:size], self._order.name)  # type: ignore[arg-type]
+        return int.from_bytes(payload[:size], self._order.name)
 
     def maybe(self, member: enum.IntEnum) -> int | None:
         """An integer, None where it is missing."""
