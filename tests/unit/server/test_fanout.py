@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.kernel import Bench, make_bench
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
@@ -113,7 +113,7 @@ class Town:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self.gone: list[Reader] = []
         self.counters = Counters()
-        self.outbox: Outbox[Reader] = Outbox(sender, self.counters, self.gone.append)
+        self.outbox: Outbox[Reader] = Outbox(sender, self.counters, self._gone)
         self.readers = [
             Reader(stack, folder / str(number), bench.sock()) for number in range(len(states))
         ]
@@ -134,6 +134,10 @@ class Town:
                 if state != "nothing":
                     reader.sock.deliver(skb)
 
+    def _gone(self, reader: Reader) -> None:
+        self.gone.append(reader)
+        reader.sock.release()  # as the server does: nothing is queued for nobody
+
     def told(self) -> list[object]:
         return [
             [reader in self.gone for reader in self.readers],
@@ -152,6 +156,7 @@ STATES = st.lists(
 
 
 @given(states=STATES, events=st.integers(1, 4))
+@example(states=["gone"] * 12, events=2)
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
