@@ -64,8 +64,10 @@ def hoarders(size: Size, seed: int) -> Audit:
     """A client that reads nothing, by each way to make the server hold something for it."""
     audit = Audit("memory")
     with Place.prepared() as place:
-        with _quiet(place, "channel") as sock:  # what is kept after the first is no client's
-            _dumps(place, sock, "channel", size)
+        # What is kept after the first is no client's; this process lives on, and is watched.
+        for kind in KINDS:
+            with _quiet(place, kind) as sock:
+                _dumps(place, sock, kind, size)
         before = place.resources()
         for what, way in WAYS.items():
             for kind in KINDS:
