@@ -50,6 +50,14 @@ class Client:
         self._owner.sweep((self,))
 
 
+class _Watch:
+    """One process that lives, and those of its sockets that are clients: one at least."""
+
+    def __init__(self) -> None:
+        self.clients: Final[set[Client]] = set()
+        self.scope: Final = trio.CancelScope()
+
+
 class Clients:
     """All clients of one datagram socket; ``start`` runs a task for as long as the server."""
 
@@ -57,12 +65,12 @@ class Clients:
         self,
         service: Service,
         sock: socket,
-        start: Callable[[Callable[[int, int], Awaitable[None]], int, int], None],
+        start: Callable[[Callable[[], Awaitable[None]]], None],
     ) -> None:
         self._service: Final = service
         self._start: Final = start
         self._by_address: dict[Address, Client] = {}
-        self._processes: dict[int, set[Client]] = {}  # that are watched, and their clients
+        self._watches: dict[int, _Watch] = {}  # by pid
         self._unwatched: set[Client] = set()  # for want of a process, or of a descriptor
         self._postponed = trio.Event()
         self._sweep_at = _SWEEP
@@ -117,8 +125,7 @@ class Clients:
         if self._by_address.get(client.address) is not client:
             return
         del self._by_address[client.address]
-        self._processes.get(client.pid, set()).discard(client)
-        self._unwatched.discard(client)
+        self._unwatch(client)
         self.outbox.forget(client)
         self._service.release(client)
 
@@ -141,26 +148,38 @@ class Clients:
 
         Raises OSError without a descriptor.
         """
-        if client.pid in self._processes:
-            self._processes[client.pid].add(client)
-            return True
-        try:
-            pidfd = os.pidfd_open(client.pid)
-        except OSError as exc:
-            if exc.errno in _NO_DESCRIPTOR:
-                raise
-            return False
-        self._processes[client.pid] = {client}
-        self._start(self._await_end, client.pid, pidfd)
+        watch = self._watches.get(client.pid)
+        if watch is None:
+            try:
+                pidfd = os.pidfd_open(client.pid)
+            except OSError as exc:
+                if exc.errno in _NO_DESCRIPTOR:
+                    raise
+                return False
+            watch = self._watches[client.pid] = _Watch()
+            self._start(partial(self._await_end, client.pid, pidfd, watch))
+        watch.clients.add(client)
         return True
 
-    async def _await_end(self, pid: int, pidfd: int) -> None:
+    def _unwatch(self, client: Client) -> None:
+        """A process is watched no longer than it has clients."""
+        self._unwatched.discard(client)
+        watch = self._watches.get(client.pid)
+        if watch is not None and client in watch.clients:
+            watch.clients.discard(client)
+            if not watch.clients:
+                del self._watches[client.pid]
+                watch.scope.cancel()
+
+    async def _await_end(self, pid: int, pidfd: int, watch: _Watch) -> None:
         try:
-            await trio.lowlevel.wait_readable(pidfd)
+            with watch.scope:
+                await trio.lowlevel.wait_readable(pidfd)
         finally:
             os.close(pidfd)
-            clients = self._processes.pop(pid)
-        self._bury(clients)
+            if self._watches.get(pid) is watch:
+                del self._watches[pid]
+        self._bury(watch.clients)
 
     def _bury(self, clients: Iterable[Client]) -> None:
         """Release those of a process that has ended.

@@ -66,8 +66,8 @@ class Server:
             backlogged=sum(bool(sock.receive_queue) for sock in socks),
         )
 
-    def _start(self, task: Callable[[int, int], Awaitable[None]], pid: int, fd: int) -> None:
-        self._nursery.start_soon(task, pid, fd)
+    def _start(self, task: Callable[[], Awaitable[None]]) -> None:
+        self._nursery.start_soon(task)
 
     def _on_ready(self) -> None:
         self._pending.set()

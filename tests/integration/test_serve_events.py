@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -250,6 +251,27 @@ def test_a_client_whose_process_has_ended_when_its_request_is_read(
         client.ask(b"")
     server.until(lambda statistics: statistics.sockets == 0)
     assert opened[0] == os.getpid()
+
+
+def test_a_process_is_watched_no_longer_than_it_has_clients(server: Serving) -> None:
+    before = _pidfds()
+    for _ in range(2):
+        with server.client() as first, server.client(connect=False) as second:
+            _register(first, "2")
+            _register(second, "2")
+            assert _pidfds() == before + 1
+        _exits(server, 1)  # which finds nobody there
+        server.until(lambda statistics: statistics.sockets == 0)
+        server.until(lambda _: _pidfds() == before)
+
+
+def _pidfds() -> int:
+    """How many descriptors of processes this process has: the server is a thread of it."""
+    found = 0
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # of the listing itself
+            found += os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:[pidfd]"
+    return found
 
 
 def test_clients_that_no_descriptor_was_left_to_try(

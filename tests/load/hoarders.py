@@ -12,7 +12,7 @@ from typing import Final
 from bench.messages import get_pid, register
 
 from load.audit import MIB, Audit
-from load.place import Place
+from load.place import Place, until
 from load.size import GROWTH, Size
 from load.wire import CPUS, HELLO, KINDS, open_socket, send
 
@@ -25,6 +25,7 @@ DUMP: Final = struct.pack("=IHHIIBBH", 20, 16, 0x301, 7, 0, 3, 1, 0)
 
 def _never_reads(place: Place, sock: socket.socket, kind: str, size: Size) -> None:
     send(sock, kind, str(place.path), register(f"0-{CPUS - 1}"))
+    until(lambda: place.figures()["listeners"] > 0)
     place.storm(size.exits, burst=256)
 
 
@@ -64,10 +65,8 @@ def hoarders(size: Size, seed: int) -> Audit:
     """A client that reads nothing, by each way to make the server hold something for it."""
     audit = Audit("memory")
     with Place.prepared() as place:
-        # What is kept after the first is no client's; this process lives on, and is watched.
-        for kind in KINDS:
-            with _quiet(place, kind) as sock:
-                _dumps(place, sock, kind, size)
+        with _quiet(place, "channel") as sock:  # what is kept after the first is no client's
+            _dumps(place, sock, "channel", size)
         before = place.resources()
         for what, way in WAYS.items():
             for kind in KINDS:
@@ -77,8 +76,9 @@ def hoarders(size: Size, seed: int) -> Audit:
                     held = place.resources().rss - start
                 audit.figures[f"{what}, {kind}"] = f"{held / MIB:.1f} MiB held"
                 audit.check(held <= MOST, f"{what}, {kind}: {held:,} bytes are held for it")
-        # This process lives on, and its datagram sockets are noticed when somebody asks.
-        with place.herd(sockets=300) as many:
+        # This process lives on: those of its sockets to which nothing more was sent are noticed
+        # as gone when there are many clients.
+        with place.herd(sockets=300, kind="unconnected") as many:
             many.answer()
             many.end()
         place.end(audit, before, most_growth=GROWTH)
