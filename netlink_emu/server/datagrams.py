@@ -9,10 +9,9 @@ and lives on is noticed when something is sent to it.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
 from typing import Final
@@ -23,11 +22,11 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.server.outbox import FIRST_RETRY, Outbox
 from netlink_emu.server.service import Service, Ucred
 from netlink_emu.server.statistics import Drop
+from netlink_emu.server.unix_diag import NO_DESCRIPTOR, find_inode, has_read_all
 
 Address = str | bytes
 # When there are so many clients, those that are gone are looked for, and then at each doubling.
 _SWEEP: Final = 256
-_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _WATCH_AGAIN: Final = 0.25  # seconds
 
 
@@ -48,6 +47,20 @@ class Client:
 
     def sweep(self) -> None:
         self._owner.sweep((self,))
+
+    @cached_property
+    def _inode(self) -> int | None:
+        """Its socket's, if it is known; not its file's."""
+        if isinstance(self.address, bytes):
+            return self.identity[0] if self.identity is not None else None
+        try:
+            return find_inode(os.fsencode(self.address) + b"\0")
+        except OSError:  # no descriptor to look with
+            return None
+
+    def has_read_all(self) -> bool | None:
+        """Whether it has read what was sent to it; None if that cannot be known."""
+        return None if self._inode is None else has_read_all(self._inode)
 
 
 class _Watch:
@@ -153,7 +166,7 @@ class Clients:
             try:
                 pidfd = os.pidfd_open(client.pid)
             except OSError as exc:
-                if exc.errno in _NO_DESCRIPTOR:
+                if exc.errno in NO_DESCRIPTOR:
                     raise
                 return False
             watch = self._watches[client.pid] = _Watch()
@@ -252,28 +265,13 @@ def _identity(address: Address) -> tuple[int, ...] | None:
     abstract name the socket's own inode.
     """
     if isinstance(address, bytes):
-        return _abstract_inode(address)
+        inode = find_inode(address)
+        return None if inode is None else (inode,)
     try:
         found = Path(address).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_ctime_ns
-
-
-def _abstract_inode(name: bytes) -> tuple[int] | None:
-    """From /proc/net/unix, which shows each NUL of an abstract name as an @."""
-    shown = name.replace(b"\0", b"@")
-    try:
-        lines = Path("/proc/net/unix").read_bytes().splitlines()
-    except OSError as exc:
-        if exc.errno in _NO_DESCRIPTOR:
-            raise
-        return None
-    for line in lines:
-        fields = line.split(None, 7)  # Num RefCount Protocol Flags Type St Inode Path
-        if fields[7:] == [shown]:
-            return (int(fields[6]),)
-    return None
 
 
 def _exists(pid: int) -> bool:
@@ -297,6 +295,6 @@ def is_bound(address: Address) -> bool:
     except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
         return False
     except OSError as exc:
-        if exc.errno in _NO_DESCRIPTOR:
+        if exc.errno in NO_DESCRIPTOR:
             raise
     return True

@@ -6,8 +6,9 @@ charged to the sending socket, so that clients which never read could use up its
 connected clients are bounded by nothing else. Hence the window: a client may have so much
 unread, as far as we can know, and less of it while much is unread altogether.
 
-What we can know is SIOCOUTQ, the sum over all clients, which nobody exceeds. While that stays
-high, because somebody never reads, a client that has used up its window is probed: it gets one
+What is always known is SIOCOUTQ, the sum over all clients, which nobody exceeds. While that
+stays high, because somebody never reads, the kernel is asked whether a client that has used up
+its window has read all. Where it cannot tell (see unix_diag), the client is probed: it gets one
 datagram more, and if the sum then falls back to what it was, the client reads.
 
 Whoever is held back keeps its datagrams in its netlink socket, where they count against the
@@ -55,6 +56,7 @@ class Receiver(Protocol):
     def address(self) -> str | bytes: ...
     @property
     def sock(self) -> NetlinkSock: ...
+    def has_read_all(self) -> bool | None: ...
 
 
 C = TypeVar("C", bound=Receiver)
@@ -63,10 +65,11 @@ C = TypeVar("C", bound=Receiver)
 class Account(Generic[C]):
     """What the outbox knows of one client.
 
-    ``unread`` is the most that it can have, in bytes. ``trust`` multiplies its narrow window: it
-    doubles each time that the client is seen to read. A probe that failed leaves ``deaf_at``, the
-    sum of all unread: until it falls below, the client has hardly read, and is not probed again
-    before ``deaf_until``; each time that is twice as far off.
+    ``unread`` is the most that it can have, in bytes. ``told`` says that the kernel tells whether
+    it has read all; the rest is for those of whom it does not. ``trust`` multiplies the narrow
+    window: it doubles each time that the client is seen to read. A probe that failed leaves
+    ``deaf_at``, the sum of all unread: until it falls below, the client has hardly read, and is
+    not probed again before ``deaf_until``; each time that is twice as far off.
     """
 
     def __init__(self, client: C, fan_out: FanOut) -> None:
@@ -74,6 +77,7 @@ class Account(Generic[C]):
         self.address: Final = os.fsencode(client.address)  # as sendto() would, each time
         self.destination: Final = fan_out.destination(self.address)
         self.unread = 0
+        self.told = False
         self.trust = 1
         self.deaf_at = 0
         self.deaf_until = 0.0
@@ -98,10 +102,11 @@ class Outbox(Generic[C]):
         self._probe: tuple[Account[C], int, float] | None = None
         self._last_unread = 0
 
-    def flush(self, client: C, *, probing: bool = False) -> None:
+    def flush(self, client: C, *, probing: bool = False, retrying: bool = False) -> None:
         """Send what is queued for a client, as far as it goes now; the rest is retried.
 
-        When ``probing``, one datagram, whatever the client's window.
+        When ``probing``, one datagram, whatever the client's window. A client that is held back
+        is not looked after each time that something comes for it, but when ``retrying``.
         """
         # Not divided further: a fan-out passes here for each client, and a call of a function
         # takes 3% of what a send does.
@@ -114,8 +119,10 @@ class Outbox(Generic[C]):
             datagram = queue[0].data
             cost = alloc_truesize(len(datagram))
             if account.unread + cost > narrow and not probing and self._exceeds(account, cost):
-                self.backlog.setdefault(client, account)
-                return
+                asked = retrying or client not in self.backlog
+                if not (asked and self._has_read_all(account)):
+                    self.backlog.setdefault(client, account)
+                    return
             try:
                 sendto(datagram, _DONTWAIT, account.address)
             except OSError as exc:
@@ -212,6 +219,14 @@ class Outbox(Generic[C]):
         window = max(narrow, self._sndbuf // WIDE) if calm else narrow
         return account.unread > 0 and account.unread + cost > window
 
+    def _has_read_all(self, account: Account[C]) -> bool:
+        """Ask the kernel; not known is no."""
+        read_all = account.client.has_read_all()
+        account.told = read_all is not None
+        if read_all:
+            account.unread = 0
+        return bool(read_all)
+
     def _settle(self) -> int:
         """Nobody has more unread than all have together, which is returned."""
         total = self.unread()
@@ -229,7 +244,7 @@ class Outbox(Generic[C]):
             if account.retry_at > now:
                 continue
             before = self._counters.datagrams_out
-            self.flush(client)
+            self.flush(client, retrying=True)
             if self._counters.datagrams_out == before:
                 account.delay = min(account.delay * 2, LAST_RETRY)
             account.retry_at = now + account.delay
@@ -261,7 +276,8 @@ class Outbox(Generic[C]):
         if self._probe is not None or last != self._last_unread:
             return
         for client, account in self.backlog.items():
-            if now < account.deaf_until and self._last_unread >= account.deaf_at:
+            deaf = now < account.deaf_until and self._last_unread >= account.deaf_at
+            if account.told or deaf:
                 continue
             queue = client.sock.receive_queue
             if queue and self._exceeds(account, alloc_truesize(len(queue[0].data))):

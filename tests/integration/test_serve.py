@@ -134,12 +134,12 @@ def test_a_path_that_another_process_binds_is_another_client(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["/proc/net/unix", "no /proc/net/unix"])
+@pytest.mark.parametrize("known", [True, False], ids=["unix_diag", "no unix_diag"])
 def test_an_abstract_name_is_another_client_once_its_process_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     if not known:
-        monkeypatch.setattr(datagrams, "_abstract_inode", lambda _name: None)
+        monkeypatch.setattr(datagrams, "find_inode", lambda _name: None)
     name = f"\0netlink-emu-test-{os.getpid()}"
     with serving(tmp_path / "run" / "nl") as server:
         for _ in range(2):

@@ -102,6 +102,9 @@ class Reader:
         self.end = _datagram_socket(stack, str(path))
         self.address: str | bytes = str(path)
 
+    def has_read_all(self) -> bool | None:
+        return None
+
 
 class Town:
     """Clients of an outbox, some of whom are gone, full, or have something else queued."""

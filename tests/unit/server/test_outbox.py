@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
 from netlink_emu.server.outbox import FIRST_RETRY, NARROW, PROBE_SECONDS, WIDE, Outbox
 from netlink_emu.server.statistics import Counters
+from netlink_emu.server.unix_diag import has_read_all
 
 SIZE = 596
 COST = alloc_truesize(SIZE)
@@ -20,15 +22,21 @@ SNDBUF = 64 * 1024
 
 
 class Reader:
-    """A client of the outbox, and its own end."""
+    """A client of the outbox, and its own end. The kernel may be asked about ``told`` ones."""
 
-    def __init__(self, sock: NetlinkSock, server: str, *, connect: bool) -> None:
+    def __init__(self, sock: NetlinkSock, server: str, *, connect: bool, told: bool) -> None:
         self.sock = sock
+        self.told = told
+        self.asked = 0
         self.end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.end.bind("")
         if connect:
             self.end.connect(server)
         self.address: str | bytes = self.end.getsockname()
+
+    def has_read_all(self) -> bool | None:
+        self.asked += 1
+        return has_read_all(os.fstat(self.end.fileno()).st_ino) if self.told else None
 
     def queue(self, count: int) -> None:
         for _ in range(count):
@@ -61,8 +69,8 @@ class Post:
         self.readers: list[Reader] = []
         self.now = 0.0
 
-    def reader(self, *, connect: bool = True) -> Reader:
-        reader = Reader(self.bench.sock(), self.path, connect=connect)
+    def reader(self, *, connect: bool = True, told: bool = False) -> Reader:
+        reader = Reader(self.bench.sock(), self.path, connect=connect, told=told)
         self.readers.append(reader)
         return reader
 
@@ -147,6 +155,41 @@ def test_one_that_reads_is_told_from_one_that_does_not(post: Post) -> None:
             break
     assert heard == list(range(100))
     assert not post.outbox.backlog
+
+
+def test_one_of_whom_the_kernel_tells_that_it_has_read_all_is_never_held(post: Post) -> None:
+    deaf, live = post.reader(told=True), post.reader(told=True)
+    deaf.queue(100)
+    post.outbox.flush(deaf)
+    full = len(deaf.sock.receive_queue)
+    for number in range(100):
+        live.queue(1)
+        post.outbox.flush(live)
+        assert live.read() == [number]
+    assert list(post.outbox.backlog) == [deaf]
+    # Nor is anybody else given more than the window.
+    post.tick(1000)
+    assert len(deaf.sock.receive_queue) == full
+    # It reads at last.
+    heard = deaf.read()
+    while len(heard) < 100:
+        post.tick()
+        heard += deaf.read()
+    assert heard == list(range(100))
+    assert not post.outbox.backlog
+
+
+def test_the_kernel_is_not_asked_for_each_datagram_to_a_client_that_is_held(post: Post) -> None:
+    deaf = post.reader(told=True)
+    deaf.queue(40)
+    post.outbox.flush(deaf)
+    before = deaf.asked
+    for _ in range(60):
+        deaf.queue(1)
+        post.outbox.flush(deaf)
+    assert deaf.asked == before
+    post.tick()
+    assert deaf.asked == before + 1
 
 
 def test_a_deaf_client_is_probed_ever_more_rarely(post: Post) -> None:

@@ -1,0 +1,125 @@
+"""What the host's kernel tells of a client's Unix socket: which it is, and whether all is read.
+
+It is asked over NETLINK_SOCK_DIAG, as ss(8) asks it, and answers at once. It knows the sockets
+of our network namespace; where it cannot be asked (CONFIG_UNIX_DIAG is off), nothing is known.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from socket import AF_NETLINK, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socket
+from typing import Final
+
+from netlink_emu.protocol.attributes import NLATTR, nla_walk
+from netlink_emu.protocol.format import BIG, LITTLE
+from netlink_emu.protocol.netlink import (
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_HDRLEN,
+    NLMSGERR,
+    NLMSGHDR,
+    NlMsgHdr,
+    nlmsg_walk,
+)
+from netlink_emu.protocol.sock_diag import (
+    INET_DIAG_NOCOOKIE,
+    NETLINK_SOCK_DIAG,
+    SOCK_DIAG_BY_FAMILY,
+    UDIAG_SHOW_NAME,
+    UDIAG_SHOW_RQLEN,
+    UNIX_DIAG_MSG,
+    UNIX_DIAG_REQ,
+    UNIX_DIAG_RQLEN,
+    UnixDiagAttr,
+    UnixDiagMsg,
+    UnixDiagReq,
+)
+
+NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
+_LONGEST: Final = 1 << 16  # of a dump's datagrams; the kernel makes them of 32 KiB at most
+_DONE: Final = NLMSG_HDRLEN + NLMSGERR.size
+
+
+def find_inode(name: bytes) -> int | None:
+    """The inode of the datagram socket at ``name``: sun_path, a file's with its NUL.
+
+    None if there is none, or two as relative names may be, or nothing is known. Raises OSError
+    without a descriptor to ask with.
+    """
+    attribute = NLATTR[_ORDER].pack(NLATTR.size + len(name), UnixDiagAttr.UNIX_DIAG_NAME) + name
+    found: list[int] = []
+    try:
+        for datagram in _dump():
+            if attribute in datagram:  # a search in C, for there may be thousands
+                found += _inodes_of(name, datagram)
+    except OSError as exc:
+        if exc.errno in NO_DESCRIPTOR:
+            raise
+        return None
+    return found[0] if len(found) == 1 else None
+
+
+def has_read_all(inode: int) -> bool | None:
+    """Whether no datagram waits at a socket; None if nothing is known of it."""
+    try:
+        with _open() as sock:
+            sock.send(_request(inode, UDIAG_SHOW_RQLEN, flags=NLM_F_REQUEST))
+            datagram = sock.recv(_LONGEST)
+    except OSError:
+        return None
+    for _, nla_type, payload in _attributes(datagram):
+        if nla_type == UnixDiagAttr.UNIX_DIAG_RQLEN:
+            return UNIX_DIAG_RQLEN[_ORDER].decode(payload).udiag_rqueue == 0
+    return None
+
+
+def _open() -> socket:
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+
+
+def _request(inode: int, show: int, *, flags: int) -> bytes:
+    anyone = INET_DIAG_NOCOOKIE
+    body = UNIX_DIAG_REQ[_ORDER].encode(
+        UnixDiagReq(AF_UNIX, 0, 0, 0xFFFFFFFF, inode, show, anyone, anyone)
+    )
+    header = NlMsgHdr(NLMSG_HDRLEN + len(body), SOCK_DIAG_BY_FAMILY, flags, 0, 0)
+    return NLMSGHDR[_ORDER].encode(header) + body
+
+
+def _dump() -> Iterator[bytes]:
+    """The datagrams that name all Unix sockets."""
+    with _open() as sock:
+        sock.send(_request(0, UDIAG_SHOW_NAME, flags=NLM_F_REQUEST | NLM_F_DUMP))
+        last = False
+        while not last:
+            datagram = sock.recv(_LONGEST)
+            yield datagram
+            last = len(datagram) >= _DONE and (
+                NLMSGHDR[_ORDER].decode(datagram, len(datagram) - _DONE).nlmsg_type == NLMSG_DONE
+            )
+
+
+def _inodes_of(name: bytes, datagram: bytes) -> Iterator[int]:
+    for found, nla_type, payload in _attributes(datagram):
+        if (
+            found.udiag_type == SOCK_DGRAM
+            and nla_type == UnixDiagAttr.UNIX_DIAG_NAME
+            and payload == name
+        ):
+            yield found.udiag_ino
+
+
+def _attributes(datagram: bytes) -> Iterator[tuple[UnixDiagMsg, int, bytes]]:
+    """Each attribute of each socket: the socket, the attribute's type and payload."""
+    for offset, header in nlmsg_walk(datagram, _ORDER):
+        if header.nlmsg_type == SOCK_DIAG_BY_FAMILY:
+            start, end = offset + NLMSG_HDRLEN, offset + header.nlmsg_len
+            found = UNIX_DIAG_MSG[_ORDER].decode(datagram, start)
+            for nla_type, at, length in nla_walk(
+                datagram, start + UNIX_DIAG_MSG.size, end, _ORDER
+            ):
+                yield found, nla_type, datagram[at : at + length]
