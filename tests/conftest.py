@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.dispositions import let_children_hear_signals
 from helpers.installed import build_wheel, make_environment
+
+
+def pytest_configure() -> None:
+    let_children_hear_signals()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
+from helpers.dispositions import let_children_hear_signals
+
 from load import hoarders, kills, moments, storms
 from load.audit import Audit
 from load.chaos import chaos
@@ -57,6 +59,7 @@ def attempt(name: str, run: Callable[[], Audit]) -> Audit:
 
 def main() -> None:
     options = arguments(sys.argv[1:])
+    let_children_hear_signals()
     failed = []
     for name in options.only or SCENARIOS:
         start = time.monotonic()
