@@ -173,6 +173,76 @@ def test_a_signal_ends_all_threads() -> None:
     assert stage.gone(82)
 
 
+def test_the_end_of_a_process_cuts_off_what_its_threads_do_and_plan() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "server"
+        pid = 80
+        timeline = [{ at = 1, exit = 0 }]
+        [[task.thread]]
+        comm = "runs"
+        pid = 81
+        timeline = [{ at = 0, run = 2 }]
+        [[task.thread]]
+        comm = "waits"
+        pid = 82
+        timeline = [{ at = 0, wait = { blkio = 2 } }]
+        [[task.thread]]
+        comm = "plans"
+        pid = 83
+        timeline = [{ at = 2, nice = 5 }]
+        [[task.thread]]
+        comm = "late"
+        pid = 84
+        start = 3
+        """
+    )
+    stage.play(0.9)
+    runs, waits, plans = (stage.task(pid) for pid in (81, 82, 83))
+    stage.play(3)
+    assert [(at, pid) for at, pid, _code in stage.exits] == [
+        (1.0, 80), (1.0, 81), (1.0, 82), (1.0, 83),
+    ]  # fmt: skip
+    assert 900_000_000 <= runs.utime_ns <= 1_000_000_000
+    assert waits.delays["blkio"].count == 0
+    assert plans.nice == 0
+    assert all(stage.gone(pid) for pid in range(80, 85))
+    assert stage.timeline.next_ns is None
+
+
+def test_a_wait_for_a_cpu_is_no_choice_of_the_task() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "pushed"
+        pid = 10
+        timeline = [{ at = 0, wait = { cpu = 1 } }, { at = 2, wait = { blkio = 1 } }]
+        """
+    )
+    stage.play(0.5)
+    assert stage.state(10) is TaskState.RUNNING
+    stage.play(3)
+    assert (stage.task(10).nivcsw, stage.task(10).nvcsw) == (1, 1)
+
+
+def test_a_parent_that_has_ended_is_named() -> None:
+    stage = Stage(
+        """
+        [[task]]
+        comm = "master"
+        pid = 10
+        timeline = [{ at = 1, exit = 0 }]
+        [[task]]
+        comm = "worker"
+        parent = "master"
+        start = 2
+        """
+    )
+    with pytest.raises(ScenarioError, match=r"^task\[1\]: the parent 'master' has ended before"):
+        stage.play(3)
+
+
 def test_parents_cgroups_and_forked_workers() -> None:
     stage = Stage(
         """
