@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import random
-import select
 import signal
 import subprocess
-import time
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from load.audit import Audit
+from load.lines import Lines
 from load.size import NETLINK_EMU
 from load.wire import ask_own, open_socket
 
@@ -45,22 +44,13 @@ class Second:
     def _start(self) -> subprocess.Popen[bytes]:
         command = [*NETLINK_EMU, "serve", "--socket", str(self.path), "--cpus", "64"]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, bufsize=0)
+        assert self._process.stderr is not None
+        self._said = Lines(self._process.stderr.fileno())
         self._audit.check(b"ready" in self._line(), "the second server does not start")
         return self._process
 
     def _line(self) -> bytes:
-        """A line of what it says, or as much of it as comes in time."""
-        assert self._process.stderr is not None
-        said, deadline = b"", time.monotonic() + SECONDS
-        while not said.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._process.stderr], [], [], left)[0]:
-                break
-            byte = self._process.stderr.read(1)
-            if not byte:
-                break
-            said += byte
-        return said
+        return self._said.next(SECONDS) or b""
 
     def statistics(self) -> None:
         """SIGUSR1: a line, and it goes on."""
@@ -77,7 +67,7 @@ class Second:
         self._ends[number.name] += 1
         for _ in range(chance.randint(1, 2)):
             self._process.send_signal(number)
-        _, said = self._process.communicate(timeout=SECONDS)
+        said = self._said.rest + self._process.communicate(timeout=SECONDS)[1]
         status = self._process.returncode
         self._audit.equal(f"status after {number.name}", status, STATUS[number])
         self._audit.check(b"Traceback" not in said, f"{number.name} brought {said!r}")

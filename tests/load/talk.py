@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+
+from load.lines import Lines
 
 TESTS: Final = Path(__file__).parents[1]
 SECONDS: Final = 1200.0  # a net, not a pace: a storm takes minutes on a busy machine
@@ -45,7 +44,8 @@ class Talker:
             start_new_session=True,
             stderr=subprocess.DEVNULL if quiet else None,
         )
-        self._rest = b""
+        assert self.process.stdout is not None
+        self._said: Final = Lines(self.process.stdout.fileno())
         self.owed = 0  # answers that have not been read
 
     def __enter__(self) -> Talker:
@@ -76,24 +76,17 @@ class Talker:
 
     def answer(self, seconds: float = SECONDS) -> Any:
         """The next answer; raises Gone when none comes."""
-        assert self.process.stdout is not None
-        fd, deadline = self.process.stdout.fileno(), time.monotonic() + seconds
-        while b"\n" not in self._rest:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([fd], [], [], left)[0]:
-                raise Gone(f"{self.name} said nothing for {seconds} s")
-            data = os.read(fd, 1 << 20)
-            if not data:
+        line = self._said.next(seconds)
+        if line is None:
+            if self._said.ended:
                 raise Gone(f"{self.name} has ended with {self.process.wait(SECONDS)}")
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
+            raise Gone(f"{self.name} said nothing for {seconds} s")
         self.owed = max(0, self.owed - 1)
         return json.loads(line)
 
     def has_answered(self) -> bool:
         """Whether there is an answer to read."""
-        assert self.process.stdout is not None
-        return bool(self._rest or select.select([self.process.stdout], [], [], 0)[0])
+        return self._said.ready()
 
     def ask(self, do: str, **arguments: Any) -> Any:
         self.tell(do, **arguments)
