@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from errno import ENFILE, EPROTO
@@ -46,8 +47,8 @@ from netlink_emu.server.statistics import Drop
 
 _CHUNK: Final = 1 << 18
 _MOST_SOCKETS: Final = 1 << 16
-# What a supervisor leaves unread before it is given up: it reads whenever it lives.
-_MOST_UNREAD: Final = 1 << 26
+# Of answers alone: a supervisor asks, and then waits for the answer.
+_MOST_UNREAD: Final = 1 << 20
 _SEND_FLAGS: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
 _NSEC: Final = 1_000_000_000
@@ -75,7 +76,11 @@ class Relay:
         self._linger: Final = linger
         self._gone: Final = gone
         self._frames: Final = Frames()
-        self._out = bytearray()
+        # What the stream does not take yet: reports, with the socket that they came to, or 0.
+        self._out: deque[tuple[int, bytes]] = deque()
+        self._unread = 0  # bytes of it
+        self._cut = False  # a part of the first has been sent
+        self._look_at = _MOST_UNREAD
         self._full = trio.Event()
         self._socks: dict[int, NetlinkSock] = {}
         self._numbers: dict[NetlinkSock, int] = {}
@@ -125,9 +130,32 @@ class Relay:
         try:
             for frame in self._frames.feed(data):
                 self._serve(decode_call(frame))
+                if self._never_reads():
+                    return False
         except DecodeError:
             return False
-        return bool(data) and len(self._out) <= _MOST_UNREAD
+        return bool(data)
+
+    def _never_reads(self) -> bool:
+        """Whether more is unread than a supervisor leaves that waits for its answers.
+
+        What has arrived at its sockets still waits in them, bounded by their receive buffers.
+        """
+        if self._unread <= self._look_at:
+            return False
+        self._purge()
+        waiting = sum(sock.rmem_alloc for sock in self._socks.values())
+        if self._unread > waiting + _MOST_UNREAD:
+            return True
+        self._look_at = self._unread + _MOST_UNREAD  # not at each call, for there may be much
+        return False
+
+    def _purge(self) -> None:
+        """Forget what has arrived at sockets that are closed by now."""
+        first = [self._out.popleft()] if self._cut else []
+        left = [each for each in self._out if not each[0] or each[0] in self._socks]
+        self._out = deque(first + left)
+        self._unread = sum(len(report) for _, report in self._out)
 
     async def _write(self) -> None:
         """Go on when the supervisor has made room."""
@@ -139,17 +167,29 @@ class Relay:
             self._full = trio.Event()
 
     def _report(self, report: RelayReport) -> None:
-        self._out += encode_report(report)
+        data = encode_report(report)
+        arrived = report.kind in (ReportKind.ARRIVED, ReportKind.FAILED)
+        self._out.append((report.sock if arrived else 0, data))
+        self._unread += len(data)
         self._send()
 
     def _send(self) -> None:
         try:
             while self._out:
-                del self._out[: self._end.send(self._out, _SEND_FLAGS)]
+                number, data = self._out[0]
+                sent = self._end.send(data, _SEND_FLAGS)
+                self._unread -= sent
+                self._cut = sent < len(data)
+                if self._cut:
+                    self._out[0] = number, data[sent:]
+                else:
+                    self._out.popleft()
+            self._look_at = _MOST_UNREAD
         except BlockingIOError:
             self._full.set()
         except OSError:  # EPIPE: the reader sees that, too
             self._out.clear()
+            self._unread = 0
 
     # --- calls
 
