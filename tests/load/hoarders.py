@@ -67,6 +67,7 @@ def hoarders(size: Size, seed: int) -> Audit:
     with Place.prepared() as place:
         with _quiet(place, "channel") as sock:  # what is kept after the first is no client's
             _dumps(place, sock, "channel", size)
+        place.gone(audit)
         before = place.resources()
         for what, way in WAYS.items():
             for kind in KINDS:

@@ -91,4 +91,5 @@ say("read and written", field("Q", 216) >> 20, field("Q", 224) >> 20)
 # Of which xacct_add_tsk() tells multiples of 1024.
 say("by calls", field("Q", 232), field("Q", 240))
 say("voluntary switches", close(field("Q", 272), usage.ru_nvcsw, 3))
-say("other switches", close(field("Q", 280), usage.ru_nivcsw, 5))
+# The parent is told of those, too, that a busy machine makes of the last steps of its child.
+say("other switches", close(field("Q", 280), usage.ru_nivcsw, 5 + usage.ru_nivcsw / 2))
