@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -61,6 +62,8 @@ class ByteOrder:
 
 LITTLE: Final = ByteOrder("little", "<", Int8ub, Int16ul, Int32ul, Int64ul, Int32sl, Int64sl)
 BIG: Final = ByteOrder("big", ">", Int8ub, Int16ub, Int32ub, Int64ub, Int32sb, Int64sb)
+# Of what is said between processes of one host, whatever machine is emulated there.
+HOST_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
 
 
 def _struct_code(sub: Construct[Any, Any]) -> str:

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import enum
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from construct import Bytes, Padding
 
-from .format import BIG, LITTLE, DecodeError, Format
+from .format import HOST_ORDER, DecodeError, Format
+from .hello import MAGIC
 
-HOST_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
-MAGIC: Final = bytes(4) + b"netlink-emu\0"
 RELAY_VERSION: Final = 2
 # The longest datagram that a socket may take, and what stands around it.
 MAX_FRAME: Final = (1 << 24) + (1 << 16)

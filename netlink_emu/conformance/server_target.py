@@ -19,6 +19,7 @@ from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr
+from netlink_emu.protocol.hello import Hello
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_ACK,
@@ -34,7 +35,6 @@ from netlink_emu.protocol.netlink import (
     nlmsg_walk,
 )
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, TASKSTATS_CMD_GET
-from netlink_emu.server.hello import Hello
 
 from . import ops
 from .case import Case, Datagram, MaskedBytes, Outcome, Step, Symbol

@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from netlink_emu.protocol.hello import Hello, decode_hello, encode_hello
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN
-from netlink_emu.server.hello import Hello, decode_hello, encode_hello
 
 from .names import DEFAULT_BUFSIZE
 from .real.probe import getfamily_request

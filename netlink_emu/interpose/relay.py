@@ -30,9 +30,8 @@ from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.bpf import Instruction
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.format import DecodeError
+from netlink_emu.protocol.format import HOST_ORDER, DecodeError
 from netlink_emu.protocol.relay import (
-    HOST_ORDER,
     RELAY_HELLO,
     Frames,
     RelayCall,

@@ -13,11 +13,11 @@ from typing import Final, NoReturn
 import trio
 
 from netlink_emu.families import BootedKernel
+from netlink_emu.protocol.hello import is_hello
 from netlink_emu.protocol.relay import decode_relay_hello
 from netlink_emu.server.channel import Channel
 from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket
-from netlink_emu.server.hello import is_hello
 from netlink_emu.server.linger import STRETCH, Linger
 from netlink_emu.server.receive import Message, Receiver, receive_buffer
 from netlink_emu.server.relay import Relay

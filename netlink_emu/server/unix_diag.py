@@ -7,13 +7,12 @@ of our network namespace; where it cannot be asked (CONFIG_UNIX_DIAG is off), no
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Iterator
 from socket import AF_NETLINK, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socket
 from typing import Final
 
 from netlink_emu.protocol.attributes import NLATTR, nla_walk
-from netlink_emu.protocol.format import BIG, LITTLE
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import (
     NLM_F_DUMP,
     NLM_F_REQUEST,
@@ -39,7 +38,6 @@ from netlink_emu.protocol.sock_diag import (
 )
 
 NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
-_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
 _LONGEST: Final = 1 << 16  # of a dump's datagrams; the kernel makes them of 32 KiB at most
 _DONE: Final = NLMSG_HDRLEN + NLMSGERR.size
 
@@ -50,7 +48,9 @@ def find_inode(name: bytes) -> int | None:
     None if there is none, or two as relative names may be, or nothing is known. Raises OSError
     without a descriptor to ask with.
     """
-    attribute = NLATTR[_ORDER].pack(NLATTR.size + len(name), UnixDiagAttr.UNIX_DIAG_NAME) + name
+    attribute = (
+        NLATTR[HOST_ORDER].pack(NLATTR.size + len(name), UnixDiagAttr.UNIX_DIAG_NAME) + name
+    )
     found: list[int] = []
     try:
         for datagram in _dump():
@@ -73,7 +73,7 @@ def has_read_all(inode: int) -> bool | None:
         return None
     for _, nla_type, payload in _attributes(datagram):
         if nla_type == UnixDiagAttr.UNIX_DIAG_RQLEN:
-            return UNIX_DIAG_RQLEN[_ORDER].decode(payload).udiag_rqueue == 0
+            return UNIX_DIAG_RQLEN[HOST_ORDER].decode(payload).udiag_rqueue == 0
     return None
 
 
@@ -83,11 +83,11 @@ def _open() -> socket:
 
 def _request(inode: int, show: int, *, flags: int) -> bytes:
     anyone = INET_DIAG_NOCOOKIE
-    body = UNIX_DIAG_REQ[_ORDER].encode(
+    body = UNIX_DIAG_REQ[HOST_ORDER].encode(
         UnixDiagReq(AF_UNIX, 0, 0, 0xFFFFFFFF, inode, show, anyone, anyone)
     )
     header = NlMsgHdr(NLMSG_HDRLEN + len(body), SOCK_DIAG_BY_FAMILY, flags, 0, 0)
-    return NLMSGHDR[_ORDER].encode(header) + body
+    return NLMSGHDR[HOST_ORDER].encode(header) + body
 
 
 def _dump() -> Iterator[bytes]:
@@ -99,7 +99,8 @@ def _dump() -> Iterator[bytes]:
             datagram = sock.recv(_LONGEST)
             yield datagram
             last = len(datagram) >= _DONE and (
-                NLMSGHDR[_ORDER].decode(datagram, len(datagram) - _DONE).nlmsg_type == NLMSG_DONE
+                NLMSGHDR[HOST_ORDER].decode(datagram, len(datagram) - _DONE).nlmsg_type
+                == NLMSG_DONE
             )
 
 
@@ -115,11 +116,11 @@ def _inodes_of(name: bytes, datagram: bytes) -> Iterator[int]:
 
 def _attributes(datagram: bytes) -> Iterator[tuple[UnixDiagMsg, int, bytes]]:
     """Each attribute of each socket: the socket, the attribute's type and payload."""
-    for offset, header in nlmsg_walk(datagram, _ORDER):
+    for offset, header in nlmsg_walk(datagram, HOST_ORDER):
         if header.nlmsg_type == SOCK_DIAG_BY_FAMILY:
             start, end = offset + NLMSG_HDRLEN, offset + header.nlmsg_len
-            found = UNIX_DIAG_MSG[_ORDER].decode(datagram, start)
+            found = UNIX_DIAG_MSG[HOST_ORDER].decode(datagram, start)
             for nla_type, at, length in nla_walk(
-                datagram, start + UNIX_DIAG_MSG.size, end, _ORDER
+                datagram, start + UNIX_DIAG_MSG.size, end, HOST_ORDER
             ):
                 yield found, nla_type, datagram[at : at + length]

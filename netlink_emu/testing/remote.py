@@ -7,7 +7,6 @@ import enum
 import errno as _errno
 import itertools
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,9 @@ from netlink_emu.protocol.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, Nle
 from netlink_emu.protocol.decode import Decoder, Message
 from netlink_emu.protocol.describe import NLCTRL
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.format import BIG, LITTLE
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_ACK,
@@ -32,10 +32,8 @@ from netlink_emu.protocol.netlink import (
     NLMSGHDR,
     NetlinkSockOpt,
 )
-from netlink_emu.server.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.testing.errors import TestingError
 
-_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
 
@@ -58,7 +56,7 @@ class Remote:
     def __init__(self, path: Path | None = None) -> None:
         self._seqs = itertools.count(1)
         self._decoder: Final = Decoder(
-            _ORDER, families={desc.name: desc for desc in (NLCTRL, NETLINK_EMU)}
+            HOST_ORDER, families={desc.name: desc for desc in (NLCTRL, NETLINK_EMU)}
         )
         self._sock: Final = _open(path)
         try:
@@ -86,7 +84,7 @@ class Remote:
         attrs: dict[enum.IntEnum, Value] = {CtrlAttr.CTRL_ATTR_FAMILY_NAME: name}
         cmd = CtrlCmd.CTRL_CMD_GETFAMILY
         try:
-            (reply,) = self._ask(GENL_ID_CTRL, cmd, write(NLCTRL.attrs_of(cmd), attrs, _ORDER))
+            (reply,) = self._ask(GENL_ID_CTRL, cmd, write(NLCTRL.attrs_of(cmd), attrs, HOST_ORDER))
         except ControlError as exc:
             if exc.errno != _errno.ENOENT:
                 raise
@@ -125,8 +123,8 @@ class Remote:
 
     def _ask(self, family: int, cmd: int, attrs: bytes, *, flags: int = 0) -> list[Message]:
         seq = next(self._seqs)
-        body = GENLMSGHDR[_ORDER].pack(cmd, 1, 0) + attrs
-        header = NLMSGHDR[_ORDER].pack(
+        body = GENLMSGHDR[HOST_ORDER].pack(cmd, 1, 0) + attrs
+        header = NLMSGHDR[HOST_ORDER].pack(
             NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
         )
         with _told():
@@ -176,7 +174,7 @@ def _attributes(cmd: NlemuCmd, values: Mapping[enum.IntEnum, Value]) -> bytes:
         check(attrs, values)
     except ValueError as exc:
         raise ControlError(_errno.ERANGE, str(exc)) from exc
-    return write(attrs, values, _ORDER)
+    return write(attrs, values, HOST_ORDER)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from netlink_emu.protocol.cpulist import CpulistDialect, format_cpulist, parse_c
 from netlink_emu.protocol.decode import Decoder
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
+from netlink_emu.protocol.hello import Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.protocol.hextext import read_hex
 from netlink_emu.protocol.netlink import nlmsg_align, nlmsg_walk
 from netlink_emu.protocol.pcapng import Packet, PcapngWriter, read_capture
@@ -60,7 +61,6 @@ from netlink_emu.protocol.policy import (
     nla_parse,
 )
 from netlink_emu.protocol.render import message_json, message_lines
-from netlink_emu.server.hello import Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.server.service import Service, Ucred, everyone_is_root
 
 Target = Callable[[bytes], None]

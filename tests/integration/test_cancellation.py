@@ -28,7 +28,8 @@ from netlink_emu.interpose.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.machine import Machine
-from netlink_emu.protocol.relay import HOST_ORDER, RELAY_HELLO, RelayHello
+from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.relay import RELAY_HELLO, RelayHello
 from netlink_emu.server.serve import serve
 from netlink_emu.testing.loop import Loop, Running
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from helpers.serving import SECONDS, Serving, register, serving
 
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC
 from netlink_emu.protocol.relay import (
-    HOST_ORDER,
     RELAY_HELLO,
     Frames,
     RelayCall,

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.protocol.format import DecodeError
+from netlink_emu.protocol.format import HOST_ORDER, DecodeError
 from netlink_emu.protocol.relay import (
-    HOST_ORDER,
     MAX_FRAME,
     RELAY_HELLO,
     Frames,

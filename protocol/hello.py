@@ -8,18 +8,15 @@ word stands where nlmsg_len does and is 0: a kernel drops such a datagram withou
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Final
 
 from construct import Bytes
 
-from netlink_emu.protocol.format import BIG, LITTLE, Format
+from .format import HOST_ORDER, Format
 
 MAGIC: Final = bytes(4) + b"netlink-emu\0"
 VERSION: Final = 1
-# The client is on this host, whatever the emulated machine is.
-HOST_ORDER: Final = LITTLE if sys.byteorder == "little" else BIG
 
 
 # struct netlink_emu_hello {
