@@ -192,8 +192,10 @@ static unsigned ask_zombie(int attr)
 	char m[8192];
 	unsigned nr = child;
 	ask(family, TASKSTATS_CMD_GET, attr, &nr, 4);
-	recv(sock, m, sizeof m, 0);
 	struct nlmsghdr *n = (void *)m;
+	do /* past the exits of others on the same machine, which are for no portid */
+		recv(sock, m, sizeof m, 0);
+	while (!n->nlmsg_pid);
 	if (n->nlmsg_type == NLMSG_ERROR)
 		return -*(int *)NLMSG_DATA(n);
 	struct taskstats *s = (void *)(m + 36);

@@ -21,7 +21,10 @@ def say(*words: object) -> None:
 def ask(sock: socket.socket, kind: int, cmd: int, attr_type: int, data: bytes) -> bytes:
     attr = struct.pack("=HH", 4 + len(data), attr_type) + data + bytes(-len(data) % 4)
     sock.send(struct.pack("=IHHII BBxx", 20 + len(attr), kind, 5, MINE, 0, cmd, 1) + attr)
-    return sock.recv(8192)
+    # Past the exits of others on the same machine, which are for no portid.
+    while not any((answer := sock.recv(8192))[12:16]):
+        continue
+    return answer
 
 
 def work() -> None:
