@@ -287,7 +287,7 @@ int main(int argc, char **argv)
 
 	FORKED("a thread, joined") { threads(thread_ends, NULL, 1); _exit(1); }
 	reap();
-	FORKED("exit_group with a thread") { threads(thread_waits, NULL, 0); usleep(1000); _exit(2); }
+	FORKED("exit_group with a thread") { threads(thread_waits, NULL, 0); _exit(2); }
 	reap();
 	FORKED("a thread calls exit_group") { threads(ends_the_process, NULL, 1); }
 	reap();
@@ -299,8 +299,15 @@ int main(int argc, char **argv)
 	reap();
 	FORKED("a thread executes") { threads(thread_executes, NULL, 1); }
 	reap();
-	FORKED("threads, killed") { threads(thread_waits, NULL, 0); threads(thread_waits, NULL, 0); usleep(1000); pause(); }
-	usleep(20000);
+	int ready[2];
+	pipe(ready);
+	FORKED("threads, killed") {
+		threads(thread_waits, NULL, 0);
+		threads(thread_waits, NULL, 0);
+		write(ready[1], "", 1);
+		pause();
+	}
+	read(ready[0], &status, 1); /* until all are there */
 	kill(child, SIGKILL);
 	reap();
 
