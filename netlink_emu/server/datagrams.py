@@ -1,33 +1,31 @@
 """Clients of the server's datagram socket: who they are, from their first datagram to their end.
 
-A client is known by its Unix address. A datagram socket does not tell when a client closes; so
-the process that sent first is watched, and when it ends its sockets are tried: the emulated
-kernel then finds nobody at their portids, as a real one would. A client that closes its socket
-and lives on is noticed when something is sent to it.
+A client is known by its Unix address. When it is found to be gone (see watching), the emulated
+kernel finds nobody at its portid, as a real one would. A client that closes its socket and lives
+on is noticed when something is sent to it, or when there are many.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cached_property, partial
-from pathlib import Path
-from socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
+from socket import socket
 from typing import Final
 
 import trio
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.server.names import Address, identity_of
 from netlink_emu.server.outbox import FIRST_RETRY, Outbox
 from netlink_emu.server.service import Service, Ucred
 from netlink_emu.server.statistics import Drop
-from netlink_emu.server.unix_diag import NO_DESCRIPTOR, find_inode, has_read_all
+from netlink_emu.server.unix_diag import find_inode, has_read_all
+from netlink_emu.server.watching import Watches
 
-Address = str | bytes
 # When there are so many clients, those that are gone are looked for, and then at each doubling.
 _SWEEP: Final = 256
-_WATCH_AGAIN: Final = 0.25  # seconds
 
 
 class Client:
@@ -46,7 +44,7 @@ class Client:
         self._owner.outbox.answer(self, datagram)
 
     def sweep(self) -> None:
-        self._owner.sweep((self,))
+        self._owner.watches.look_for_gone((self,))
 
     @cached_property
     def _inode(self) -> int | None:
@@ -63,14 +61,6 @@ class Client:
         return None if self._inode is None else has_read_all(self._inode)
 
 
-class _Watch:
-    """One process that lives, and those of its sockets that are clients: one at least."""
-
-    def __init__(self) -> None:
-        self.clients: Final[set[Client]] = set()
-        self.scope: Final = trio.CancelScope()
-
-
 class Clients:
     """All clients of one datagram socket; ``start`` runs a task for as long as the server."""
 
@@ -81,13 +71,10 @@ class Clients:
         start: Callable[[Callable[[], Awaitable[None]]], None],
     ) -> None:
         self._service: Final = service
-        self._start: Final = start
         self._by_address: dict[Address, Client] = {}
-        self._watches: dict[int, _Watch] = {}  # by pid
-        self._unwatched: set[Client] = set()  # for want of a process, or of a descriptor
-        self._postponed = trio.Event()
         self._sweep_at = _SWEEP
         self._backlogged = trio.Event()
+        self.watches: Final[Watches[Client]] = Watches(start, self._gone)
         self.outbox: Final[Outbox[Client]] = Outbox(sock, service.counters, self._gone)
 
     def __iter__(self) -> Iterator[Client]:
@@ -111,17 +98,12 @@ class Clients:
 
     def _new(self, address: Address, ucred: Ucred) -> Client:
         if len(self._by_address) >= self._sweep_at:
-            self.sweep(self._by_address.values())
+            self.watches.look_for_gone(self._by_address.values())
             self._sweep_at = max(_SWEEP, 2 * len(self._by_address))
         client = Client(self, address, ucred.pid, self._service.socket(ucred))
         self._by_address[address] = client
         self._service.serve(client)
-        try:
-            watched = self._watch(client)
-        except OSError:
-            watched = False
-        if not watched:
-            self._postpone((client,))
+        self.watches.add(client)
         return client
 
     def _is_another(self, client: Client) -> bool:
@@ -131,107 +113,16 @@ class Clients:
         """
         if client.identity is not None:
             with contextlib.suppress(OSError):  # no descriptor to look with
-                return _identity(client.address) != client.identity
+                return identity_of(client.address) != client.identity
         return not _exists(client.pid)
 
     def _gone(self, client: Client) -> None:
         if self._by_address.get(client.address) is not client:
             return
         del self._by_address[client.address]
-        self._unwatch(client)
+        self.watches.discard(client)
         self.outbox.forget(client)
         self._service.release(client)
-
-    def sweep(self, clients: Iterable[Client]) -> None:
-        """Release those that are gone."""
-        self._release_if(clients, lambda client: not is_bound(client.address))
-
-    def _release_if(self, clients: Iterable[Client], gone: Callable[[Client], bool]) -> None:
-        for client in list(clients):
-            try:
-                if gone(client):
-                    self._gone(client)
-            except OSError:  # no descriptor to try it with: once there is one
-                self._postpone((client,))
-
-    # --- the ends of processes
-
-    def _watch(self, client: Client) -> bool:
-        """Whether its process is watched: else it has ended, or is of a pid namespace unseen.
-
-        Raises OSError without a descriptor.
-        """
-        watch = self._watches.get(client.pid)
-        if watch is None:
-            try:
-                pidfd = os.pidfd_open(client.pid)
-            except OSError as exc:
-                if exc.errno in NO_DESCRIPTOR:
-                    raise
-                return False
-            watch = self._watches[client.pid] = _Watch()
-            self._start(partial(self._await_end, client.pid, pidfd, watch))
-        watch.clients.add(client)
-        return True
-
-    def _unwatch(self, client: Client) -> None:
-        """A process is watched no longer than it has clients."""
-        self._unwatched.discard(client)
-        watch = self._watches.get(client.pid)
-        if watch is not None and client in watch.clients:
-            watch.clients.discard(client)
-            if not watch.clients:
-                del self._watches[client.pid]
-                watch.scope.cancel()
-
-    async def _await_end(self, pid: int, pidfd: int, watch: _Watch) -> None:
-        try:
-            with watch.scope:
-                await trio.lowlevel.wait_readable(pidfd)
-        finally:
-            os.close(pidfd)
-            if self._watches.get(pid) is watch:
-                del self._watches[pid]
-        self._bury(watch.clients)
-
-    def _bury(self, clients: Iterable[Client]) -> None:
-        """Release those of a process that has ended.
-
-        A name that lives on is a child's, or a stranger's who has bound it meanwhile: an
-        abstract one anybody can.
-        """
-        self._release_if(
-            clients,
-            lambda client: (
-                not is_bound(client.address)
-                or (client.identity is not None and _identity(client.address) != client.identity)
-            ),
-        )
-
-    def _postpone(self, clients: Iterable[Client]) -> None:
-        self._unwatched.update(clients)
-        if self._unwatched:
-            self._postponed.set()
-
-    async def watch_again_forever(self) -> None:
-        """Look after the clients whose process had ended, or for which no descriptor was left."""
-        while True:
-            await self._postponed.wait()
-            self._postponed = trio.Event()
-            await trio.sleep(_WATCH_AGAIN)
-            self._watch_again()
-
-    def _watch_again(self) -> None:
-        clients = [*self._unwatched]
-        self._unwatched.clear()
-        for number, client in enumerate(clients):
-            try:
-                self._watch(client)
-            except OSError:
-                self._postpone(clients[number:])
-                clients = clients[:number]
-                break
-        self._bury(clients)
 
     # --- clients that are held back
 
@@ -252,26 +143,9 @@ class Clients:
 
 def _identity_if_known(address: Address) -> tuple[int, ...] | None:
     try:
-        return _identity(address)
+        return identity_of(address)
     except OSError:
         return None
-
-
-def _identity(address: Address) -> tuple[int, ...] | None:
-    """What a socket of the same name bound later has not; None if nobody has that name.
-
-    Raises OSError without a descriptor to look with. In the file system it is the file's device
-    and inode, and the inode's time of change, for the number may be used again at once; of an
-    abstract name the socket's own inode.
-    """
-    if isinstance(address, bytes):
-        inode = find_inode(address)
-        return None if inode is None else (inode,)
-    try:
-        found = Path(address).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def _exists(pid: int) -> bool:
@@ -281,20 +155,4 @@ def _exists(pid: int) -> bool:
         return False
     except PermissionError:  # somebody else's
         return True
-    return True
-
-
-def is_bound(address: Address) -> bool:
-    """Whether a datagram socket answers to a name, as far as can be told.
-
-    EPERM says that it is connected to us. Raises OSError without a descriptor to try it with.
-    """
-    try:
-        with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
-            probe.connect(address)
-    except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as exc:
-        if exc.errno in NO_DESCRIPTOR:
-            raise
     return True

@@ -90,7 +90,7 @@ class Server:
 
     async def watch_again_forever(self) -> None:
         """Look after the clients that could not be watched from the first."""
-        await self._clients.watch_again_forever()
+        await self._clients.watches.watch_again_forever()
 
     async def receive_forever(self) -> NoReturn:
         """Read and answer; each wake-up serves whoever goes on asking, for a stretch."""

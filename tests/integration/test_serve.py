@@ -28,7 +28,7 @@ from helpers.serving import (
 )
 
 from netlink_emu.protocol.netlink import NetlinkSockOpt
-from netlink_emu.server import datagrams
+from netlink_emu.server import names
 from netlink_emu.server.service import everyone_is_themselves
 
 # Children here use nothing but sockets, whatever locks the server's thread holds.
@@ -139,7 +139,7 @@ def test_an_abstract_name_is_another_client_once_its_process_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     if not known:
-        monkeypatch.setattr(datagrams, "find_inode", lambda _name: None)
+        monkeypatch.setattr(names, "find_inode", lambda _name: None)
     name = f"\0netlink-emu-test-{os.getpid()}"
     with serving(tmp_path / "run" / "nl") as server:
         for _ in range(2):

@@ -29,7 +29,7 @@ from helpers.serving import (
 from netlink_emu.faults import Faults
 from netlink_emu.journal import Journal
 from netlink_emu.kernel.profile import KernelConfig
-from netlink_emu.server import datagrams, endpoint
+from netlink_emu.server import endpoint, watching
 
 UNREAD = "an unconnected client holds net.unix.max_dgram_qlen + 1 datagrams"
 EVENT = 596  # bytes: PID and struct taskstats of 6.18
@@ -286,7 +286,7 @@ def test_clients_that_no_descriptor_was_left_to_try(
     script = "import socket, sys; s = socket.socket(1, 2); s.bind(''); s.connect(sys.argv[1]); "
     script += "s.send(bytes.fromhex(sys.argv[2])); s.recv(4096)"
     with monkeypatch.context() as patch:
-        patch.setattr(datagrams, "is_bound", no_descriptor)
+        patch.setattr(watching, "is_bound", no_descriptor)
         command = [sys.executable, "-c", script, str(server.path), FENCE.hex()]
         subprocess.run(command, check=True, timeout=SECONDS)
         assert tried.wait(SECONDS)
