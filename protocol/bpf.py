@@ -200,6 +200,10 @@ class _Stop(Exception):
     """The program ends with 0, the packet being too short, or a divisor 0."""
 
 
+class _NoDevice(Exception):
+    """The program ends with A as it stands: a netlink message has no device to tell of."""
+
+
 class Filter:
     """A checked program. ``run`` returns what the program returns, an unsigned 32-bit number.
 
@@ -291,6 +295,8 @@ class _Run:
                     self.x = self.a
                 else:
                     self.a = self.x
+        except _NoDevice:
+            return self.a
         except _Stop:
             return 0
 
@@ -343,7 +349,7 @@ class _Run:
         if offset == SKF_AD_ALU_XOR_X:
             return self.a ^ self.x
         if offset in (SKF_AD_IFINDEX, SKF_AD_HATYPE):
-            raise _Stop  # a netlink message has no device
+            raise _NoDevice
         return 0
 
     def _find_attribute(self, start: int, end: int) -> int:

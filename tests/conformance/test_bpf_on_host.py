@@ -142,6 +142,8 @@ PACKETS = st.one_of(st.just(_attributes()), st.binary(min_size=1, max_size=80))
     [(0x01, 0, 0, 3), (0x00, 0, 0, 8), (0x20, 0, 0, 0xFFFFF010), (RET_A, 0, 0, 0)], _attributes()
 )
 @example([(0x01, 0, 0, 2), (0x20, 0, 0, 0xFFFFF00C), (RET_A, 0, 0, 0)], _attributes())
+@example([(0x00, 0, 0, 5), (0x20, 0, 0, 0xFFFFF008), (RET_K, 0, 0, 3)], _attributes())
+@example([(0x00, 0, 0, 5), (0x28, 0, 0, 0xFFFFF01C), (RET_K, 0, 0, 3)], _attributes())
 def test_same_verdict(host: Host, program: list[Instruction], packet: bytes) -> None:
     assert emulated(program, packet) == host.run(program, packet)
 

@@ -266,8 +266,8 @@ def test_other_ancillary_loads() -> None:
     assert value(SKF_AD_RANDOM).run(b"", ancillary={SKF_AD_RANDOM: 0xDEADBEEF}) == 0xDEADBEEF
     assert value(SKF_AD_ALU_XOR_X).run(b"") == 3
     assert load(SKF_AD_CPU).run(b"") == 9
-    # Without a device, its index and type end the program.
-    assert load(SKF_AD_IFINDEX).run(b"") == load(SKF_AD_HATYPE).run(b"") == 0
+    # Without a device, its index and type end the program, with what is in A.
+    assert load(SKF_AD_IFINDEX).run(b"") == load(SKF_AD_HATYPE).run(b"") == 6
 
 
 @pytest.mark.parametrize(
