@@ -9,7 +9,6 @@ from helpers.dispositions import let_children_hear_signals
 from helpers.installed import build_wheel, make_environment
 from hypothesis import settings
 
-
 # Each run has the same examples, so that one that fails tells of a change. To look for new ones:
 # scripts/test --hypothesis-profile=default
 settings.register_profile("repeatable", derandomize=True, database=None)
