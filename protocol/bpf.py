@@ -201,7 +201,11 @@ class _Stop(Exception):
 
 
 class _NoDevice(Exception):
-    """The program ends with A as it stands: a netlink message has no device to tell of."""
+    """The program ends: a netlink message has no device to tell of. ``a`` is the accumulator."""
+
+    def __init__(self, a: int) -> None:
+        super().__init__(a)
+        self.a: Final = a
 
 
 class Filter:
@@ -233,13 +237,19 @@ class Filter:
         *,
         order: ByteOrder = LITTLE,
         ancillary: Mapping[int, int] = MappingProxyType({}),
+        a_without_device: bool = True,
     ) -> int:
         """Run over ``packet``.
 
         ``order`` is the byte order of the host. ``ancillary`` holds what SKF_AD_* loads give
-        (SKF_AD_CPU, SKF_AD_RANDOM, ...), 0 by default, as most are for a netlink message.
+        (SKF_AD_CPU, SKF_AD_RANDOM, ...), 0 by default, as most are for a netlink message. A load
+        from the device, which that has not, ends the program: ``a_without_device`` says whether
+        with A (since 3.15) or with 0.
         """
-        return _Run(self, packet, order, ancillary).run()
+        try:
+            return _Run(self, packet, order, ancillary).run()
+        except _NoDevice as exc:
+            return exc.a if a_without_device else 0
 
 
 def run_filter(program: Sequence[Instruction], packet: bytes) -> int:
@@ -295,8 +305,6 @@ class _Run:
                     self.x = self.a
                 else:
                     self.a = self.x
-        except _NoDevice:
-            return self.a
         except _Stop:
             return 0
 
@@ -349,7 +357,7 @@ class _Run:
         if offset == SKF_AD_ALU_XOR_X:
             return self.a ^ self.x
         if offset in (SKF_AD_IFINDEX, SKF_AD_HATYPE):
-            raise _NoDevice
+            raise _NoDevice(self.a)
         return 0
 
     def _find_attribute(self, start: int, end: int) -> int:

@@ -15,6 +15,16 @@ from netlink_emu.conformance.bench import (
 )
 from netlink_emu.conformance.probes import probe
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.protocol.bpf_common import (
+    BPF_ABS,
+    BPF_IMM,
+    BPF_K,
+    BPF_LD,
+    BPF_RET,
+    BPF_W,
+    SKF_AD_IFINDEX,
+    SKF_AD_OFF,
+)
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import CtrlCmd
 from netlink_emu.protocol.netlink import (
@@ -118,6 +128,22 @@ def unicast(bench: Bench) -> list[str]:
     other, client = _bound(bench), bench.client(uid=NOBODY)
     sent = client.send(bytes(16), client.address(CLIENT_PID + 1))
     return [f"{sent}, {len(other.drain())} received"]
+
+
+@probe("filter_a_without_device")
+def deviceless_filter(bench: Bench) -> list[str]:
+    """A socket filter sets A to 20, loads SKF_AD_IFINDEX, and would return 8; then an answer."""
+    client = bench.client()
+    client.sock.attach_filter(
+        [
+            (BPF_LD | BPF_IMM, 0, 0, 20),
+            (BPF_LD | BPF_W | BPF_ABS, 0, 0, (SKF_AD_OFF + SKF_AD_IFINDEX) & 0xFFFFFFFF),
+            (BPF_RET | BPF_K, 0, 0, 8),
+        ]
+    )
+    client.send(bench.ctrl(CtrlCmd.CTRL_CMD_GETFAMILY, [(1, b"\x10\0")]))
+    answer = client.recv()
+    return ["nothing" if answer is None else f"{len(answer)} bytes"]
 
 
 @probe("connect_needs_admin")

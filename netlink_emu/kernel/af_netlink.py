@@ -298,7 +298,7 @@ class NetlinkSock(NetlinkOptions):
         A socket filter may cut the datagram or swallow it, which the sender does not notice.
         """
         if self.filter is not None:
-            keep = self.filter.run(skb.data)
+            keep = self.sk_filter(skb.data)
             if not keep:
                 if self.kernel.trace is not None:
                     self.kernel.trace.dropped(self, skb, DropReason.FILTER)
@@ -345,7 +345,7 @@ class NetlinkSock(NetlinkOptions):
     def admit_dump(self, skb: SkBuff) -> None:
         """Queue it whatever room there is, past the socket's filter alone."""
         if self.filter is not None:
-            keep = self.filter.run(skb.data)
+            keep = self.sk_filter(skb.data)
             if not keep:
                 if self.kernel.trace is not None:
                     self.kernel.trace.dropped(self, skb, DropReason.FILTER)
@@ -390,6 +390,14 @@ class NetlinkSock(NetlinkOptions):
     def _check_filter_lock(self) -> None:
         if self.filter_locked:
             raise NetlinkError(EPERM)
+
+    def sk_filter(self, data: bytes) -> int:
+        """How many bytes of a datagram the socket's filter keeps; it must have one."""
+        assert self.filter is not None
+        profile = self.kernel.profile
+        return self.filter.run(
+            data, order=profile.arch.order, a_without_device=profile.filter_a_without_device
+        )
 
     def detach_filter(self) -> None:
         """SO_DETACH_FILTER; ENOENT if there is none."""

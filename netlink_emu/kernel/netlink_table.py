@@ -136,7 +136,7 @@ class Netlink:
         if not receiver.deliver(skb):
             raise NetlinkError(EAGAIN)
         # What the receiver's filter cuts off, the sender has not sent.
-        kept = receiver.filter.run(skb.data) if receiver.filter is not None else 0
+        kept = receiver.sk_filter(skb.data) if receiver.filter is not None else 0
         return min(kept or len(skb.data), len(skb.data))
 
     def unicast_from_kernel(

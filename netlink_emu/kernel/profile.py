@@ -212,6 +212,7 @@ class Profile:
     list_memberships: bool = True  # 4.2: also NETLINK_LISTEN_ALL_NSID
     mmap_rings: bool = False  # 3.10-4.3: NETLINK_RX_RING, NETLINK_TX_RING
     opener_capability: bool = True  # 3.15: whoever opened the socket needs it, too
+    filter_a_without_device: bool = True  # 3.15: a socket filter that asks for one ends with A
     unicast_needs_admin: bool = True  # 3.6: sending to a portid
     connect_needs_admin: bool = True  # 3.14: connecting to a portid
     bind_checks_length: bool = True  # 3.8

@@ -157,6 +157,8 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("3.13", "families_announced_whole", ON, SRC, f"{_GENL}: genl_register_family()"),
     Change("3.14", "connect_needs_admin", ON, LIVE, f"{_AF}: netlink_connect()"),
     Change("3.15", "opener_capability", ON, LIVE, f"{_AF}: __netlink_ns_capable()"),
+    Change("3.15", "filter_a_without_device", ON, LIVE,
+           "net/core/filter.c: convert_bpf_extensions()"),
     Change("3.15", "dump_grows_with_reads", ON, LIVE, f"{_AF}: netlink_dump()"),
     Change("3.18", "zero_delay_ignored", ON, INFERRED, "kernel/delayacct.c: delayacct_end()"),
     # --- 4

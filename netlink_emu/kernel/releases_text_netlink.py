@@ -215,6 +215,14 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "Who opened the socket needs the capability, too, unless the kernel is addressed "
         "explicitly; in the initial user namespace.",
     ),
+    "filter_a_without_device": switch(
+        _K,
+        "socket filters that ask for a device",
+        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
+        "has, ends there with 0: the message is dropped.",
+        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
+        "has, ends there with what A is, as if that were returned.",
+    ),
     "unicast_needs_admin": switch(
         _K,
         "sending to a portid",

@@ -67,7 +67,7 @@ class Bench:
 
     def ask(self, sock: NetlinkSock, data: bytes, current: Current | None = None) -> list[bytes]:
         """Send ``data`` and read all that is there then."""
-        sock.sendmsg(current or self.current, data, addr=KERNEL)
+        sock.sendmsg(current or self.current, data, addr=self.address(0))
         return self.drain(sock)
 
     def drain(self, sock: NetlinkSock) -> list[bytes]:

@@ -20,10 +20,11 @@ from errno import (
 )
 
 import pytest
-from helpers.kernel import Bench, fails
+from helpers.kernel import Bench, fails, make_bench
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.releases import profile_for
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace
@@ -316,6 +317,17 @@ class TestCredentials:
 
 
 class TestFilter:
+    @pytest.mark.parametrize("arch", ["x86_64", "s390x"])
+    def test_filters_find_attributes_in_the_hosts_order(self, arch: str) -> None:
+        """A = 20; X = CTRL_ATTR_FAMILY_NAME; A = where such an attribute is; return A."""
+        bench = make_bench(profile_for("6.18", arch=arch))
+        sock = bench.sock(7)
+        sock.attach_filter(
+            [(0, 0, 0, 20), (1, 0, 0, 2), (0x20, 0, 0, 0xFFFFF00C), (0x16, 0, 0, 0)]
+        )
+        nlctrl = struct.pack(bench.kernel.profile.arch.order.char + "H", 16)
+        assert [len(each) for each in bench.ask(sock, bench.request(16, 3, [(1, nlctrl)]))] == [20]
+
     def test_cut_drop_and_detach(self, bench: Bench) -> None:
         sock = bench.sock(1)
         sock.attach_filter([(6, 0, 0, 24)])

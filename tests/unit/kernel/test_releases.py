@@ -231,6 +231,7 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("list_memberships", [("2.6.18", "4.1", False), ("4.2", "7.3", True)]),
     ("mmap_rings", [("2.6.18", "3.9", False), ("3.10", "4.3", True), ("4.4", "7.3", False)]),
     ("opener_capability", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
+    ("filter_a_without_device", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
     (
         "unicast_needs_admin",
         [

@@ -268,6 +268,7 @@ def test_other_ancillary_loads() -> None:
     assert load(SKF_AD_CPU).run(b"") == 9
     # Without a device, its index and type end the program, with what is in A.
     assert load(SKF_AD_IFINDEX).run(b"") == load(SKF_AD_HATYPE).run(b"") == 6
+    assert load(SKF_AD_IFINDEX).run(b"", a_without_device=False) == 0
 
 
 @pytest.mark.parametrize(
