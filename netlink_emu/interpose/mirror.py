@@ -17,7 +17,6 @@ import array
 import errno
 import fcntl
 import functools
-import itertools
 import os
 import socket
 from collections import deque
@@ -47,8 +46,7 @@ _NOT_NOW: Final = frozenset(
     }
 )
 
-# All processes of the host share the names: each begins elsewhere.
-_names: Final = itertools.count(os.getpid())
+_TRIES: Final = 16  # of 256 names, which all emulators of a network namespace share
 
 
 class Mirror:
@@ -72,12 +70,11 @@ class Mirror:
 
         struct sockaddr_un has its path where sockaddr_nl has nl_pad, nl_pid and nl_groups; an
         abstract path begins with NUL, and one more byte tells 256 names apart. A socket without
-        one works, a read that does not stop then gets no address.
+        one works; the address of a read that does not stop is then one that Linux gives out.
         """
-        for _ in range(4):
-            name = bytes((0, next(_names) & 0xFF)) + bytes(8)
+        for byte in os.urandom(_TRIES):
             try:
-                self._server.bind(name)
+                self._server.bind(bytes((0, byte)) + bytes(8))
             except OSError:
                 continue
             return

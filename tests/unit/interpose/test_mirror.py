@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -132,6 +133,20 @@ def test_nonblocking_is_of_the_client_end() -> None:
 def test_identity_is_of_the_client_end(pair: Pair) -> None:
     status = os.fstat(pair.client.fileno())
     assert pair.mirror.identity == (status.st_dev, status.st_ino)
+
+
+def test_a_socket_works_when_all_names_are_taken() -> None:
+    with ExitStack() as stack:
+        for byte in range(256):
+            holder = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            with suppress(OSError):  # another emulator has it
+                holder.bind(bytes((0, byte)) + bytes(8))
+        pair = Pair()
+        stack.callback(pair.mirror.close)
+        with pair.client:
+            assert pair.mirror.push(b"answer")
+            data, address = pair.client.recvfrom(100)
+            assert (data, len(address)) == (b"answer", 6)  # one that Linux gave out
 
 
 def test_our_end_closed_is_end_of_file_for_the_client(pair: Pair) -> None:
