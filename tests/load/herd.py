@@ -7,7 +7,6 @@ answers are lines of JSON on standard input and output.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import random
@@ -21,7 +20,7 @@ from typing import Any
 from bench.messages import register
 
 from load.record import Record
-from load.wire import CPUS, HELLO, KINDS, NLMSG_ERROR, ask_own, open_socket, send
+from load.wire import CPUS, HELLO, KINDS, NLMSG_ERROR, ask_own, open_socket, receive, send
 
 BATCH = 64
 ALL = f"0-{CPUS - 1}"
@@ -36,19 +35,20 @@ class Listener:
         self.record = Record(kind, cpulist)
         self.stamps: list[tuple[int, int]] = []
 
+    def receive(self) -> bytes:
+        return receive(self.sock, self._overrun)
+
+    def _overrun(self) -> None:
+        self.record.enobufs += 1
+
     def read(self, most: int = BATCH, *, stamping: bool = False) -> int:
         """Read what is there; how many datagrams that were."""
-        count, recv, take = 0, self.sock.recv, self.record.take
+        count, take = 0, self.record.take
         while count < most:
             try:
-                datagram = recv(4096)
+                datagram = self.receive()
             except BlockingIOError:
                 break
-            except OSError as exc:
-                if exc.errno != errno.ENOBUFS:
-                    raise
-                self.record.enobufs += 1
-                continue
             if not datagram:
                 sys.exit("the server has closed a channel")
             pid = take(datagram)
@@ -93,7 +93,7 @@ class Herd:
     def _register(self, listener: Listener) -> None:
         sock, record = listener.sock, listener.record
         send(sock, record.kind, self.path, register(record.cpulist))
-        while record.take(datagram := sock.recv(4096)) is not None:
+        while record.take(datagram := listener.receive()) is not None:
             pass
         kind, portid, error = struct.unpack_from("=4xH6xIi", datagram)
         assert (kind, error) == (NLMSG_ERROR, 0), (kind, error)

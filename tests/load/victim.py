@@ -11,13 +11,13 @@ from itertools import count
 
 from bench.messages import register
 
-from load.wire import CPUS, HELLO, deregister, open_socket, parse_event, send
+from load.wire import CPUS, HELLO, deregister, open_socket, parse_event, receive, send
 
 TIMEOUT = 60.0  # a net, not a pace
 
 
 def until_ack(sock: socket.socket) -> None:
-    while parse_event(sock.recv(4096)) is not None:
+    while parse_event(receive(sock)) is not None:
         pass
 
 
@@ -29,7 +29,7 @@ def once(kind: str, path: str, cpulist: str) -> None:
         send(sock, kind, path, register(cpulist))
         until_ack(sock)
         for _ in range(3):
-            sock.recv(4096)
+            receive(sock)
         send(sock, kind, path, deregister(cpulist))
         until_ack(sock)
 

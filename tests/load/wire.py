@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from bench.messages import FAMILY, get_pid, register
 
@@ -55,6 +57,17 @@ def send(sock: socket.socket, kind: str, path: str, datagram: bytes) -> None:
         sock.sendto(datagram, path)
     else:
         sock.send(datagram)
+
+
+def receive(sock: socket.socket, overrun: Callable[[], None] = lambda: None) -> bytes:
+    """The next datagram; ENOBUFS, which may come at any time to who is registered, is told."""
+    while True:
+        try:
+            return sock.recv(4096)
+        except OSError as exc:
+            if exc.errno != errno.ENOBUFS:
+                raise
+            overrun()
 
 
 def ask_own(sock: socket.socket, kind: str, path: str) -> None:
