@@ -98,10 +98,17 @@ def _dump() -> Iterator[bytes]:
         while not last:
             datagram = sock.recv(_LONGEST)
             yield datagram
-            last = len(datagram) >= _DONE and (
-                NLMSGHDR[HOST_ORDER].decode(datagram, len(datagram) - _DONE).nlmsg_type
-                == NLMSG_DONE
-            )
+            last = _is_last(datagram)
+
+
+def _is_last(datagram: bytes) -> bool:
+    """Whether NLMSG_DONE ends it. What only looks so may be anybody's name: then all is walked."""
+    if len(datagram) < _DONE:
+        return False
+    tail = NLMSGHDR[HOST_ORDER].decode(datagram, len(datagram) - _DONE)
+    return tail.nlmsg_type == NLMSG_DONE and any(
+        header.nlmsg_type == NLMSG_DONE for _, header in nlmsg_walk(datagram, HOST_ORDER)
+    )
 
 
 def _inodes_of(name: bytes, datagram: bytes) -> Iterator[int]:

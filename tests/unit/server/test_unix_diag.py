@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,8 +35,8 @@ def inode(sock: socket.socket) -> int:
 
 
 def test_an_abstract_name_among_many(sockets: ExitStack) -> None:
-    many = [bound(sockets, f"\0netlink-emu {os.getpid()} {number}") for number in range(2000)]
-    for sock in (many[0], many[999], many[-1]):
+    many = [bound(sockets, f"\0netlink-emu {os.getpid()} {number}") for number in range(900)]
+    for sock in (many[0], many[450], many[-1]):
         name = sock.getsockname()
         assert isinstance(name, bytes)
         assert find_inode(name) == inode(sock)
@@ -60,6 +61,19 @@ def test_a_file_that_is_called_as_an_abstract_name_is_shown(
     file, abstract = bound(sockets, f"@{name}"), bound(sockets, f"\0{name}")
     assert find_inode(f"\0{name}".encode()) == inode(abstract)
     assert find_inode(f"@{name}\0".encode()) == inode(file)
+
+
+def test_names_that_read_like_the_end_of_a_dump(sockets: ExitStack) -> None:
+    done = struct.pack("=IHHI", 20, 3, 2, 0)  # and 8 bytes of UNIX_DIAG_SHUTDOWN behind it
+    many = []
+    for number in range(900):  # several datagrams of them, each of which ends so
+        sock = sockets.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        sock.bind(b"\0%08x%08x   " % (os.getpid(), number) + done)
+        many.append(sock)
+    for sock in (many[0], many[450], many[-1]):
+        name = sock.getsockname()
+        assert isinstance(name, bytes)
+        assert find_inode(name) == inode(sock)
 
 
 def test_two_files_of_one_relative_name(
