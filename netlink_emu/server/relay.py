@@ -189,7 +189,7 @@ class Relay:
             self._full.set()
         except OSError:  # EPIPE: the reader sees that, too
             self._out.clear()
-            self._unread = 0
+            self._unread, self._cut = 0, False
 
     # --- calls
 
