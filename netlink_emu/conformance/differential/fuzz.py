@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netlink_emu.conformance import ops
 from netlink_emu.conformance.bindings import Bindings
@@ -67,6 +67,18 @@ class _Found:
     others: int
 
 
+def families_dumped() -> tuple[Step, ...]:
+    """Dumps of the families that exist in the initial network namespace, and in any other."""
+    steps = [Step(ops.Spawn(unshare=["net"]), task="c1")]
+    for sock, task in (("a", None), ("b", "c1")):
+        steps += [
+            Step(ops.Socket(sock=sock), task=task),
+            Step(ops.Send(sock=sock, payload=MaskedBytes(_DUMP)), task=task),
+            Step(ops.Recv(sock=sock), task=task),
+        ]
+    return tuple(steps)
+
+
 class Fuzzer:
     """Both sides. ``kernel`` is an open KernelTarget; the emulator is made like its machine.
 
@@ -97,17 +109,11 @@ class Fuzzer:
         self._witness.__exit__(*exc)
 
     def _dump(self) -> Case:
-        """The kernel's own dump of families, so that the emulator's is as long."""
-        payload = MaskedBytes(_DUMP)
-        steps = [
-            Step(ops.Socket(sock="a")),
-            Step(ops.Send(sock="a", payload=payload)),
-            Step(ops.Recv(sock="a")),
-        ]
-        case = Case("dump", "dump", "differential", tuple(steps))
-        with self.kernel.session(case) as session:
-            made = [Step(step.op, session.execute(step)) for step in steps]
-        return Case("dump", "dump", "differential", tuple(made))
+        """The kernel's own dumps of families, so that the emulator's are as long."""
+        steps = families_dumped()
+        with self.kernel.session(Case("dump", "dump", "differential", steps)) as session:
+            made = tuple(replace(step, expect=session.execute(step)) for step in steps)
+        return Case("dump", "dump", "differential", made)
 
     def run(
         self,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netlink_emu.conformance.case import Case
+from netlink_emu.conformance import ops
+from netlink_emu.conformance.case import Case, Step
 from netlink_emu.conformance.flatten import OURS, family_name
 from netlink_emu.kernel.genetlink import GenlFamily, GenlOp
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
@@ -18,23 +19,55 @@ from netlink_emu.protocol.genetlink import (
     CtrlAttrOp,
     GenlOpFlags,
 )
-from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_walk
+from netlink_emu.protocol.netlink import NLM_F_MULTI, NLMSG_HDRLEN, nlmsg_walk
 
 _ATTRIBUTES = NLMSG_HDRLEN + GENL_HDRLEN
 
 
 def foreign_families(case: Case) -> list[GenlFamily]:
-    """The families in a case's dumps that are neither nlctrl nor TASKSTATS."""
-    found: dict[bytes, GenlFamily] = {}
+    """The families in a case's dumps that are neither nlctrl nor TASKSTATS.
+
+    One that is in no dump on a socket of another network namespace, where there is such a dump,
+    exists in the initial one alone.
+    """
+    apart = _sockets_apart(case)
+    found: dict[bytes, bytes] = {}
+    shown_apart: set[bytes] = set()
     for step in case.steps:
-        for datagram in step.expect.datagrams or ():
-            data = datagram.payload.data
-            for offset, header in nlmsg_walk(data):
-                message = data[offset : offset + header.nlmsg_len]
-                name = family_name(message)
-                if name is not None and name not in OURS and name not in found:
-                    found[name] = _family(name.decode(), message)
-    return list(found.values())
+        for name, message, flags in _announced(step):
+            if getattr(step.op, "sock", None) in apart and flags & NLM_F_MULTI:
+                shown_apart.add(name)
+            if name not in OURS:
+                found.setdefault(name, message)
+    return [
+        _family(name.decode(), message, netnsok=not shown_apart or name in shown_apart)
+        for name, message in found.items()
+    ]
+
+
+def _sockets_apart(case: Case) -> set[str]:
+    """The sockets of tasks that have a network namespace of their own."""
+    tasks = {
+        step.actor
+        for step in case.steps
+        if isinstance(step.op, ops.Spawn) and "net" in (step.op.unshare or ())
+    }
+    return {
+        step.op.sock
+        for step in case.steps
+        if isinstance(step.op, ops.Socket) and step.actor in tasks
+    }
+
+
+def _announced(step: Step) -> Iterator[tuple[bytes, bytes, int]]:
+    """The name of each family of which the step was told, the message, and its nlmsg_flags."""
+    for datagram in step.expect.datagrams or ():
+        data = datagram.payload.data
+        for offset, header in nlmsg_walk(data):
+            message = data[offset : offset + header.nlmsg_len]
+            name = family_name(message)
+            if name is not None:
+                yield name, message, header.nlmsg_flags
 
 
 def _attributes(data: bytes, start: int, end: int) -> dict[int, bytes]:
@@ -53,7 +86,7 @@ def _nests(data: bytes | None) -> Iterator[dict[int, bytes]]:
         yield _attributes(nest, 0, len(nest))
 
 
-def _family(name: str, message: bytes) -> GenlFamily:
+def _family(name: str, message: bytes, *, netnsok: bool) -> GenlFamily:
     attrs = _attributes(message, _ATTRIBUTES, len(message))
     return GenlFamily(
         name,
@@ -72,4 +105,5 @@ def _family(name: str, message: bytes) -> GenlFamily:
             group[CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_NAME].rstrip(b"\0").decode()
             for group in _nests(attrs.get(CtrlAttr.CTRL_ATTR_MCAST_GROUPS))
         ),
+        netnsok=netnsok,
     )

@@ -119,16 +119,16 @@ class EmulatedSession:
     def _ask(self, process: Process, op: ops.Op) -> Outcome:
         match op:
             case ops.GetSockOpt():
-                length = 4 if op.len is None else op.len
-                value, optlen = process.socks[op.sock].getsockopt(op.level, op.opt, length)
+                value, optlen = _getsockopt(process.socks[op.sock], op.level, op.opt, op.len)
                 order = self._order.name
                 number = int.from_bytes(value, order, signed=True)
                 return Outcome(number if len(value) == 4 else None, None, None, optlen, value)
             case ops.ListMemberships():
-                value, optlen = process.socks[op.sock].getsockopt(
+                value, optlen = _getsockopt(
+                    process.socks[op.sock],
                     SOL_NETLINK,
                     NetlinkSockOpt.NETLINK_LIST_MEMBERSHIPS,
-                    4 if op.len is None else op.len,
+                    op.len,
                 )
                 return Outcome(optlen_out=optlen, value=value)
             case ops.GetSockName():
@@ -285,6 +285,15 @@ class EmulatedSession:
     def task(self, name: str) -> Task:
         """The emulated task that a case calls so."""
         return self.tasks.tasks[name]
+
+
+def _getsockopt(
+    sock: NetlinkSock, level: int, optname: int, length: int | None
+) -> tuple[bytes, int]:
+    """What is in a buffer of ``length`` zero bytes (4) afterwards, and the optlen."""
+    length = 4 if length is None else length
+    value, optlen = sock.getsockopt(level, optname, length)
+    return value.ljust(min(length, optlen), b"\0"), optlen
 
 
 def _put_cmsgs(control: list[scm.Cmsg], room: int) -> tuple[tuple[Cmsg, ...], int]:

@@ -75,7 +75,7 @@ def setsockopt(fd: int, level: int, option: int, value: bytes) -> None:
 
 
 def getsockopt(fd: int, level: int, option: int, length: int) -> tuple[bytes, int]:
-    """What was written into a buffer of ``length`` bytes, and the optlen that came back."""
+    """What is in a buffer of ``length`` zero bytes afterwards, and the optlen that came back."""
     buffer = ctypes.create_string_buffer(max(length, 1))
     optlen = ctypes.c_uint32(length)
     _check(_libc.getsockopt(fd, level, option, buffer, ctypes.byref(optlen)))

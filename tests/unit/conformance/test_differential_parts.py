@@ -5,17 +5,29 @@ from __future__ import annotations
 import random
 import struct
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import Cmsg, Datagram, MaskedBytes, Outcome, Step
+from netlink_emu.conformance.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
 from netlink_emu.conformance.corpus import load_corpus
 from netlink_emu.conformance.differential.equal import Equality
-from netlink_emu.conformance.differential.fuzz import Difference, Figures, makes_sense
+from netlink_emu.conformance.differential.fuzz import (
+    Difference,
+    Figures,
+    families_dumped,
+    makes_sense,
+)
 from netlink_emu.conformance.differential.report import figures_text
 from netlink_emu.conformance.differential.requests import Requests
 from netlink_emu.conformance.differential.sequences import Sequences
+from netlink_emu.conformance.emulated.foreign import foreign_families
+from netlink_emu.conformance.emulated.session import EmulatedSession
+from netlink_emu.families import boot
+from netlink_emu.kernel.genetlink import GenlFamily, GenlOp
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.netlink import nlmsg_walk
 
 FAMILY_ID = 31
@@ -138,3 +150,21 @@ def test_the_report_shows_both_sides_and_the_case() -> None:
     assert "!  44      ac_flag" in text
     assert '"name": "diff_seed_9"' in text
     assert struct.unpack_from("<I", EVENT)[0] == 596
+
+
+def test_the_machines_families_are_where_they_are_on_it() -> None:
+    """By its dumps in two network namespaces: one family has no netnsok."""
+    everywhere = GenlFamily("everywhere", 1, (GenlOp(1),), id=0x20)
+    initial = GenlFamily("initial", 2, (GenlOp(1),), id=0x21, netnsok=False)
+    booted = boot(Machine(cpus=1), Profile())
+    for family in (everywhere, initial):
+        booted.genl.register_family(family)
+    session = EmulatedSession(booted)
+    dumped = [replace(step, expect=session.execute(step)) for step in families_dumped()]
+    found = foreign_families(Case("dump", "", "differential", tuple(dumped)))
+    assert {family.name: family.netnsok for family in found} == {
+        "everywhere": True,
+        "initial": False,
+    }
+    alone = foreign_families(Case("dump", "", "differential", tuple(dumped[:4])))
+    assert all(family.netnsok for family in alone)
