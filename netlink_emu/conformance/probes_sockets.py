@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from contextlib import suppress
 
 from netlink_emu.conformance.bench import (
@@ -15,6 +17,9 @@ from netlink_emu.conformance.bench import (
 )
 from netlink_emu.conformance.probes import probe
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.scm import SCM_CREDENTIALS, Cmsg
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.namespaces import UserNamespace
 from netlink_emu.protocol.bpf_common import (
     BPF_ABS,
     BPF_IMM,
@@ -37,6 +42,7 @@ from netlink_emu.protocol.netlink import (
 )
 
 SO_RCVBUF = 8
+SO_PASSCRED = 16
 UNSERVED = 22  # no kernel has this netlink protocol
 FIONREAD = 0x541B
 
@@ -120,6 +126,43 @@ def _bound(bench: Bench) -> Client:
     other = bench.client(pid=CLIENT_PID + 1)
     other.bind(other.address(CLIENT_PID + 1))
     return other
+
+
+def _creds_read(sender: Client, reader: Client, control: Sequence[Cmsg] = ()) -> str:
+    """SCM_CREDENTIALS of a message from one process to another."""
+    reader.setsockopt(SO_PASSCRED, 1, SOL_SOCKET)
+    address = reader.address(CLIENT_PID + 1)
+    reader.bind(address)
+    sender.sock.sendmsg(sender.current, b"x", addr=address, control=control)
+    (cmsg,) = reader.sock.recvmsg(1, 0, reader.current).control
+    pid, uid, gid = struct.unpack(reader.bench.order.char + "iII", cmsg.data)
+    return f"pid {pid}, uid {uid}, gid {gid}"
+
+
+@probe("creds_effective")
+def effective_creds(bench: Bench) -> list[str]:
+    """Process 1000 of user and group 500, root by its set-user-ID bit, sends a message."""
+    cred = Cred.for_ids(bench.machine.init_user_ns, 500, 500).with_euid(0)
+    task = bench.machine.tasks.fork(pid=CLIENT_PID, cred=cred)
+    return [_creds_read(Client(bench, task), bench.client(pid=CLIENT_PID + 1))]
+
+
+@probe("creds_omitted")
+def omitted_creds(bench: Bench) -> list[str]:
+    """Process 1000 sends a message without credentials to another process."""
+    return [_creds_read(bench.client(), bench.client(pid=CLIENT_PID + 1))]
+
+
+@probe("creds_translated")
+def translated_creds(bench: Bench) -> list[str]:
+    """Root sends as user and group 500, which the reader's user namespace has as 0."""
+    above = bench.machine.init_user_ns
+    below = UserNamespace(above, uids={500: 0}, gids={500: 0})
+    cred = Cred.for_ids(above, 500, 500).in_new_user_ns(below)
+    task = bench.machine.tasks.fork(pid=CLIENT_PID + 1, cred=cred)
+    creds = struct.pack(bench.order.char + "iII", CLIENT_PID, 500, 500)
+    control = [Cmsg(SOL_SOCKET, SCM_CREDENTIALS, creds)]
+    return [_creds_read(bench.client(), Client(bench, task), control)]
 
 
 @probe("unicast_needs_admin")

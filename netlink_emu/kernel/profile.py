@@ -213,6 +213,9 @@ class Profile:
     mmap_rings: bool = False  # 3.10-4.3: NETLINK_RX_RING, NETLINK_TX_RING
     opener_capability: bool = True  # 3.15: whoever opened the socket needs it, too
     filter_a_without_device: bool = True  # 3.15: a socket filter that asks for one ends with A
+    creds_effective: bool = False  # 2.6.36-3.8: SCM_CREDENTIALS has the effective ids
+    creds_omitted: bool = False  # 3.2-3.5: SCM_CREDENTIALS of who gives none are zeros
+    creds_translated: bool = True  # 3.7: ids of SCM_CREDENTIALS in the reader's user namespace
     unicast_needs_admin: bool = True  # 3.6: sending to a portid
     connect_needs_admin: bool = True  # 3.14: connecting to a portid
     bind_checks_length: bool = True  # 3.8

@@ -102,6 +102,7 @@ _H: Final = "include/linux/taskstats.h"
 _TASKSTATS: Final = "kernel/taskstats.c"
 _GENL: Final = "net/netlink/genetlink.c"
 _AF: Final = "net/netlink/af_netlink.c"
+_SCM: Final = "include/net/scm.h"
 _BITMAP: Final = "lib/bitmap.c: bitmap_parselist()"
 
 # fmt: off
@@ -131,6 +132,7 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("2.6.27", "mem_integral", MemIntegral.CPU_TIME, SRC,
            "kernel/tsacct.c: acct_update_integrals()"),
     Change("2.6.30", "no_enobufs", ON, INFERRED, f"{_AF}: netlink_setsockopt()"),
+    Change("2.6.36", "creds_effective", ON, INFERRED, f"{_SCM}: scm_set_cred()"),
     Change("2.6.37", "taskstats_version", 8, SRC, _H),
     Change("2.6.37", "times_in_usec", ON, SRC, "kernel/tsacct.c: bacct_add_tsk()"),
     Change("2.6.37", "taskstats_pad", TaskstatsPad.BEFORE_AGGR, SRC,
@@ -145,11 +147,15 @@ CHANGES: Final[tuple[Change, ...]] = (
            stable={"3.0": 101}),
     Change("3.1", "io_rounding", ON, LIVE, "kernel/tsacct.c: xacct_add_tsk()",
            stable={"3.0": 101}),
+    Change("3.2", "creds_omitted", ON, INFERRED, f"{_SCM}: scm_send()"),
+    Change("3.6", "creds_omitted", OFF, INFERRED, f"{_SCM}: scm_send()", stable={"3.2": 30}),
     Change("3.6", "unicast_needs_admin", ON, LIVE, f"{_AF}: netlink_sendmsg()",
            stable={"3.0": 101, "3.2": 71}),
     Change("3.7", "register_needs_init_ns", ON, INFERRED, f"{_TASKSTATS}: add_del_listener()"),
     Change("3.7", "kernel_uses_namespaces", ON, INFERRED, "kernel/tsacct.c: bacct_add_tsk()"),
+    Change("3.7", "creds_translated", ON, INFERRED, f"{_SCM}: scm_recv()"),
     Change("3.8", "bind_checks_length", ON, INFERRED, f"{_AF}: netlink_bind()"),
+    Change("3.9", "creds_effective", OFF, INFERRED, f"{_SCM}: scm_set_cred()", stable={"3.8": 11}),
     Change("3.10", "dump_needs_both_bits", ON, LIVE, f"{_GENL}: genl_rcv_msg()"),
     Change("3.10", "mmap_rings", ON, SRC, f"{_AF}: netlink_setsockopt()"),
     Change("3.13", "register_enomem", ON, SRC, f"{_TASKSTATS}: add_del_listener()"),

@@ -215,6 +215,25 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "Who opened the socket needs the capability, too, unless the kernel is addressed "
         "explicitly; in the initial user namespace.",
     ),
+    "creds_effective": switch(
+        _K,
+        "whose ids SCM_CREDENTIALS has",
+        "SCM_CREDENTIALS has the sender's real user and group id.",
+        "SCM_CREDENTIALS has the sender's effective user and group id.",
+    ),
+    "creds_omitted": switch(
+        _K,
+        "SCM_CREDENTIALS of a sender who gives none",
+        "SCM_CREDENTIALS is the sender's own if it gave none.",
+        "SCM_CREDENTIALS is all zeros if the sender gave none, as that of the kernel.",
+    ),
+    "creds_translated": switch(
+        _K,
+        "user namespaces and SCM_CREDENTIALS",
+        "User ids in SCM_CREDENTIALS are numbers of the sender's user namespace.",
+        "User ids in SCM_CREDENTIALS are numbers of the reader's user namespace; to send one "
+        "that the sender's has not is EINVAL.",
+    ),
     "filter_a_without_device": switch(
         _K,
         "socket filters that ask for a device",

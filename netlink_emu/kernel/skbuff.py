@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock
     from netlink_emu.kernel.current import Current
 
+# pid, as the sender's pid namespace numbers it; global uid and gid (before 3.7: the sender's).
+Creds = tuple[int, int, int]
+
 SMP_CACHE_BYTES: Final = 64
 SKB_SHARED_INFO: Final = 320  # SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
 SKB_STRUCT: Final = 256  # SKB_DATA_ALIGN(sizeof(struct sk_buff))
@@ -57,7 +60,7 @@ def trimmed_truesize(allocated: int, used: int) -> int:
 
 @dataclass(slots=True)
 class SkBuff:
-    """One datagram. ``creds`` are the sender's (tgid, uid, gid), global; zeros for the kernel.
+    """One datagram. ``creds`` are the sender's; zeros for the kernel.
 
     ``dst_set`` is NETLINK_SKB_DST: the sender named the destination in sendto() or sendmsg().
     """
@@ -66,7 +69,7 @@ class SkBuff:
     truesize: int
     portid: int = 0
     dst_group: int = 0
-    creds: tuple[int, int, int] = (0, 0, 0)
+    creds: Creds = (0, 0, 0)
     sk: NetlinkSock | None = None
     current: Current | None = None
     dst_set: bool = False

@@ -46,6 +46,23 @@ class UserNamespace:
         """from_kgid_munged(): the global ``gid`` as seen here."""
         return gid if self.parent is None else self._munged(gid, "_gids")
 
+    def make_kuid(self, uid: int) -> int | None:
+        """make_kuid(): the global id that is numbered ``uid`` here; None if there is none."""
+        return self._made(uid, "_uids")
+
+    def make_kgid(self, gid: int) -> int | None:
+        """make_kgid(): the global id that is numbered ``gid`` here; None if there is none."""
+        return self._made(gid, "_gids")
+
+    def _made(self, number: int, which: str) -> int | None:
+        if self.parent is None:
+            return number if number != _INVALID_ID else None
+        mapping: dict[int, int] = getattr(self, which)
+        for above, here in mapping.items():
+            if here == number:
+                return self.parent._made(above, which)
+        return None
+
     def _munged(self, number: int, which: str) -> int:
         if self.parent is None:
             return number
@@ -54,6 +71,7 @@ class UserNamespace:
 
 
 OVERFLOW_ID: Final = 65534
+_INVALID_ID: Final = 0xFFFFFFFF  # (uid_t)-1
 _RESERVED_PIDS: Final = 300  # of what starts at boot: RESERVED_PIDS of kernel/pid.c
 
 
@@ -62,12 +80,18 @@ class PidNamespace:
 
     A ``view_of`` the initial one is that in all, but that tasks of a TaskSource have other
     numbers there: who is in it is in a pid namespace of the host, which the machine has not.
+    Its owner is ``user_ns``, None for the initial user namespace.
     """
 
     def __init__(
-        self, parent: PidNamespace | None = None, *, view_of: PidNamespace | None = None
+        self,
+        parent: PidNamespace | None = None,
+        *,
+        view_of: PidNamespace | None = None,
+        user_ns: UserNamespace | None = None,
     ) -> None:
         self.parent: Final = parent
+        self.user_ns: Final = user_ns
         self.view_of: Final = view_of
         self.level: Final[int] = 0 if parent is None else parent.level + 1
         self._last = 0

@@ -150,7 +150,7 @@ class EmulatedTasks:
         if "net" in unshared:
             net = NetNamespace(cred.user_ns)
         if "pid" in unshared:
-            pid_ns = PidNamespace(pid_ns)
+            pid_ns = PidNamespace(pid_ns, user_ns=cred.user_ns)
         task = self._table.fork(
             self._table.init_task if op.orphan else main,
             pid=self.like.get("pid"),

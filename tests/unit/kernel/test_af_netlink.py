@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import nullcontext
 from errno import (
     EADDRINUSE,
     EAGAIN,
@@ -18,6 +19,7 @@ from errno import (
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
 )
+from typing import Any
 
 import pytest
 from helpers.kernel import Bench, fails, make_bench
@@ -27,7 +29,7 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.machine.credentials import Cred
-from netlink_emu.machine.namespaces import NetNamespace
+from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
 
 NLCTRL = bytes.fromhex("20000000100001000300000000000000030100000b0002006e6c6374726c0000")
 
@@ -303,6 +305,8 @@ class TestCredentials:
             ([Cmsg(1, 2, bytes(8))], EINVAL),
             ([Cmsg(1, 9, bytes(12))], EINVAL),
             ([Cmsg(1, 2, struct.pack("=iII", 99999, 0, 0))], 3),
+            ([Cmsg(1, 2, struct.pack("=iII", 4242, 0xFFFFFFFF, 0))], EINVAL),
+            ([Cmsg(1, 2, struct.pack("=iII", 4242, 0, 0xFFFFFFFF))], EINVAL),
         ],
     )
     def test_what_cannot_be_sent(self, bench: Bench, control: list[Cmsg], errno: int) -> None:
@@ -314,6 +318,70 @@ class TestCredentials:
         sock = bench.sock(current=nobody)
         with fails(EPERM):
             sock.sendmsg(nobody, b"x", control=self.creds(*creds))
+
+    def received(self, bench: Bench, reader: Current, sender: Current, control: list[Cmsg]) -> Any:
+        """(pid, uid, gid) of SCM_CREDENTIALS, as ``reader`` reads them."""
+        other, sock = bench.sock(2, current=reader), bench.sock(1, current=sender)
+        other.setsockopt(reader, 1, 16, b"\1\0\0\0")
+        sock.sendmsg(sender, b"x", addr=bench.address(2), control=control)
+        (cmsg,) = other.recvmsg(10, 0, reader).control
+        return struct.unpack("=iII", cmsg.data)
+
+    def inside(self, bench: Bench, *, pid: int, uids: dict[int, int]) -> Current:
+        """A process in a pid and a user namespace of its own; ``uids`` are also its gids."""
+        machine = bench.machine
+        user_ns = UserNamespace(machine.init_user_ns, uids=uids, gids=uids)
+        cred = Cred.for_ids(machine.init_user_ns, 0, 0).in_new_user_ns(user_ns)
+        pid_ns = PidNamespace(machine.init_pid_ns, user_ns=user_ns)
+        return Current.of(machine.tasks.fork(pid=pid, cred=cred, pid_ns=pid_ns))
+
+    def test_the_pid_is_as_the_sender_s_namespace_numbers_it(self, bench: Bench) -> None:
+        pid_ns = PidNamespace(bench.machine.init_pid_ns)
+        task = bench.machine.tasks.fork(pid=6001, pid_ns=pid_ns)
+        sender, reader = Current.of(task), bench.current
+        assert self.received(bench, reader, sender, []) == (1, 0, 0)
+
+    def test_a_pid_is_not_translated_for_its_reader(self, bench: Bench) -> None:
+        reader = self.inside(bench, pid=6001, uids={0: 0})
+        assert self.received(bench, reader, bench.current, []) == (4242, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("uids", "seen"),
+        [
+            ({0: 0}, (777, 65534, 65534)),
+            ({5: 10, 6: 11}, (777, 10, 11)),
+            ({}, (777, 65534, 65534)),
+        ],
+    )
+    def test_user_ids_are_as_the_reader_s_namespace_numbers_them(
+        self, bench: Bench, nobody: Current, uids: dict[int, int], seen: tuple[int, int, int]
+    ) -> None:
+        reader = self.inside(bench, pid=6001, uids=uids)
+        assert self.received(bench, reader, bench.current, self.creds(777, 5, 6)) == seen
+
+    @pytest.mark.parametrize(
+        ("creds", "errno"),
+        [((1, 0, 0), 0), ((1, 5, 0), EINVAL), ((1, 0, 65534), EINVAL), ((99, 0, 0), 3)],
+    )
+    def test_one_gives_ids_that_one_s_namespaces_have(
+        self, bench: Bench, creds: tuple[int, int, int], errno: int
+    ) -> None:
+        sender = self.inside(bench, pid=6001, uids={0: 0})
+        sock = bench.sock(current=sender)
+        with fails(errno) if errno else nullcontext():
+            sock.sendmsg(sender, bytes(16), control=self.creds(*creds))
+
+    def test_another_s_pid_is_for_who_has_the_pid_namespace(
+        self, bench: Bench, nobody: Current
+    ) -> None:
+        machine = bench.machine
+        below = UserNamespace(machine.init_user_ns, uids={0: 0}, gids={0: 0})
+        cred = Cred.for_ids(machine.init_user_ns, 0, 0).in_new_user_ns(below)
+        sender = Current.of(machine.tasks.fork(pid=6001, cred=cred))
+        sock = bench.sock(current=sender)
+        sock.sendmsg(sender, bytes(16), control=self.creds(6001))
+        with fails(EPERM):
+            sock.sendmsg(sender, bytes(16), control=self.creds(777))
 
 
 class TestFilter:

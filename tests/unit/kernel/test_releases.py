@@ -230,6 +230,26 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("no_enobufs", [("2.6.18", "2.6.29", False), ("2.6.31", "7.3", True)]),
     ("list_memberships", [("2.6.18", "4.1", False), ("4.2", "7.3", True)]),
     ("mmap_rings", [("2.6.18", "3.9", False), ("3.10", "4.3", True), ("4.4", "7.3", False)]),
+    (
+        "creds_effective",
+        [
+            ("2.6.18", "2.6.35", False),
+            ("2.6.36", "3.8", True),
+            ("3.8.11", "3.8.11", False),
+            ("3.9", "7.3", False),
+        ],
+    ),
+    (
+        "creds_omitted",
+        [
+            ("2.6.18", "3.1", False),
+            ("3.2", "3.2", True),
+            ("3.2.30", "3.2.30", False),
+            ("3.3", "3.5", True),
+            ("3.6", "7.3", False),
+        ],
+    ),
+    ("creds_translated", [("2.6.18", "3.6", False), ("3.7", "7.3", True)]),
     ("opener_capability", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
     ("filter_a_without_device", [("2.6.18", "3.14", False), ("3.15", "7.3", True)]),
     (
