@@ -44,6 +44,17 @@ def test_as_the_kernel_parsed_it(name: str) -> None:
     assert found == expected
 
 
+# What has a meaning to one dialect or another, and the bytes that isspace() takes for blanks.
+MEANING = b"0123456789,-:/nNaAlL\n\0" + b" \t\v\f\r\xa0"
+
+
+@pytest.mark.parametrize("dialect", list(D))
+@pytest.mark.parametrize("text", [b"0%b2", b"%b0", b"0%b", b"0,%b,2", b"0-%b3"])
+def test_any_other_byte_is_wrong_wherever_it_stands(text: bytes, dialect: D) -> None:
+    for byte in set(range(256)) - set(MEANING):
+        assert outcome(text % bytes([byte]), 8, dialect) == "EINVAL"
+
+
 @pytest.mark.parametrize(
     ("text", "dialect", "expected"),
     [

@@ -15,6 +15,7 @@ from netlink_emu.protocol.policy import (
     NlaPolicy,
     NlAttrType,
     NlValidate,
+    Parser,
     ParseRules,
     nla_parse,
     policy_attributes,
@@ -283,6 +284,18 @@ def test_strict_is_all_of_it() -> None:
     assert STRICT == ~NlValidate.NL_VALIDATE_LIBERAL
 
 
+def test_liberal_is_none_of_it() -> None:
+    assert not LIBERAL
+
+
+def test_offsets_count_from_the_beginning_unless_told_otherwise() -> None:
+    extack = NetlinkExtAck()
+    parser = Parser({1: U32}, maxtype=1)
+    with pytest.raises(NetlinkError):
+        parser.parse(bytes(20) + bytes.fromhex("05000100 00000000"), 20, 28, extack)
+    assert extack.bad_attr == 20
+
+
 # --- eras -------------------------------------------------------------------------------------
 
 
@@ -350,6 +363,15 @@ def test_names_needed_no_nul_in_2_6_18(payload: bytes, outcome: int | None) -> N
 )
 def test_description(rule: NlaPolicy, wire: str) -> None:
     assert policy_attributes(rule) == bytes.fromhex(wire)
+
+
+def test_types_are_numbered_as_in_the_uapi() -> None:
+    """enum netlink_attribute_type; between U64 and BINARY there are the signed ones."""
+    numbers = {kind.name.removeprefix("NL_ATTR_TYPE_"): kind.value for kind in NlAttrType}
+    assert numbers == {
+        "INVALID": 0, "FLAG": 1, "U8": 2, "U16": 3, "U32": 4, "U64": 5,
+        "BINARY": 10, "STRING": 11, "NUL_STRING": 12, "NESTED": 13,
+    }  # fmt: skip
 
 
 def test_description_in_big_endian() -> None:

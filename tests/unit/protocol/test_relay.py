@@ -9,13 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.protocol.format import HOST_ORDER, DecodeError
+from netlink_emu.protocol.hello import MAGIC
 from netlink_emu.protocol.relay import (
     MAX_FRAME,
     RELAY_HELLO,
     Frames,
     RelayCall,
     RelayHello,
+    RelayMethod,
     RelayReport,
+    RelayWish,
+    ReportKind,
+    SockState,
     decode_call,
     decode_cmsgs,
     decode_relay_hello,
@@ -35,6 +40,33 @@ reports = st.builds(
     u32, u32, s32, s64, u32, u32, u32, u32, st.integers(0, (1 << 64) - 1), u32, u32, u32, s32,
     s64, s64, blob, blob, blob,
 )  # fmt: skip
+
+
+def test_the_bytes_are_those_of_version_2() -> None:
+    """The ends may be of different releases: nothing changes on the wire but with the version."""
+    hello = RELAY_HELLO[HOST_ORDER].encode(RelayHello())
+    assert hello == MAGIC + struct.pack("=6I", 2, 0, 0, 0, 0, 0)
+    call = RelayCall(RelayMethod.SENDMSG, 7, 8, 9, -1, -2, -3, b"addr", b"ctl", b"data")
+    header = struct.pack("=8I3q", 67, 4, 7, 8, 9, 4, 3, 0, -1, -2, -3)
+    assert encode_call(call) == header + b"addrctldata"
+    assert RelayCall(5) == RelayCall(5, 0, 0, 0, 0, 0, 0, b"", b"", b"")
+    report = RelayReport(
+        ReportKind.RETURNED, 1, -2, -3, 4, 5, 6, 7, 8, 9, 10, 11, -12, -13, -14, b"n", b"c", b"d"
+    )
+    header = struct.pack(
+        "=3IiqIIIIIIQIIIiqq", 91, 2, 1, -2, -3, 4, 5, 1, 1, 6, 7, 8, 9, 10, 11, -12, -13, -14
+    )
+    assert encode_report(report) == header + b"ncd"
+    nothing = (0,) * 12
+    assert RelayReport(1) == RelayReport(1, *nothing, -1, -1, b"", b"", b"")
+    assert MAX_FRAME == 0x1010000
+
+
+def test_the_numbers_are_those_of_version_2() -> None:
+    assert [method.value for method in RelayMethod] == list(range(1, 14))
+    assert [kind.value for kind in ReportKind] == [1, 2, 3, 4]
+    assert [state.value for state in SockState] == [1, 2, 4, 8, 16]
+    assert [wish.value for wish in RelayWish] == [1, 2]
 
 
 @given(calls)
