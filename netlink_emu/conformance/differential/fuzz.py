@@ -233,12 +233,15 @@ def makes_sense(steps: tuple[Step, ...]) -> bool:
                 if actor not in tasks or actor in ended:
                     return False
                 tasks.add(op.thread)
+                ended.discard(op.thread)  # an earlier one of this name
                 continue
             case ops.Exit():
                 who = op.thread or actor
                 if who not in tasks or who in ended:
                     return False
                 ended.add(who)
+                if op.thread is None:
+                    socks = {sock: owner for sock, owner in socks.items() if owner != actor}
                 continue
             case ops.Reap():
                 if actor not in ended:

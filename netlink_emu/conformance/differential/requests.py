@@ -31,7 +31,7 @@ _NAMES: Final = (
     b"TASKSTATS\0\0\0", b"TASKSTATS\0nlctrl\0", b"x" * 15 + b"\0", b"x" * 16, b"x" * 17,
 )  # fmt: skip
 # Neither a pid nor a descriptor, nor, with a bit turned round, that of a task of others.
-_NO_TASK: Final = 0x600001
+NO_TASK: Final = 0x600001
 _TAILS: Final = (b"\0", b"\1\2", b"\3\0\1\0", b"\0\0\0\0", b"\xff\xff\1\0x")
 
 
@@ -140,7 +140,9 @@ class Requests:
         if tasks and choice < 0.6:
             _attribute(out, kind | flags, Symbol("PID", self.rng.choice(list(tasks))))
         elif choice < 0.85:
-            number = self.rng.choice((0, _NO_TASK, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF))
+            # With a bit turned round, 0 would be a low pid.
+            zero = () if kind in (1, 2) else (0,)
+            number = self.rng.choice((NO_TASK, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, *zero))
             _attribute(out, kind | flags, struct.pack("<I", number))
         else:
             size = self.rng.choice((0, 1, 2, 3, 5, 8, 16))
@@ -151,7 +153,7 @@ class Requests:
         if fds and self.rng.random() < 0.6:
             _attribute(out, 1, Symbol("FD", self.rng.choice(list(fds))))
         else:
-            number = self.rng.choice((_NO_TASK, 0x80000000, 0xFFFFFFFF))
+            number = self.rng.choice((NO_TASK, 0x80000000, 0xFFFFFFFF))
             size = 4 if self.rng.random() < 0.8 else self.rng.choice((0, 1, 3))
             _attribute(out, self.rng.choice((1, 1, 1, 2)), struct.pack("<I", number)[:size])
 

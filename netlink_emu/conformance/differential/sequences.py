@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from netlink_emu.conformance import ops
 from netlink_emu.conformance.case import MAIN, MaskedBytes, Step
 
-from .requests import Requests
+from .requests import NO_TASK, Requests
 
 CPUS: Final = frozenset({0, 1})  # that tasks are bound to
 _SOCKETS: Final = ("a", "b", "c", "d")
@@ -164,7 +164,8 @@ class Sequences:
         name, task = self._sock()
         payload = self.requests.datagram(self._known(), self.fds if task == MAIN else ())
         addr = self.rng.choice(([0, 0], [0, 0x8000])) if self.rng.random() < 0.1 else None
-        self._add(ops.Send(sock=name, payload=payload, addr=addr), task)
+        send = ops.Send(sock=name, payload=payload, addr=addr, cmsg_creds=self._creds())
+        self._add(send, task)
         if self.rng.random() < 0.5:
             self._add(ops.Recv(sock=name), task)
 
@@ -185,7 +186,16 @@ class Sequences:
         to = self.rng.choice((*self.portids, *self.portids, 0x50FFFFFF))
         data = self.rng.randbytes(self.rng.choice((0, 1, 16, 20, 300)))
         groups = self.rng.choice((0, 0, 0x8000))
-        self._add(ops.Send(sock=name, payload=MaskedBytes(data), addr=[to, groups]), task)
+        payload, creds = MaskedBytes(data), self._creds()
+        self._add(ops.Send(sock=name, payload=payload, addr=[to, groups], cmsg_creds=creds), task)
+
+    def _creds(self) -> list[Any] | None:
+        """SCM_CREDENTIALS to send: none most often; one's own, a user's, a forgery."""
+        if self.rng.random() < 0.85:
+            return None
+        ids = (0, 0, 0, 5, 65534, 0xFFFFFFFF)
+        pid = self.rng.choice(("self", "self", 1, NO_TASK))
+        return [pid, self.rng.choice(ids), self.rng.choice(ids)]
 
     def _recv(self) -> None:
         name, task = self._sock()

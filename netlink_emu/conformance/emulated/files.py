@@ -75,13 +75,15 @@ class EmulatedFiles:
         return number
 
     def install(self, name: str, file: File) -> int:
-        """fd_install() of the lowest free descriptor above the standard ones."""
-        files = self._task_of(name).files
-        number = self.like.get("fd", 0)
-        if not number:
-            number = 3
-            while number in files:
-                number += 1
+        """fd_install() of the lowest free descriptor above the standard ones, or as ``like``."""
+        files, fds = self._task_of(name).files, self._fds_of(name)
+        free = 3
+        while free in files:
+            free += 1
+        number = self.like.get("fd") or free
+        if number in files:  # of a socket, whose real number nobody knows: it is another
+            files[free] = files[number]
+            fds.update({each: free for each, taken in fds.items() if taken == number})
         files[number] = file
         return number
 

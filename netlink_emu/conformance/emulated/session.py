@@ -193,10 +193,8 @@ class EmulatedSession:
         control = []
         if op.cmsg_creds is not None:
             pid, uid, gid = op.cmsg_creds
-            if pid == "self":
-                pid = current.tgid_vnr
-            elif isinstance(pid, str):
-                pid = self.tasks.tasks[pid].pid
+            if isinstance(pid, str):
+                pid = self.tasks.tasks[actor if pid == "self" else pid].pid
             creds = struct.pack(f"{self._order.char}iII", pid, uid, gid)
             control.append(scm.Cmsg(SOL_SOCKET, scm.SCM_CREDENTIALS, creds))
         if op.cmsg_rights:
