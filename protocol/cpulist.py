@@ -141,7 +141,6 @@ class _ItemRules:
 
 _DELIMITER: Final = re.compile(rb"([:/])")
 _SEGMENT: Final = re.compile(rb"(?:([0-9]++)(-[0-9]*+)?)?")
-_BLANK: Final = re.compile(b"[" + SPACES + b"]")
 _FIRST_DIGIT: Final = re.compile(rb"[0-9]")
 
 
@@ -177,7 +176,7 @@ class _ItemParser:
         return mask
 
     def _strip(self, item: bytes, *, before_comma: bool) -> bytes:
-        """The item without blanks; those behind a digit and before anything else are wrong."""
+        """The item without blanks, but for those between a digit and more: that is no number."""
         whole_list = not self.rules.blanks_around_items
         if not (whole_list and before_comma):
             item = item.rstrip(SPACES)
@@ -185,8 +184,6 @@ class _ItemParser:
         if not (whole_list and self.seen_digits):
             head = digit.start() if digit else len(item)
             item = item[:head].translate(None, SPACES) + item[head:]
-        if _BLANK.search(item):
-            _fail(EINVAL)
         self.seen_digits |= digit is not None
         return item
 

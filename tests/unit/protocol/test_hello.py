@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.hello import Hello, decode_hello, encode_hello, is_hello
+from netlink_emu.protocol.hello import MAGIC, Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.protocol.netlink import nlmsg_walk
 
 WIRE = bytes.fromhex(
@@ -23,6 +23,10 @@ HELLO = Hello(error=98, portid=4242, groups=1, options=1 << 11, rcvbuf=65536)
 def test_the_bytes_are_these() -> None:
     assert encode_hello(HELLO) == WIRE
     assert decode_hello(WIRE) == HELLO
+
+
+def test_nothing_but_what_is_said_is_in_it() -> None:
+    assert Hello() == Hello(MAGIC, 1, 0, 0, 0, 0, 0)
 
 
 def test_a_kernel_would_drop_it_without_an_answer() -> None:
