@@ -26,7 +26,7 @@ class Op:
         """The arguments that are present, in the order of their declaration."""
         return {
             field.name: value
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            for field in _fields(type(self))
             if (value := getattr(self, field.name)) is not None
         }
 
@@ -45,7 +45,12 @@ def op_type(name: str, action: str | None) -> type[Op] | None:
 
 
 def field_names(cls: type[Op]) -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]
+    """The arguments that an operation may have."""
+    return frozenset(field.name for field in _fields(cls))
+
+
+def _fields(cls: type[Op]) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)  # type: ignore[arg-type]  # each Op is one, Op itself is not
 
 
 def make_op(cls: type[Op], arguments: Mapping[str, Any]) -> Op:

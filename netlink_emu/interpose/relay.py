@@ -132,6 +132,7 @@ class RemoteKernel(Kernel):
         self.wire: Final = wire
         self._socks: dict[int, RemoteSock] = {}
         wire.arrived = self._arrived
+        # Only the other side knows who has a portid.
         self.netlink.lookup = self._lookup  # type: ignore[method-assign]
 
     def _lookup(self, net: NetNamespace, protocol: int, portid: int) -> NetlinkSock:

@@ -137,6 +137,7 @@ class NetlinkOptions(Sock):
             self.table.bind(current, self.net, group)
         bit = 1 << (group - 1)
         self.groups = self.groups | bit if join else self.groups & ~bit
+        # Every socket of a kernel is a NetlinkSock, of which this is the lower part.
         self.kernel.netlink.update_subscriptions(self)  # type: ignore[arg-type]
 
     # --- getsockopt(2)

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 def guarded(target: T, call: Callable[[Callable[[], Any]], Any]) -> T:
     """The same object to look at, whose attributes are read and methods called by ``call``."""
-    return _Guarded(target, call)  # type: ignore[return-value]
+    return _Guarded(target, call)  # type: ignore[return-value]  # but it has all of a T
 
 
 class _Guarded:

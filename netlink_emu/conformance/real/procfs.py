@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -89,6 +90,10 @@ def wait_settled(pid: int) -> None:
     wait_until(settled, f"task {pid} to settle")
 
 
+def _is_asleep(pid: int, tid: int) -> bool:
+    return state(pid, tid) not in ("R", "D")
+
+
 def wait_asleep(pid: int) -> None:
     """Wait until no thread of a process runs."""
     try:
@@ -97,6 +102,6 @@ def wait_asleep(pid: int) -> None:
         return
     for tid in tids:
         wait_until(
-            lambda tid=tid: state(pid, tid) not in ("R", "D"),  # type: ignore[misc]
+            partial(_is_asleep, pid, tid),
             f"task {tid} to sleep",
         )
