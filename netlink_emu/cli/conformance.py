@@ -12,20 +12,20 @@ from typing import Annotated, Final
 import typer
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.conformance.case import Case, CaseError
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.corpus_form import write_cases
-from netlink_emu.conformance.emulator_target import EmulatorTarget
-from netlink_emu.conformance.exceptions import not_emulated
-from netlink_emu.conformance.kernel_target import KernelTarget
+from netlink_emu.conformance.cases.case import Case, CaseError
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.corpus_form import write_cases
+from netlink_emu.conformance.cases.exceptions import not_emulated
+from netlink_emu.conformance.cases.selection import ExpressionError, select
+from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.record import NotReproducible
 from netlink_emu.conformance.record import record as record_case
-from netlink_emu.conformance.report_text import failure, totals
+from netlink_emu.conformance.report.text import failure, totals
 from netlink_emu.conformance.runner import Report, Result, Verdict, run
-from netlink_emu.conformance.selection import ExpressionError, select
-from netlink_emu.conformance.server_target import ServerTarget
-from netlink_emu.conformance.target import Target, TargetError, Unsupported
-from netlink_emu.conformance.transcripts import read_transcripts
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.conformance.targets.kernel import KernelTarget
+from netlink_emu.conformance.targets.server import ServerTarget
+from netlink_emu.conformance.targets.target import Target, TargetError, Unsupported
 from netlink_emu.kernel.releases import UnknownReleaseError
 
 _MOST_BYTES: Final = 1 << 26
@@ -233,11 +233,11 @@ def _show(report: Report, family_id: int | None) -> None:
 
 def _write(report: Report, family_id: int | None, junit: Path | None, html: Path | None) -> None:
     if junit is not None:
-        from netlink_emu.conformance.report_junit import junit_xml
+        from netlink_emu.conformance.report.junit import junit_xml
 
         _write_file(junit, junit_xml(report, family_id))
     if html is not None:
-        from netlink_emu.conformance.report_html import html_page
+        from netlink_emu.conformance.report.html import html_page
 
         when = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
         _write_file(html, html_page(report, when, family_id))

@@ -11,14 +11,14 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.protocol.control import NETLINK_EMU
-from netlink_emu.protocol.decode import Decoder
-from netlink_emu.protocol.describe import NLCTRL, TASKSTATS
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
-from netlink_emu.protocol.hextext import read_hex
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
-from netlink_emu.protocol.pcapng import Packet, read_capture
-from netlink_emu.protocol.render import message_json, message_lines
+from netlink_emu.protocol.ours.control import NETLINK_EMU
+from netlink_emu.protocol.reading.decode import Decoder
+from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS
+from netlink_emu.protocol.reading.hextext import read_hex
+from netlink_emu.protocol.reading.pcapng import Packet, read_capture
+from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
 def decode(

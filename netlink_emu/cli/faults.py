@@ -14,7 +14,7 @@ from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
 from netlink_emu.families.control.values import Value
-from netlink_emu.protocol.control import NlemuCmd, NlemuFault
+from netlink_emu.protocol.ours.control import NlemuCmd, NlemuFault
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -12,10 +12,10 @@ import typer
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
-from netlink_emu.protocol.control import NlemuCmd, NlemuWatch
+from netlink_emu.protocol.ours.control import NlemuCmd, NlemuWatch
 
 if TYPE_CHECKING:
-    from netlink_emu.protocol.decode import Message
+    from netlink_emu.protocol.reading.decode import Message
 
 app = typer.Typer(
     no_args_is_help=True,

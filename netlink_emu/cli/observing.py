@@ -115,7 +115,7 @@ def observing(
     from netlink_emu.faults import Faults
     from netlink_emu.host.clock import RealClock
     from netlink_emu.journal import Journal
-    from netlink_emu.protocol.control import NETLINK_EMU
+    from netlink_emu.protocol.ours.control import NETLINK_EMU
     from netlink_emu.testing.files import JournalTorn, open_journal
 
     kept = Journal(sandbox.kernel, families=[NETLINK_EMU])

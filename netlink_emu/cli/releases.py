@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.conformance.era_report import HEADINGS, compare, describe, era_rows
+from netlink_emu.eras.report import HEADINGS, compare, describe, era_rows
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, eras, profile_for
 

@@ -12,7 +12,7 @@ import typer
 from netlink_emu.cli.errors import UserError
 
 if TYPE_CHECKING:
-    from netlink_emu.protocol.decode import Message
+    from netlink_emu.protocol.reading.decode import Message
     from netlink_emu.testing.remote import Remote
 
 SocketOption = Annotated[

@@ -34,7 +34,7 @@ from netlink_emu.machine.scenario_table import ScenarioError
 if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
     from netlink_emu.cli.options import Sandbox
-    from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.machine import Machine
     from netlink_emu.machine.timeline import Timeline
@@ -253,7 +253,7 @@ def _credentials(
     """Whom the emulated kernel believes the clients to be; None for its root."""
     if clients is ClientsAre.ROOT and uid is None and cap_net_admin is None:
         return None
-    from netlink_emu.interpose import credentials  # rarely wanted
+    from netlink_emu.interpose.client import credentials  # rarely wanted
 
     if clients is ClientsAre.THEMSELVES:
         if uid is not None:

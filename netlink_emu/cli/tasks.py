@@ -12,7 +12,7 @@ from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
 from netlink_emu.machine.acts import AMOUNTS, POLICIES, SECONDS
-from netlink_emu.protocol.control import NlemuAmount, NlemuCmd, NlemuMachine, NlemuTask
+from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuMachine, NlemuTask
 
 app = typer.Typer(
     no_args_is_help=True,

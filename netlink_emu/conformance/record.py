@@ -6,16 +6,16 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from . import ops
-from .bindings import Bindings, guards_hold
-from .case import MAIN, Case, Cmsg, Datagram, Mask, MaskedBytes, Outcome, Step, Symbol
-from .compare import compare_step
-from .kernel_target import KernelTarget
-from .masking import Known, mask_datagram
-from .names import NOTHING
-from .real import probe
-from .relations import Relations
-from .target import Session
+from .cases import ops
+from .cases.case import MAIN, Case, Cmsg, Datagram, Mask, MaskedBytes, Outcome, Step, Symbol
+from .cases.names import NOTHING
+from .judge.bindings import Bindings, guards_hold
+from .judge.compare import compare_step
+from .judge.masking import Known, mask_datagram
+from .judge.relations import Relations
+from .targets.kernel import KernelTarget
+from .targets.real import probe
+from .targets.target import Session
 
 _TRIES = 30  # pairs of runs, because others' exits disturb
 

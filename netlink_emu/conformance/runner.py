@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .bindings import Bindings, guards_hold
-from .case import Case, CaseError, Outcome
-from .compare import DISTURBED, Mismatch, compare_step
-from .relations import Relations
-from .sequence import Sequence as SequenceCheck
-from .target import Session, Target, TargetError, Unsupported
+from .cases.case import Case, CaseError, Outcome
+from .judge.bindings import Bindings, guards_hold
+from .judge.compare import DISTURBED, Mismatch, compare_step
+from .judge.relations import Relations
+from .judge.sequence import Sequence as SequenceCheck
+from .targets.target import Session, Target, TargetError, Unsupported
 
 
 class Verdict(enum.Enum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netlink_emu.protocol.attributes import NLA_HDRLEN, NLATTR
-from netlink_emu.protocol.decode import Attribute, Message
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import GENL_HDRLEN
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR, NlMsgHdr, nlmsg_align
+from netlink_emu.protocol.reading.decode import Attribute, Message
 
 # Gives an attribute's new payload, or None to leave it as it is.
 Edit = Callable[[Attribute], bytes | None]

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Final
 
 from netlink_emu.faults.edit import attribute, edit_message, join, set_header, with_length
 from netlink_emu.machine.clock import NSEC_PER_SEC
-from netlink_emu.protocol.decode import Attribute, Decoder, Message
-from netlink_emu.protocol.describe import Kind
 from netlink_emu.protocol.errors import ERRNOS
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, nlmsg_align
+from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
+from netlink_emu.protocol.reading.describe import Kind
 
 
 class FaultError(ValueError):

@@ -12,25 +12,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from netlink_emu.host.proc import read_status
-from netlink_emu.interpose import pidfd, ptrace
-from netlink_emu.interpose.abi import ABIS, native
-from netlink_emu.interpose.access import (
+from netlink_emu.interpose.client import pidfd
+from netlink_emu.interpose.client.access import (
     PTRACE_SCOPE,
     need_descriptors,
     need_memory,
     need_proc,
 )
-from netlink_emu.interpose.bpf_filter import (
+from netlink_emu.interpose.client.fds import choose_high, open_files_limit
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
+from netlink_emu.interpose.errors import Unsupported
+from netlink_emu.interpose.filter.abi import ABIS, native
+from netlink_emu.interpose.filter.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,
     SECCOMP_RET_USER_NOTIF,
     Assembler,
     Instruction,
 )
-from netlink_emu.interpose.errors import Unsupported
-from netlink_emu.interpose.fds import choose_high, open_files_limit
 from netlink_emu.interpose.launch import launch
-from netlink_emu.interpose.memory import ClientGone, ClientMemory, ClientSealed
+from netlink_emu.interpose.live import ptrace
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
 

@@ -18,17 +18,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.interpose import fds, libc
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.access import need_access
-from netlink_emu.interpose.bpf_filter import build_filter
+from netlink_emu.interpose import libc
+from netlink_emu.interpose.client import fds
+from netlink_emu.interpose.client.access import need_access
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import Launched, launch, spawn_command
 from netlink_emu.interpose.summary import Summary
 
 if TYPE_CHECKING:
-    from netlink_emu.interpose.clients import CredentialPolicy
+    from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.interpose.errands import Errands
-    from netlink_emu.interpose.live import LiveExits
+    from netlink_emu.interpose.live.live import LiveExits
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.kernel.kernel import Kernel
 
@@ -261,7 +262,7 @@ class Foreground:
         return supervisor.summary
 
     def _watch_exits(self, supervisor: Supervisor, errands: Errands, signals: int) -> LiveExits:
-        from netlink_emu.interpose.live import LiveExits
+        from netlink_emu.interpose.live.live import LiveExits
 
         def take_over() -> int:
             """The tracer's thread alone reaps from now on."""

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from netlink_emu.interpose.bpf_filter import Instruction
 from netlink_emu.interpose.errors import InterposeError, SpawnError
-from netlink_emu.interpose.seccomp import Listener, Notification, install_filter
+from netlink_emu.interpose.filter.bpf_filter import Instruction
+from netlink_emu.interpose.filter.seccomp import Listener, Notification, install_filter
 
 T = TypeVar("T")
 

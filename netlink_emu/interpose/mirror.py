@@ -23,7 +23,7 @@ from collections import deque
 from typing import Final
 
 from netlink_emu.interpose import libc
-from netlink_emu.interpose.bpf_filter import SIOCOUTQ
+from netlink_emu.interpose.filter.bpf_filter import SIOCOUTQ
 
 _MSG_TAKE: Final = socket.MSG_DONTWAIT | socket.MSG_TRUNC
 _SO_SNDBUFFORCE: Final = 32

@@ -31,7 +31,7 @@ from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.bpf import Instruction
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER, DecodeError
-from netlink_emu.protocol.relay import (
+from netlink_emu.protocol.ours.relay import (
     RELAY_HELLO,
     Frames,
     RelayCall,

@@ -10,13 +10,13 @@ from typing import Final
 import trio
 
 from netlink_emu.host.cgroups import file_of
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.clients import Clients, CredentialPolicy, FileResolver
-from netlink_emu.interpose.context import Context, LetGo
-from netlink_emu.interpose.dispatch import Dispatcher
+from netlink_emu.interpose.client.clients import Clients, CredentialPolicy, FileResolver
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.seccomp import Listener, Notification
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.syscalls.context import Context, LetGo
+from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 from netlink_emu.kernel.kernel import Kernel
 
 # Seconds between two looks for signals of calls that wait.

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Final
 
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.clock import NSEC_PER_SEC
-from netlink_emu.protocol.decode import Decoder, Message, walk
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_MULTI,
     NLMSG_DONE,
     NLMSG_ERROR,
 )
-from netlink_emu.protocol.render import message_json, message_lines
+from netlink_emu.protocol.reading.decode import Decoder, Message, walk
+from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
 class MessageKind(enum.StrEnum):

@@ -23,10 +23,10 @@ from netlink_emu.journal.entries import (
 )
 from netlink_emu.journal.record import LIMIT, LIMIT_BYTES, Record
 from netlink_emu.kernel.trace import DropReason, Observer
-from netlink_emu.protocol.decode import Decoder
-from netlink_emu.protocol.describe import NLCTRL, TASKSTATS, FamilyDesc
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR
+from netlink_emu.protocol.reading.decode import Decoder
+from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netlink_emu.journal.entries import MessageKind, MessageView
-from netlink_emu.protocol.describe import EXTACK, AttrSet, FamilyDesc
 from netlink_emu.protocol.errors import ERRNOS, errno_name
+from netlink_emu.protocol.reading.describe import EXTACK, AttrSet, FamilyDesc
 
 
 class UnknownName(ValueError):

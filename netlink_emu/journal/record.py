@@ -21,7 +21,7 @@ from netlink_emu.journal.entries import (
 )
 from netlink_emu.journal.found import Found
 from netlink_emu.journal.match import Match
-from netlink_emu.protocol.describe import FamilyDesc
+from netlink_emu.protocol.reading.describe import FamilyDesc
 
 LIMIT: Final = 100_000
 LIMIT_BYTES: Final = 64 << 20

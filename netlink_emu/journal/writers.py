@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from netlink_emu.journal.entries import Dropped, Entry, Faulted, Queued, Sent
 from netlink_emu.journal.record import text_lines
 from netlink_emu.protocol.format import LITTLE, ByteOrder
-from netlink_emu.protocol.pcapng import Packet, PcapngWriter
+from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter
 
 
 class Form(enum.Enum):

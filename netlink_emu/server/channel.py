@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from netlink_emu.protocol.hello import is_hello
+from netlink_emu.protocol.ours.hello import is_hello
 from netlink_emu.server.receive import MAX_DATAGRAM, Receiver
 from netlink_emu.server.service import Service, Ucred
 from netlink_emu.server.statistics import Drop

@@ -27,7 +27,7 @@ from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import DecodeError
 from netlink_emu.protocol.netlink import SOCKADDR_NL
-from netlink_emu.protocol.relay import (
+from netlink_emu.protocol.ours.relay import (
     Frames,
     RelayCall,
     RelayHello,

@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 import trio
 
 from netlink_emu.families import BootedKernel
-from netlink_emu.protocol.hello import is_hello
-from netlink_emu.protocol.relay import decode_relay_hello
+from netlink_emu.protocol.ours.hello import is_hello
+from netlink_emu.protocol.ours.relay import decode_relay_hello
 from netlink_emu.server.channel import Channel
 from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket

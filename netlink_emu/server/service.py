@@ -22,9 +22,9 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.hello import Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOCKADDR_NL, SOL_NETLINK
 from netlink_emu.protocol.netlink import SOL_SOCKET as NL_SOL_SOCKET
+from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.server.statistics import Counters, Drop
 
 SOCK_RAW: Final = 3

@@ -10,9 +10,9 @@ from typing import Any
 from netlink_emu.families import BootedKernel
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.decode import Decoder, Message
 from netlink_emu.protocol.genetlink import GENLMSGHDR
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_HDRLEN, NLMSGHDR
+from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.taskstats import (
     TASKSTATS_CMD_ATTR_PID,
     TASKSTATS_CMD_ATTR_TGID,

@@ -171,7 +171,7 @@ class KernelWithClients(KernelCore):
         trio loops, C extensions, threads and processes that it starts. The rest of the process
         keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
         """
-        from netlink_emu.interpose import fds
+        from netlink_emu.interpose.client import fds
         from netlink_emu.testing.inprocess.service import Service
         from netlink_emu.testing.inprocess.threads import ClientThread
         from netlink_emu.testing.inprocess.wire import Start

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.hello import HELLO, Hello, decode_hello, encode_hello
+from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 
 
 def connect(path: Path, *, portid: int = 0, rcvbuf: int = 0) -> socket.socket:

@@ -17,7 +17,7 @@ from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
-from netlink_emu.protocol.control import NETLINK_EMU
+from netlink_emu.protocol.ours.control import NETLINK_EMU
 from netlink_emu.testing.errors import EmulatorError
 from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle

@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from netlink_emu.families import BootedKernel
-from netlink_emu.interpose import fds
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.access import need_access
-from netlink_emu.interpose.bpf_filter import build_filter
+from netlink_emu.interpose.client import fds
+from netlink_emu.interpose.client.access import need_access
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.credentials import Cred

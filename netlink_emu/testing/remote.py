@@ -14,13 +14,9 @@ from types import TracebackType
 from typing import Final
 
 from netlink_emu.families.control.values import Value, check, write
-from netlink_emu.protocol.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
-from netlink_emu.protocol.decode import Decoder, Message
-from netlink_emu.protocol.describe import NLCTRL
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
-from netlink_emu.protocol.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_ACK,
@@ -32,6 +28,10 @@ from netlink_emu.protocol.netlink import (
     NLMSGHDR,
     NetlinkSockOpt,
 )
+from netlink_emu.protocol.ours.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
+from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
+from netlink_emu.protocol.reading.decode import Decoder, Message
+from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import TestingError
 
 _SOL_NETLINK: Final = 270

@@ -23,13 +23,13 @@ from bench.measure import by_turns, repeated
 from bench.messages import FAMILY
 from bench.processes import Asked, asked
 from netlink_emu.host.clock import RealClock
-from netlink_emu.interpose.foreground import Foreground
-from netlink_emu.interpose.launch import launch, spawn_command
-from netlink_emu.interpose.seccomp import (
+from netlink_emu.interpose.filter.seccomp import (
     SECCOMP_IOCTL_NOTIF_RECV,
     SECCOMP_IOCTL_NOTIF_SEND,
     SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 )
+from netlink_emu.interpose.foreground import Foreground
+from netlink_emu.interpose.launch import launch, spawn_command
 
 CLIENT = Path(__file__).with_name("pair_client.py")
 UNRELATED = Path(__file__).with_name("unrelated.c")

@@ -8,10 +8,10 @@ import struct
 import pytest
 from helpers.broken import Spoil, boot_with
 
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.emulator_target import EmulatorTarget
-from netlink_emu.conformance.report_text import failure
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.report.text import failure
 from netlink_emu.conformance.runner import Report, Verdict, run
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
 
 CASES = {case.name: case for case in load_corpus()}
 NLMSG_ERROR = 2

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlink_emu.conformance.case import Case
-from netlink_emu.conformance.corpus import GROUPS, load_corpus
-from netlink_emu.conformance.emulator_target import EmulatorTarget
-from netlink_emu.conformance.exceptions import not_emulated
-from netlink_emu.conformance.kernel_target import KernelTarget
-from netlink_emu.conformance.premises import missing_for_anything
-from netlink_emu.conformance.report_text import failure
+from netlink_emu.conformance.cases.case import Case
+from netlink_emu.conformance.cases.corpus import GROUPS, load_corpus
+from netlink_emu.conformance.cases.exceptions import not_emulated
+from netlink_emu.conformance.report.text import failure
 from netlink_emu.conformance.runner import Report, Verdict, run
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.conformance.targets.kernel import KernelTarget
+from netlink_emu.conformance.targets.premises import missing_for_anything
 
 CASES = load_corpus()
 

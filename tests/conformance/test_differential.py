@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import pytest
 from helpers.broken import boot_with
 
-from netlink_emu.conformance import ops
+from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.differential.fuzz import Fuzzer
 from netlink_emu.conformance.differential.report import figures_text
 from netlink_emu.conformance.differential.sequences import CPUS, Sequences
-from netlink_emu.conformance.kernel_target import KernelTarget
-from netlink_emu.conformance.premises import missing_for_anything
+from netlink_emu.conformance.targets.kernel import KernelTarget
+from netlink_emu.conformance.targets.premises import missing_for_anything
 
 pytestmark = pytest.mark.real_kernel
 

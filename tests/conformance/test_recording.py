@@ -10,17 +10,17 @@ import pytest
 from typer.testing import CliRunner
 
 import netlink_emu.cli.conformance as command
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.bytes_text import read
-from netlink_emu.conformance.case import Case, Outcome, Step
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.corpus_form import read_cases, write_cases
-from netlink_emu.conformance.emulator_target import EmulatorTarget
-from netlink_emu.conformance.kernel_target import KernelTarget
-from netlink_emu.conformance.premises import missing_for_anything
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.bytes_text import read
+from netlink_emu.conformance.cases.case import Case, Outcome, Step
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.cases.selection import select
 from netlink_emu.conformance.record import NotReproducible, record
 from netlink_emu.conformance.runner import Verdict, run_case
-from netlink_emu.conformance.selection import select
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.conformance.targets.kernel import KernelTarget
+from netlink_emu.conformance.targets.premises import missing_for_anything
 
 pytestmark = pytest.mark.real_kernel
 

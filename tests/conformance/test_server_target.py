@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from helpers.serving import serving
 
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.report_text import failure
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.report.text import failure
 from netlink_emu.conformance.runner import Report, Verdict, run
-from netlink_emu.conformance.server_target import ServerTarget
-from netlink_emu.conformance.target import TargetError
+from netlink_emu.conformance.targets.server import ServerTarget
+from netlink_emu.conformance.targets.target import TargetError
 from netlink_emu.families import boot
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.probes import probes
+from netlink_emu.eras.probes import probes
 from netlink_emu.kernel.releases import CAPABILITIES, RECORDED, SERIES, profile_for
 from netlink_emu.kernel.releases_table import CHANGES, IA64
 

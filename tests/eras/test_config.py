@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.bench import Bench
+from netlink_emu.eras.bench import Bench
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for, releases
 from netlink_emu.machine.cpus import Cpus

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netlink_emu.conformance.bench import Attr, Bench
+from netlink_emu.eras.bench import Attr, Bench
 from netlink_emu.kernel.profile import ARCHS
 from netlink_emu.kernel.releases import profile_for, releases
 from netlink_emu.protocol.netlink import NetlinkSockOpt, nlmsg_align, nlmsg_walk

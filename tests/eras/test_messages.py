@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.conformance.bench import Bench
+from netlink_emu.eras.bench import Bench
 from netlink_emu.kernel.releases import SERIES, profile_for
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.task import Task

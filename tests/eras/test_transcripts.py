@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.runner import Verdict, run
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.profile import Getpolicy, Profile
 from netlink_emu.kernel.releases import differences, profile_for

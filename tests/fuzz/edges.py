@@ -12,21 +12,21 @@ from helpers.memory import BASE, Pages
 
 from fuzz.check import check, number
 from netlink_emu.families import BootedKernel, boot
-from netlink_emu.interpose.abi import X86_64
-from netlink_emu.interpose.context import Context
-from netlink_emu.interpose.dispatch import Dispatcher
+from netlink_emu.interpose.filter.abi import X86_64
+from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.interpose.relay import ConnectError, RemoteKernel, Wire, welcomed
-from netlink_emu.interpose.seccomp import Notification
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls import HANDLERS
+from netlink_emu.interpose.syscalls.context import Context
+from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.relay import (
+from netlink_emu.protocol.ours.relay import (
     Frames,
     RelayCall,
     RelayHello,

@@ -18,16 +18,16 @@ from helpers.memory import BASE, Pages, trap
 
 from fuzz.check import check
 from fuzz.edges import relay_calls, relay_reports, system_calls
-from netlink_emu.conformance.case import CaseError
-from netlink_emu.conformance.corpus_form import write_cases
-from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.cases.case import CaseError
+from netlink_emu.conformance.cases.corpus_form import write_cases
+from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.runner import run_case
-from netlink_emu.conformance.transcripts import read_transcripts
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults
 from netlink_emu.faults.kinds import FaultError
-from netlink_emu.interpose import uapi
+from netlink_emu.interpose.syscalls import uapi
 from netlink_emu.journal import Journal
 from netlink_emu.journal.match import UnknownName
 from netlink_emu.journal.parse import parse_criteria
@@ -44,13 +44,10 @@ from netlink_emu.machine.timeline import Timeline
 from netlink_emu.protocol.attributes import nla_walk
 from netlink_emu.protocol.bpf import Filter
 from netlink_emu.protocol.cpulist import CpulistDialect, format_cpulist, parse_cpulist
-from netlink_emu.protocol.decode import Decoder
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
-from netlink_emu.protocol.hello import Hello, decode_hello, encode_hello, is_hello
-from netlink_emu.protocol.hextext import read_hex
 from netlink_emu.protocol.netlink import nlmsg_align, nlmsg_walk
-from netlink_emu.protocol.pcapng import Packet, PcapngWriter, read_capture
+from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.protocol.policy import (
     LIBERAL,
     STRICT,
@@ -60,7 +57,10 @@ from netlink_emu.protocol.policy import (
     ParseRules,
     nla_parse,
 )
-from netlink_emu.protocol.render import message_json, message_lines
+from netlink_emu.protocol.reading.decode import Decoder
+from netlink_emu.protocol.reading.hextext import read_hex
+from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter, read_capture
+from netlink_emu.protocol.reading.render import message_json, message_lines
 from netlink_emu.server.service import Service, Ucred, everyone_is_root
 
 Target = Callable[[bytes], None]

@@ -16,11 +16,11 @@ import pytest
 import trio
 
 from netlink_emu.families import BootedKernel, boot
-from netlink_emu.interpose import fds
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.bpf_filter import build_filter
-from netlink_emu.interpose.clients import CredentialPolicy
+from netlink_emu.interpose.client import fds
+from netlink_emu.interpose.client.clients import CredentialPolicy
 from netlink_emu.interpose.doctor import examine
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.supervisor import Supervisor

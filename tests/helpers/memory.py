@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EFAULT
 
-from netlink_emu.interpose.memory import ClientMemory
-from netlink_emu.interpose.seccomp import Notification
-from netlink_emu.interpose.trap import Trap
+from netlink_emu.interpose.client.memory import ClientMemory
+from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.filter.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 BASE = 0x10000

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import Any
 
-from netlink_emu.protocol.decode import Decoder, Message
+from netlink_emu.protocol.reading.decode import Decoder, Message
 
 FAMILY = 0x1F
 SECONDS = 20.0  # a net, not a pace

@@ -15,15 +15,15 @@ import sys
 from typing import Final
 
 from netlink_emu.interpose import libc
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.bpf_filter import (
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,
     SECCOMP_RET_ERRNO,
     Assembler,
     Instruction,
 )
-from netlink_emu.interpose.seccomp import (
+from netlink_emu.interpose.filter.seccomp import (
     SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
     SECCOMP_IOCTL_NOTIF_SET_FLAGS,
     SECCOMP_SET_MODE_FILTER,

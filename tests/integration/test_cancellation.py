@@ -22,14 +22,14 @@ from helpers.interposed import needs_interposer
 from helpers.serving import FENCE, SECONDS, hello, register
 
 from netlink_emu.families import BootedKernel, boot
-from netlink_emu.interpose import fds
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.bpf_filter import build_filter
+from netlink_emu.interpose.client import fds
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.relay import RELAY_HELLO, RelayHello
+from netlink_emu.protocol.ours.relay import RELAY_HELLO, RelayHello
 from netlink_emu.server.serve import serve
 from netlink_emu.testing.loop import Loop, Running
 

@@ -29,16 +29,16 @@ from netlink_emu.cli.errors import UserError
 from netlink_emu.families import boot
 from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults
-from netlink_emu.interpose.memory import ClientGone, ClientMemory
-from netlink_emu.interpose.seccomp import Notification
-from netlink_emu.interpose.trap import Trap
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
+from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.filter.trap import Trap
 from netlink_emu.journal import Journal
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.format import DecodeError
-from netlink_emu.protocol.pcapng import read_capture
+from netlink_emu.protocol.reading.pcapng import read_capture
 from netlink_emu.server.endpoint import bound_socket
 from netlink_emu.server.errors import UnsafeDirectory
 from netlink_emu.server.service import everyone_is_themselves

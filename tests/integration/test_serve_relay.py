@@ -13,7 +13,7 @@ from helpers.serving import SECONDS, Serving, register, serving
 
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC
-from netlink_emu.protocol.relay import (
+from netlink_emu.protocol.ours.relay import (
     RELAY_HELLO,
     Frames,
     RelayCall,

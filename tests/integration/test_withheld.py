@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.interposed import NETLINK_EMU, SECONDS, needs_interposer
 
-from netlink_emu.interpose.access import need_access, need_descendants
+from netlink_emu.interpose.client.access import need_access, need_descendants
 from netlink_emu.interpose.errors import Unsupported
 
 pytestmark = needs_interposer

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.protocol import control
-from netlink_emu.protocol.control import OPS, ControlOp
-from netlink_emu.protocol.describe import AttrSet
+from netlink_emu.protocol.ours import control
+from netlink_emu.protocol.ours.control import OPS, ControlOp
+from netlink_emu.protocol.reading.describe import AttrSet
 
 ROOT: Final = Path(__file__).parents[2]
 YAML: Final = ROOT / "docs/specs/netlink_emu.yaml"

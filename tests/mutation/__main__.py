@@ -24,6 +24,7 @@ from mutation.fast import FirstLook
 from mutation.mutants import Mutant, mutants_of
 
 ROOT: Final = Path(__file__).parents[2]
+PROTOCOL: Final = ROOT / "protocol"
 MEMORY: Final = ROOT / ".mutation"
 # What has to notice a change of protocol/.
 TESTS: Final = (
@@ -36,16 +37,18 @@ TESTS: Final = (
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="scripts/mutate", description=__doc__)
-    arguments.add_argument("files", nargs="*", help="as attributes.py; all by default")
+    arguments.add_argument(
+        "files", nargs="*", help="as attributes.py, reading/decode.py; all by default"
+    )
     arguments.add_argument("--module", action="store_true", help="outside of functions, too")
     arguments.add_argument("--survivors", action="store_true", help="the last time's only")
     given = arguments.parse_args()
     _settle_hypothesis()
     os.chdir(ROOT)
     MEMORY.mkdir(exist_ok=True)
-    names = given.files or [path.name for path in sorted((ROOT / "protocol").glob("*.py"))]
+    names = given.files or [_name(path) for path in sorted(PROTOCOL.rglob("*.py"))]
     mutants = {
-        ROOT / "protocol" / name: [
+        PROTOCOL / name: [
             mutant
             for mutant in _wanted(name, survivors_only=given.survivors)
             if given.module or mutant.function is not None
@@ -66,10 +69,18 @@ def _settle_hypothesis() -> None:
     hypothesis.settings.load_profile("mutation")
 
 
+def _name(file: Path) -> str:
+    return str(file.relative_to(PROTOCOL))
+
+
+def _memory(name: str) -> Path:
+    return MEMORY / f"{name.replace('/', '.')}.json"
+
+
 def _wanted(name: str, *, survivors_only: bool) -> list[Mutant]:
-    mutants = mutants_of((ROOT / "protocol" / name).read_text("utf-8"))
+    mutants = mutants_of((PROTOCOL / name).read_text("utf-8"))
     if survivors_only:
-        last = set(json.loads((MEMORY / f"{name}.json").read_text("utf-8")))
+        last = set(json.loads(_memory(name).read_text("utf-8")))
         mutants = [mutant for mutant in mutants if mutant.name in last]
     return mutants
 
@@ -93,7 +104,7 @@ def _first_look(mutants: dict[Path, list[Mutant]]) -> dict[Path, set[str]]:
         for line in lines:
             file, name = json.loads(line)
             alive[Path(file)].add(name)
-            sys.stderr.write(f"{Path(file).name}: {name}: no test fails\n")
+            sys.stderr.write(f"{_name(Path(file))}: {name}: no test fails\n")
     if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         sys.exit(f"the tests fail without any mutant, or cannot run: {status}")
     return alive
@@ -103,17 +114,18 @@ def _second_look(file: Path, mutants: list[Mutant], alive: set[str]) -> int:
     """Look at those again that nobody has explained; print what became of all."""
     own = f"tests/unit/protocol/test_{file.stem}.py"
     stages = [*([[own]] if (ROOT / own).exists() else []), TESTS[:1], TESTS[1:]]
-    reasons = explained(file.name)
+    name = _name(file)
+    reasons = explained(name)
     new = [
         mutant.name
         for mutant in mutants
         if mutant.name in alive - reasons.keys() and slow.survives_import(file, mutant, stages)
     ]
-    (MEMORY / f"{file.name}.json").write_text(json.dumps(new, indent=1), "utf-8")
+    _memory(name).write_text(json.dumps(new, indent=1), "utf-8")
     known = [mutant.name for mutant in mutants if mutant.name in reasons]
     gone = [name for name in known if name not in alive]
     found = len(mutants) - len(new) - len(known) + len(gone)
-    lines = [f"{file.name}: {len(mutants)} mutants, {found} found, {len(known)} explained"]
+    lines = [f"{name}: {len(mutants)} mutants, {found} found, {len(known)} explained"]
     lines[0] += f", {len(new)} survive unexplained" if new else ""
     lines += [f"    survives: {name}" for name in new]
     lines += [f"    explained, but found: {name}" for name in gone]

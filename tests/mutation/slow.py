@@ -20,13 +20,19 @@ from mutation.mutants import Mutant
 PATIENCE: Final = 120.0  # seconds
 
 
+def module_of(file: Path) -> str:
+    """The name by which a file of protocol/ is imported."""
+    inside = file.relative_to(Path(__file__).parents[2]).with_suffix("").parts
+    return ".".join(("netlink_emu", *inside)).removesuffix(".__init__")
+
+
 class _Import(MetaPathFinder, Loader):
     """A pytest plugin: finds one module, and gives it the code of a mutant."""
 
     def __init__(self, file: Path, mutant: Mutant) -> None:
         self._file: Final = file
         self._mutant: Final = mutant
-        self._name: Final = f"netlink_emu.protocol.{file.stem}".removesuffix(".__init__")
+        self._name: Final = module_of(file)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None

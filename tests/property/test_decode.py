@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLATTR, NlAttr
-from netlink_emu.protocol.decode import Decoder, Message, walk
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, GenlMsgHdr
 from netlink_emu.protocol.netlink import (
@@ -21,7 +20,8 @@ from netlink_emu.protocol.netlink import (
     NlMsgErr,
     NlMsgHdr,
 )
-from netlink_emu.protocol.render import message_json, message_lines
+from netlink_emu.protocol.reading.decode import Decoder, Message, walk
+from netlink_emu.protocol.reading.render import message_json, message_lines
 from netlink_emu.protocol.taskstats import taskstats_layout
 
 TASKSTATS_ID = 0x1F

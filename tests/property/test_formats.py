@@ -19,11 +19,11 @@ from netlink_emu.protocol.taskstats import taskstats_layout
 
 def _formats() -> Iterator[Any]:
     """Each Format that a module of netlink_emu.protocol declares."""
-    for module in pkgutil.iter_modules(netlink_emu.protocol.__path__):
-        loaded = importlib.import_module(f"netlink_emu.protocol.{module.name}")
+    for module in pkgutil.walk_packages(netlink_emu.protocol.__path__, "netlink_emu.protocol."):
+        loaded = importlib.import_module(module.name)
         for name, value in vars(loaded).items():
             if isinstance(value, Format) and value[LITTLE].record.__module__ == loaded.__name__:
-                yield pytest.param(value, id=f"{module.name}.{name}")
+                yield pytest.param(value, id=f"{module.name.rpartition('.')[2]}.{name}")
 
 
 FORMATS = [*_formats()]

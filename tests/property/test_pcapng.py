@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder, DecodeError
-from netlink_emu.protocol.pcapng import Packet, PcapngWriter, read_capture
+from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter, read_capture
 
 ORDERS = st.sampled_from([LITTLE, BIG])
 

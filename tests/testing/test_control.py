@@ -13,7 +13,7 @@ import pytest
 from helpers.messages import decode, get, receive, register, request, stats_of, waiting
 
 from netlink_emu.families.control.values import Value
-from netlink_emu.protocol.control import (
+from netlink_emu.protocol.ours.control import (
     NETLINK_EMU,
     OPS,
     NlemuAmount,
@@ -24,7 +24,7 @@ from netlink_emu.protocol.control import (
     NlemuTask,
     NlemuWatch,
 )
-from netlink_emu.protocol.decode import Message
+from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing import EmulatedKernel
 from netlink_emu.testing.remote import ControlError, Remote
 

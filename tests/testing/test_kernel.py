@@ -17,7 +17,7 @@ from helpers.interposed import needs_interposer
 from helpers.messages import decode, get, receive, register, stats_of, waiting
 
 from netlink_emu.kernel.genetlink import GenlFamily
-from netlink_emu.protocol.pcapng import read_capture
+from netlink_emu.protocol.reading.pcapng import read_capture
 from netlink_emu.testing import EmulatedKernel, EmulatorError, TimeIsUp
 from netlink_emu.testing.errors import NotUsed
 from netlink_emu.testing.files import JournalTorn

@@ -12,7 +12,7 @@ import pytest
 from helpers.ynl import YnlClient, load
 from manual import spec
 
-from netlink_emu.protocol.control import OPS
+from netlink_emu.protocol.ours.control import OPS
 from netlink_emu.testing import EmulatedKernel
 
 ROOT = Path(__file__).parents[2]

@@ -14,6 +14,7 @@ from mutation.explained import FILE, explained
 from mutation.mutants import mutants_of
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
+FILES = sorted(str(path.relative_to(PROTOCOL)) for path in PROTOCOL.rglob("*.py"))
 SOURCE = '''
 """A docstring."""
 LIMIT = 3
@@ -60,7 +61,7 @@ def test_where_a_mutant_is() -> None:
     assert inside[0].lines == range(8, 9)
 
 
-@pytest.mark.parametrize("file", sorted(path.name for path in PROTOCOL.glob("*.py")))
+@pytest.mark.parametrize("file", FILES)
 def test_explained_survivors_are_mutants(file: str) -> None:
     names = [mutant.name for mutant in mutants_of((PROTOCOL / file).read_text("utf-8"))]
     assert len(names) == len(set(names))
@@ -70,7 +71,7 @@ def test_explained_survivors_are_mutants(file: str) -> None:
 
 def test_explained_files_exist() -> None:
     files = tomllib.loads(FILE.read_text("utf-8"))
-    assert files.keys() <= {path.name for path in PROTOCOL.glob("*.py")}
+    assert files.keys() <= {*FILES}
 
 
 LOOK = """

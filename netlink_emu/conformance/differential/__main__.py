@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TextIO
 
-from netlink_emu.conformance.kernel_target import KernelTarget
-from netlink_emu.conformance.premises import missing_for_anything
+from netlink_emu.conformance.targets.kernel import KernelTarget
+from netlink_emu.conformance.targets.premises import missing_for_anything
 
 from .fuzz import Fuzzer
 from .report import figures_text

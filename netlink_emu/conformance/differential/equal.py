@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import Datagram, Outcome, Step
-from netlink_emu.conformance.flatten import OURS, family_name
-from netlink_emu.conformance.stats import GROUP, LIVE
-from netlink_emu.conformance.structure import stats_blocks
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import Datagram, Outcome, Step
+from netlink_emu.conformance.judge.flatten import OURS, family_name
+from netlink_emu.conformance.judge.stats import GROUP, LIVE
+from netlink_emu.conformance.judge.structure import stats_blocks
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align, nlmsg_walk
 
 _MOST = 65536  # bytes of a message

@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.bindings import Bindings
-from netlink_emu.conformance.case import Case, MaskedBytes, Outcome, Step, Symbol
-from netlink_emu.conformance.emulated.foreign import foreign_families
-from netlink_emu.conformance.emulated.session import EmulatedSession
-from netlink_emu.conformance.emulator_target import Boot, cpu_count
-from netlink_emu.conformance.kernel_target import KernelSession, KernelTarget
-from netlink_emu.conformance.real import probe
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import Case, MaskedBytes, Outcome, Step, Symbol
+from netlink_emu.conformance.judge.bindings import Bindings
+from netlink_emu.conformance.targets.emulated.foreign import foreign_families
+from netlink_emu.conformance.targets.emulated.session import EmulatedSession
+from netlink_emu.conformance.targets.emulator import Boot, cpu_count
+from netlink_emu.conformance.targets.kernel import KernelSession, KernelTarget
+from netlink_emu.conformance.targets.real import probe
 from netlink_emu.families import boot
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netlink_emu.conformance.case import Case, Outcome, Step
-from netlink_emu.conformance.compare import Mismatch
-from netlink_emu.conformance.corpus_form import write_cases
-from netlink_emu.conformance.report_text import side_by_side
+from netlink_emu.conformance.cases.case import Case, Outcome, Step
+from netlink_emu.conformance.cases.corpus_form import write_cases
+from netlink_emu.conformance.judge.compare import Mismatch
+from netlink_emu.conformance.report.text import side_by_side
 
 from .equal import Equality
 from .fuzz import Difference, Figures

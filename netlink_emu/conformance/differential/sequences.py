@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import MAIN, MaskedBytes, Step
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import MAIN, MaskedBytes, Step
 
 from .requests import NO_TASK, Requests
 

@@ -13,7 +13,9 @@ from netlink_emu.families.control.values import Values, write
 from netlink_emu.families.control.watch import FaultOps, WatchOps
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
-from netlink_emu.protocol.control import (
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.genetlink import GENLMSGHDR
+from netlink_emu.protocol.ours.control import (
     NETLINK_EMU_GENL_NAME,
     NETLINK_EMU_GENL_VERSION,
     NETLINK_EMU_MCGRP_JOURNAL,
@@ -21,8 +23,6 @@ from netlink_emu.protocol.control import (
     ControlOp,
     policy_of,
 )
-from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.genetlink import GENLMSGHDR
 from netlink_emu.protocol.policy import STRICT
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.task import PF_EXITING
-from netlink_emu.protocol.control import NlemuCmd, NlemuMachine
+from netlink_emu.protocol.ours.control import NlemuCmd, NlemuMachine
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.control import Control

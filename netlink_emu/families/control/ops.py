@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netlink_emu.families.control.values import Values
 from netlink_emu.kernel.genetlink import GenlInfo
-from netlink_emu.protocol.control import NlemuCmd
+from netlink_emu.protocol.ours.control import NlemuCmd
 
 Row = Mapping[enum.IntEnum, int | str | bytes | None]
 Doit = Callable[[GenlInfo, Values], Row | None]

@@ -11,7 +11,7 @@ from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.machine import acts
 from netlink_emu.machine.clock import NSEC_PER_SEC, VirtualClock
 from netlink_emu.machine.task import PF_EXITING, Task, TaskState
-from netlink_emu.protocol.control import NlemuAmount, NlemuCmd, NlemuState, NlemuTask
+from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuState, NlemuTask
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.control import Control

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from netlink_emu.protocol.attributes import NLA_F_NESTED, AttrWriter
-from netlink_emu.protocol.decode import Decoder
-from netlink_emu.protocol.describe import INTEGER_SIZES, AttrSet, Kind
 from netlink_emu.protocol.format import ByteOrder
+from netlink_emu.protocol.reading.decode import Decoder
+from netlink_emu.protocol.reading.describe import INTEGER_SIZES, AttrSet, Kind
 
 # The longest text of an attribute: with others it must fit a message of one page.
 TEXT_MAX: Final = 2000

@@ -14,9 +14,9 @@ from netlink_emu.journal.parse import parse_criteria
 from netlink_emu.journal.record import text_lines
 from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.kernel.trace import Observer
-from netlink_emu.protocol.control import OPS, WATCH, NlemuCmd, NlemuFault, NlemuWatch
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.protocol.ours.control import OPS, WATCH, NlemuCmd, NlemuFault, NlemuWatch
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.control import Control

@@ -8,8 +8,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from netlink_emu.interpose.context import Handler
 from netlink_emu.interpose.syscalls import address, descriptors, options, receive, send
+from netlink_emu.interpose.syscalls.context import Handler
 
 HANDLERS: Final = MappingProxyType[str, Handler](
     {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from errno import EINVAL
 
-from netlink_emu.interpose.context import SocketCall
-from netlink_emu.interpose.uapi import place_address, read_address
+from netlink_emu.interpose.syscalls.context import SocketCall
+from netlink_emu.interpose.syscalls.uapi import place_address, read_address
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOCKADDR_NL

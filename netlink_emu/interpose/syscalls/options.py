@@ -6,8 +6,8 @@ import struct
 from errno import EINVAL, ENOPROTOOPT
 from typing import Final
 
-from netlink_emu.interpose.context import SocketCall
-from netlink_emu.interpose.trap import Outcome
+from netlink_emu.interpose.filter.trap import Outcome
+from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.kernel.sock import (
     SO_LINGER,
     SO_RCVTIMEO,

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from errno import EAGAIN, EFAULT, EINVAL
 from typing import Final
 
-from netlink_emu.interpose.context import SocketCall
-from netlink_emu.interpose.memory import UIO_MAXIOV
+from netlink_emu.interpose.client.memory import UIO_MAXIOV
+from netlink_emu.interpose.filter.trap import Outcome
+from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, receive_seconds
-from netlink_emu.interpose.trap import Outcome
-from netlink_emu.interpose.uapi import (
+from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     MSGHDR_SIZE,
     Iovec,

@@ -6,7 +6,7 @@ import fcntl
 import os
 from typing import Final
 
-from netlink_emu.interpose.context import SocketCall
+from netlink_emu.interpose.syscalls.context import SocketCall
 
 MSG_DONTWAIT: Final = 0x40
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from netlink_emu.host import proc
-from netlink_emu.interpose.bpf_filter import PTRACE_TRACEME
-from netlink_emu.interpose.context import Context
-from netlink_emu.interpose.trap import Outcome, Trap
+from netlink_emu.interpose.filter.bpf_filter import PTRACE_TRACEME
+from netlink_emu.interpose.filter.trap import Outcome, Trap
+from netlink_emu.interpose.syscalls.context import Context
 
 ERESTARTNOINTR: Final = 513  # include/linux/errno.h; no program ever sees it
 

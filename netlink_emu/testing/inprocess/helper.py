@@ -18,9 +18,9 @@ from typing import Final
 
 import trio
 
-from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.seccomp import Listener, Notification
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.machine import Machine

@@ -17,10 +17,10 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from netlink_emu.interpose import libc
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.access import need_access
-from netlink_emu.interpose.bpf_filter import build_filter
-from netlink_emu.interpose.seccomp import install_filter
+from netlink_emu.interpose.client.access import need_access
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import build_filter
+from netlink_emu.interpose.filter.seccomp import install_filter
 from netlink_emu.testing.errors import EmulatorError, TimeIsUp
 from netlink_emu.testing.inprocess.wire import Start
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers.broken import boot_with
 
-from netlink_emu.conformance.emulator_target import Boot
+from netlink_emu.conformance.targets.emulator import Boot
 
 
 @pytest.fixture

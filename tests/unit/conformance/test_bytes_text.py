@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.conformance import bytes_text
-from netlink_emu.conformance.case import CaseError, Mask, MaskedBytes, Symbol
-from netlink_emu.conformance.corpus import load_corpus
+from netlink_emu.conformance.cases import bytes_text
+from netlink_emu.conformance.cases.case import CaseError, Mask, MaskedBytes, Symbol
+from netlink_emu.conformance.cases.corpus import load_corpus
 
 FAMILY = Symbol("FAMILY_ID", "TASKSTATS")
 

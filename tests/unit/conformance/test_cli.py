@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 import netlink_emu.cli.conformance as command
 from netlink_emu.cli.errors import UserError
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.corpus_form import write_cases
-from netlink_emu.conformance.emulator_target import Boot, EmulatorTarget
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.corpus_form import write_cases
+from netlink_emu.conformance.targets.emulator import Boot, EmulatorTarget
 
 DATA = Path(__file__).parents[2] / "data" / "transcripts"
 

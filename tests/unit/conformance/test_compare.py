@@ -7,12 +7,20 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from netlink_emu.conformance import bytes_text, ops
-from netlink_emu.conformance.bindings import Bindings
-from netlink_emu.conformance.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step, Symbol
-from netlink_emu.conformance.compare import Mismatch, compare_step
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.target import About
+from netlink_emu.conformance.cases import bytes_text, ops
+from netlink_emu.conformance.cases.case import (
+    Case,
+    Cmsg,
+    Datagram,
+    MaskedBytes,
+    Outcome,
+    Step,
+    Symbol,
+)
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.judge.bindings import Bindings
+from netlink_emu.conformance.judge.compare import Mismatch, compare_step
+from netlink_emu.conformance.targets.target import About
 
 CASES = {case.name: case for case in load_corpus()}
 

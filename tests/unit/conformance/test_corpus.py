@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netlink_emu.conformance.corpus import GROUPS, corpus_files, load_corpus, write_corpus
-from netlink_emu.conformance.corpus_form import read_cases, write_cases
-from netlink_emu.conformance.exceptions import not_emulated, parse
+from netlink_emu.conformance.cases.corpus import GROUPS, corpus_files, load_corpus, write_corpus
+from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.cases.exceptions import not_emulated, parse
 
 
 def test_every_group_of_the_recording_is_there() -> None:

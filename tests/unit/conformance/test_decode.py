@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.conformance.compare import Mismatch
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.decode import decode, summary
-from netlink_emu.conformance.report_text import side_by_side
-from netlink_emu.conformance.sidebyside import hex_lines, lines
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.judge.compare import Mismatch
+from netlink_emu.conformance.judge.decode import decode, summary
+from netlink_emu.conformance.report.sidebyside import hex_lines, lines
+from netlink_emu.conformance.report.text import side_by_side
 
 CASES = {case.name: case for case in load_corpus()}
 

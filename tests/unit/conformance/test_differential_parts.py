@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
-from netlink_emu.conformance.corpus import load_corpus
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
+from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.differential.equal import Equality
 from netlink_emu.conformance.differential.fuzz import (
     Difference,
@@ -22,8 +22,8 @@ from netlink_emu.conformance.differential.fuzz import (
 from netlink_emu.conformance.differential.report import figures_text
 from netlink_emu.conformance.differential.requests import Requests
 from netlink_emu.conformance.differential.sequences import Sequences
-from netlink_emu.conformance.emulated.foreign import foreign_families
-from netlink_emu.conformance.emulated.session import EmulatedSession
+from netlink_emu.conformance.targets.emulated.foreign import foreign_families
+from netlink_emu.conformance.targets.emulated.session import EmulatedSession
 from netlink_emu.families import boot
 from netlink_emu.kernel.genetlink import GenlFamily, GenlOp
 from netlink_emu.kernel.profile import Profile

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.harmless import harm
-from netlink_emu.conformance.transcripts import read_transcripts
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.harmless import harm
+from netlink_emu.conformance.cases.transcripts import read_transcripts
 
 
 def harm_of(*steps: dict[str, Any]) -> str:

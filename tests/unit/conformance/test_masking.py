@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import MAIN, Case, MaskedBytes
-from netlink_emu.conformance.corpus import GROUPS, load_corpus
-from netlink_emu.conformance.masking import Known, mask_datagram
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import MAIN, Case, MaskedBytes
+from netlink_emu.conformance.cases.corpus import GROUPS, load_corpus
+from netlink_emu.conformance.judge.masking import Known, mask_datagram
 
 FAMILY_ID = 31
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netlink_emu.conformance.releases_doc import render
+from netlink_emu.eras.page import render
 from netlink_emu.kernel.releases import eras
 from netlink_emu.kernel.releases_table import CHANGES
 

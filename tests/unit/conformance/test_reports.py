@@ -8,13 +8,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.case import Case, Step
-from netlink_emu.conformance.compare import Mismatch
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.report_html import html_page
-from netlink_emu.conformance.report_junit import junit_xml
-from netlink_emu.conformance.report_text import failure, totals
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import Case, Step
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.judge.compare import Mismatch
+from netlink_emu.conformance.report.html import html_page
+from netlink_emu.conformance.report.junit import junit_xml
+from netlink_emu.conformance.report.text import failure, totals
 from netlink_emu.conformance.runner import Report, Result, Verdict
 
 EVENT = next(case for case in load_corpus() if case.name == "event_exit_0")

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.bytes_text import read
-from netlink_emu.conformance.case import Case, Outcome, Step, Symbol
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.premises import missing_for_kernel
-from netlink_emu.conformance.real import probe
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.bytes_text import read
+from netlink_emu.conformance.cases.case import Case, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.runner import Result, Verdict, run, run_case
-from netlink_emu.conformance.target import About, TargetError, Unsupported
+from netlink_emu.conformance.targets.premises import missing_for_kernel
+from netlink_emu.conformance.targets.real import probe
+from netlink_emu.conformance.targets.target import About, TargetError, Unsupported
 
 CASES = {case.name: case for case in load_corpus()}
 BIND = Case("bind", "", "t", (Step(ops.Bind(sock="a", pid=1), Outcome(result=0)),))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.conformance.case import Case
-from netlink_emu.conformance.selection import ExpressionError, parse, select
+from netlink_emu.conformance.cases.case import Case
+from netlink_emu.conformance.cases.selection import ExpressionError, parse, select
 
 EXEC = Case("event_exec_true", "a child that executed /bin/true", "events", ())
 MASK = Case("mask_register_0", "REGISTER of CPU 0", "cpumask", ())

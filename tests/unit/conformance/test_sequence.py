@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance import ops
-from netlink_emu.conformance.bindings import Bindings
-from netlink_emu.conformance.case import (
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import (
     Case,
     Datagram,
     MaskedBytes,
@@ -20,11 +19,12 @@ from netlink_emu.conformance.case import (
     Step,
     Symbol,
 )
-from netlink_emu.conformance.compare import DISTURBED
-from netlink_emu.conformance.corpus import load_corpus
-from netlink_emu.conformance.relations import Relations
-from netlink_emu.conformance.sequence import Sequence
-from netlink_emu.conformance.target import About
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.judge.bindings import Bindings
+from netlink_emu.conformance.judge.compare import DISTURBED
+from netlink_emu.conformance.judge.relations import Relations
+from netlink_emu.conformance.judge.sequence import Sequence
+from netlink_emu.conformance.targets.target import About
 
 SEQ_CASE = next(case for case in load_corpus() if case.name == "event_seq_per_cpu")
 RECV = SEQ_CASE.steps[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.conformance.stats import LIVE, VOLATILE, violations
+from netlink_emu.conformance.judge.stats import LIVE, VOLATILE, violations
 
 GOOD: dict[str, int | bytes] = {
     "cpu_count": 3,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.case import CaseError
-from netlink_emu.conformance.emulator_target import EmulatorTarget
+from netlink_emu.conformance.cases.case import CaseError
+from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.runner import Verdict, run_case
-from netlink_emu.conformance.transcripts import read_transcripts
+from netlink_emu.conformance.targets.emulator import EmulatorTarget
 
 STEP: dict[str, Any] = {"op": "socket", "sock": "s"}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.conformance.case import CaseError
-from netlink_emu.conformance.corpus_form import read_cases, write_cases
-from netlink_emu.conformance.stats import layout_of
-from netlink_emu.conformance.structure import stats_blocks
-from netlink_emu.conformance.vectors import case_from_json, case_to_json, load_directory
+from netlink_emu.conformance.cases.case import CaseError
+from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.cases.vectors import case_from_json, case_to_json, load_directory
+from netlink_emu.conformance.judge.stats import layout_of
+from netlink_emu.conformance.judge.structure import stats_blocks
 
 HERE = Path(__file__).parents[2] / "data" / "transcripts"
 # A folder with more of them, where there is one.

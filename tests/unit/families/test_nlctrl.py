@@ -11,9 +11,9 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy, Profile
 from netlink_emu.protocol.attributes import nla_walk
-from netlink_emu.protocol.decode import Attribute, Decoder, Message
 from netlink_emu.protocol.netlink import NLM_F_DUMP
 from netlink_emu.protocol.policy import NlaPolicy, NlAttrType
+from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
 
 GETFAMILY, GETPOLICY = 3, 10
 

@@ -28,9 +28,9 @@ from netlink_emu.faults.kinds import Stage, parse_fault
 from netlink_emu.journal import Journal, UnknownName
 from netlink_emu.journal.entries import Faulted
 from netlink_emu.kernel.af_netlink import NetlinkSock
-from netlink_emu.protocol.decode import Decoder
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.netlink import nlmsg_walk
+from netlink_emu.protocol.reading.decode import Decoder
 
 ALL: dict[str, Any] = {"count": None}
 

@@ -8,17 +8,17 @@ from errno import EFAULT
 import pytest
 
 from netlink_emu.host.proc import Status
-from netlink_emu.interpose import blocking
-from netlink_emu.interpose.blocking import (
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
+from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.syscalls import blocking
+from netlink_emu.interpose.syscalls.blocking import (
     Interruption,
     Waiting,
     WaitingRoom,
     find_interruptions,
     leader_takes,
 )
-from netlink_emu.interpose.memory import ClientGone, ClientMemory, ClientSealed
-from netlink_emu.interpose.seccomp import Notification
-from netlink_emu.interpose.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 ALARM = 1 << 13

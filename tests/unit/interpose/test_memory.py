@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlink_emu.interpose.memory import ClientGone, ClientMemory
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.protocol.errors import NetlinkError
 
 PAGE = mmap.PAGESIZE

@@ -13,7 +13,7 @@ from netlink_emu.interpose.relay import ConnectError, RemoteKernel, Wire, welcom
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.relay import RelayReport, ReportKind, SockState, encode_report
+from netlink_emu.protocol.ours.relay import RelayReport, ReportKind, SockState, encode_report
 
 HERE = Path("here")
 

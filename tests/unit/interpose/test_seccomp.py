@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from netlink_emu.interpose.abi import native
-from netlink_emu.interpose.bpf_filter import (
+from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.filter.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,
     SECCOMP_RET_USER_NOTIF,
     Assembler,
 )
-from netlink_emu.interpose.seccomp import Listener, Notification, encode_program, install_filter
+from netlink_emu.interpose.filter.seccomp import (
+    Listener,
+    Notification,
+    encode_program,
+    install_filter,
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

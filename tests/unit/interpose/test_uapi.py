@@ -10,7 +10,7 @@ from helpers.memory import BASE, Pages, trap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.interpose.uapi import (
+from netlink_emu.interpose.syscalls.uapi import (
     MSG_CTRUNC,
     MsgHdr,
     encode_cmsg,

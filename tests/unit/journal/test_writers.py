@@ -12,7 +12,7 @@ from netlink_emu.journal import Journal
 from netlink_emu.journal.entries import ENTRY_CLASSES, Queued, Sent
 from netlink_emu.journal.writers import Form, form_of, make_writer
 from netlink_emu.protocol.format import LITTLE
-from netlink_emu.protocol.pcapng import read_capture
+from netlink_emu.protocol.reading.pcapng import read_capture
 
 
 @pytest.fixture

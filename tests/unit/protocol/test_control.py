@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.protocol import control
-from netlink_emu.protocol.control import AMOUNTS, FAULT, MACHINE, OPS, TASK, WATCH, NlemuTask
-from netlink_emu.protocol.describe import AttrSet
+from netlink_emu.protocol.ours import control
+from netlink_emu.protocol.ours.control import AMOUNTS, FAULT, MACHINE, OPS, TASK, WATCH, NlemuTask
 from netlink_emu.protocol.policy import NlaPolicy, NlAttrType
+from netlink_emu.protocol.reading.describe import AttrSet
 
 T = NlemuTask
 # A letter for each attribute, in the order of their numbers.

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.kernel.profile import ARCHS, Profile
-from netlink_emu.protocol.decode import Attribute, Decoder, Message, walk
-from netlink_emu.protocol.describe import AttrDesc, Kind
 from netlink_emu.protocol.format import BIG, LITTLE
 from netlink_emu.protocol.netlink import NlMsgHdr, nlmsg_align
-from netlink_emu.protocol.render import message_json, message_lines
+from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, walk
+from netlink_emu.protocol.reading.describe import AttrDesc, Kind
+from netlink_emu.protocol.reading.render import message_json, message_lines
 
 TASKSTATS = {0x1F: "TASKSTATS"}
 CAPPED = 0x100

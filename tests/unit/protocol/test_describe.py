@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.protocol.describe import (
+from netlink_emu.protocol.genetlink import GenlOpFlags
+from netlink_emu.protocol.policy import NlAttrType
+from netlink_emu.protocol.reading.describe import (
     ANY,
     EXTACK,
     INTEGER_SIZES,
@@ -18,8 +20,6 @@ from netlink_emu.protocol.describe import (
     AttrSet,
     Kind,
 )
-from netlink_emu.protocol.genetlink import GenlOpFlags
-from netlink_emu.protocol.policy import NlAttrType
 
 
 def rows(attrs: AttrSet, indent: str = "") -> Iterator[str]:

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.hello import MAGIC, Hello, decode_hello, encode_hello, is_hello
 from netlink_emu.protocol.netlink import nlmsg_walk
+from netlink_emu.protocol.ours.hello import MAGIC, Hello, decode_hello, encode_hello, is_hello
 
 WIRE = bytes.fromhex(
     "00 00 00 00" "6e 65 74 6c" "69 6e 6b 2d" "65 6d 75 00"  # magic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netlink_emu.protocol.format import DecodeError
-from netlink_emu.protocol.hextext import read_hex
+from netlink_emu.protocol.reading.hextext import read_hex
 
 DATA = bytes(range(0x10, 0x24))
 

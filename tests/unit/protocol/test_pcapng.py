@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder, DecodeError
-from netlink_emu.protocol.pcapng import Packet, PcapngWriter, read_capture
+from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter, read_capture
 
 NOW = 1_767_225_600_123_456_789
 PACKETS = st.builds(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.protocol.format import HOST_ORDER, DecodeError
-from netlink_emu.protocol.hello import MAGIC
-from netlink_emu.protocol.relay import (
+from netlink_emu.protocol.ours.hello import MAGIC
+from netlink_emu.protocol.ours.relay import (
     MAX_FRAME,
     RELAY_HELLO,
     Frames,

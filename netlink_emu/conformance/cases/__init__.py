@@ -1,0 +1,1 @@
+"""What a case is, how it is written, and where cases are stored."""

@@ -1,0 +1,1 @@
+"""Whether a case held: expected and found compared, with what may differ masked."""

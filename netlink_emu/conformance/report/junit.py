@@ -1,0 +1,61 @@
+"""A run as JUnit XML, for CI systems."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from netlink_emu.conformance.runner import Report, Result, Verdict
+
+from .text import failure
+
+
+def junit_xml(report: Report, family_id: int | None = None) -> str:
+    """The whole report: a test suite per group."""
+    root = ET.Element(
+        "testsuites",
+        name=f"netlink-emu conformance, target {report.target}",
+        tests=str(len(report.results)),
+        failures=str(report.count(Verdict.FAILED)),
+        skipped=str(report.count(Verdict.SKIPPED)),
+        time=f"{report.seconds:.3f}",
+    )
+    for group, counts in report.by_group().items():
+        results = [result for result in report.results if result.case.group == group]
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=group,
+            tests=str(len(results)),
+            failures=str(counts[Verdict.FAILED]),
+            errors="0",
+            skipped=str(counts[Verdict.SKIPPED]),
+            time=f"{sum(result.seconds for result in results):.3f}",
+        )
+        properties = ET.SubElement(suite, "properties")
+        for key, value in report.description.items():
+            ET.SubElement(properties, "property", name=key, value=value)
+        for result in results:
+            _case(suite, result, family_id)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: ET.Element, result: Result, family_id: int | None) -> None:
+    case = ET.SubElement(
+        suite,
+        "testcase",
+        classname=f"conformance.{result.case.group}",
+        name=result.case.name,
+        time=f"{result.seconds:.3f}",
+    )
+    if result.verdict is Verdict.SKIPPED:
+        ET.SubElement(case, "skipped", message=_clean(result.reason))
+    elif result.verdict is Verdict.FAILED:
+        first = result.mismatches[0].text if result.mismatches else result.reason
+        node = ET.SubElement(case, "failure", message=_clean(f"{result.case.title}: {first}"))
+        node.text = _clean("\n".join(failure(result, family_id)))
+
+
+def _clean(text: str) -> str:
+    """Without the control characters that XML 1.0 has no way to hold."""
+    return "".join(c if c >= " " or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)

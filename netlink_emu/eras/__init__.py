@@ -1,0 +1,1 @@
+"""What tells releases apart: in words, in probes, and in bytes."""

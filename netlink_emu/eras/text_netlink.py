@@ -1,0 +1,312 @@
+"""What the capabilities of netlink mean to a client, in a sentence for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from netlink_emu.eras.words import Area, Words, switch
+from netlink_emu.kernel.profile import FamilyIds, GetfamilyAttrs, Getpolicy
+
+_G: Final = Area.GENL
+_A: Final = Area.ACKS
+_K: Final = Area.SOCKETS
+
+NETLINK_WORDS: Final[Mapping[str, Words]] = {
+    "getfamily_attrs": Words(
+        _G,
+        "GETFAMILY",
+        {
+            GetfamilyAttrs.NAME_ID: "CTRL_CMD_GETFAMILY reports name and id only.",
+            GetfamilyAttrs.FLAG_OPS: "CTRL_CMD_GETFAMILY reports version, header size, highest "
+            "attribute and operations; each operation has empty attributes OP_POLICY, OP_DOIT, "
+            "OP_DUMPIT, its OP_FLAGS do not tell.",
+            GetfamilyAttrs.FULL: "CTRL_CMD_GETFAMILY reports version, header size, highest "
+            "attribute and operations, whose OP_FLAGS tell what they can do.",
+        },
+    ),
+    "notify_group": switch(
+        _G,
+        "multicast group of nlctrl",
+        "GETFAMILY of nlctrl reports no multicast group.",
+        "nlctrl has the multicast group 'notify', reported in MCAST_GROUPS.",
+    ),
+    "families_announced_whole": switch(
+        _G,
+        "families that come and go",
+        "NEWFAMILY and DELFAMILY to the group 'notify' have neither operations nor groups.",
+        "NEWFAMILY and DELFAMILY to the group 'notify' have operations and groups.",
+    ),
+    "group_capabilities": switch(
+        _G,
+        "joining groups",
+        "Anybody may join a multicast group of a generic netlink family.",
+        "A family may demand CAP_NET_ADMIN or CAP_SYS_ADMIN of who joins a group (EPERM).",
+    ),
+    "nlctrl_version": Words(_G, "version of nlctrl", {}),
+    "ctrl_attr_max": Words(_G, "highest CTRL_ATTR", {}),
+    "per_op_policy": switch(
+        _G,
+        "MAXATTR",
+        "GETFAMILY's MAXATTR is the highest attribute of the family (TASKSTATS: 4).",
+        "GETFAMILY's MAXATTR is 0: each operation has its own policy.",
+    ),
+    "family_ids": Words(
+        _G,
+        "family ids",
+        {
+            FamilyIds.SEQUENTIAL: "Family ids are handed out counting up; if the last one's "
+            "family has gone, the next gets it again.",
+            FamilyIds.LOWEST_FREE: "A family gets the lowest free id, also one that was used.",
+            FamilyIds.CYCLIC: "Family ids are handed out counting up; after 1023 from the "
+            "lowest free one on.",
+        },
+    ),
+    "reserved_family_ids": switch(
+        _G,
+        "lowest family id",
+        "The first family gets 0x11.",
+        "The first family gets 0x13: 0x11 and 0x12 are reserved.",
+    ),
+    "families_dumped_by_id": switch(
+        _G,
+        "order of a family dump",
+        "Families are dumped by hash bucket (id & 15).",
+        "Families are dumped by id.",
+    ),
+    "dump_resume_loses_family": switch(
+        _G,
+        "long family dumps",
+        "A family that does not fit a datagram begins the next one.",
+        "A family that does not fit a datagram is left out of the dump.",
+    ),
+    "getpolicy": Words(
+        _G,
+        "CTRL_CMD_GETPOLICY",
+        {
+            Getpolicy.ABSENT: "CTRL_CMD_GETPOLICY does not exist (EOPNOTSUPP).",
+            Getpolicy.FAMILY: "CTRL_CMD_GETPOLICY dumps the policy of a family; TASKSTATS has "
+            "none (ENODATA, in NLMSG_DONE).",
+            Getpolicy.PER_OP: "CTRL_CMD_GETPOLICY dumps the policy of each operation.",
+        },
+    ),
+    "genl_all_netns": switch(
+        _G,
+        "network namespaces",
+        "TASKSTATS exists in the initial network namespace only (ENOENT).",
+        "TASKSTATS exists in every network namespace; events stay in the initial one.",
+    ),
+    "lookup_before_permission": switch(
+        _G,
+        "a dump nobody offers",
+        "Who may not ask gets EPERM also for a dump, which TASKSTATS does not have.",
+        "A dump, which TASKSTATS does not have, is EOPNOTSUPP for everybody.",
+    ),
+    "strict_headers": switch(
+        _G,
+        "header checks",
+        "Reserved fields and unknown flags are ignored in every command.",
+        "Commands newer than 6.1's reject reserved fields and unknown flags (EINVAL).",
+    ),
+    "getfamily_dump_validated": switch(
+        _G,
+        "attributes of a family dump",
+        "Attributes in a request for a family dump are not looked at.",
+        "An unknown attribute in a request for a family dump is EINVAL.",
+    ),
+    "dump_needs_both_bits": switch(
+        _G,
+        "what is a dump",
+        "NLM_F_ROOT or NLM_F_MATCH alone asks for a dump.",
+        "A dump needs both bits of NLM_F_DUMP.",
+    ),
+    "attr_type_mask": Words(
+        _G,
+        "flags in attribute types",
+        {
+            0xFFFF: "NLA_F_NESTED makes an attribute an unknown one.",
+            0x3FFF: "NLA_F_NESTED and NLA_F_NET_BYTEORDER are ignored in attribute types.",
+        },
+    ),
+    "nul_string": switch(
+        _G,
+        "family names in requests",
+        "A family name in a request need not end in NUL.",
+        "A family name in a request must end in NUL (EINVAL).",
+    ),
+    # --- errors and acks
+    "cap_ack": switch(
+        _A,
+        "NETLINK_CAP_ACK",
+        "An error echoes the whole request; NETLINK_CAP_ACK is ENOPROTOOPT.",
+        "With NETLINK_CAP_ACK an error echoes the request's header only.",
+    ),
+    "acks_capped": switch(
+        _A,
+        "flags and length of NLMSG_ERROR",
+        "nlmsg_flags of acks and errors is 0; nlmsg_len is not rounded up.",
+        "Acks and capped errors have NLM_F_CAPPED (0x100); nlmsg_len is rounded up to 4.",
+    ),
+    "ext_ack": switch(
+        _A,
+        "NETLINK_EXT_ACK",
+        "NETLINK_EXT_ACK is ENOPROTOOPT.",
+        "With NETLINK_EXT_ACK an error says where in the request it is (NLMSGERR_ATTR_OFFS).",
+    ),
+    "extack_policy_msg": switch(
+        _A,
+        "text of validation errors",
+        "An attribute that fails its policy is reported without a text.",
+        "An attribute that fails its policy is reported with a text (NLMSGERR_ATTR_MSG).",
+    ),
+    "extack_policy": switch(
+        _A,
+        "policy in errors",
+        "Errors do not say what a policy wants.",
+        "An attribute that fails its policy is reported with it (NLMSGERR_ATTR_POLICY).",
+    ),
+    "extack_leftover_msg": switch(
+        _A,
+        "left over bytes",
+        "Bytes after the last attribute go unmentioned.",
+        "Bytes after the last attribute leave a text, even in the ack of a success.",
+    ),
+    "extack_cookie_before_offs": switch(
+        _A,
+        "place of the cookie",
+        "NLMSGERR_ATTR_COOKIE stands behind OFFS.",
+        "NLMSGERR_ATTR_COOKIE stands before OFFS.",
+    ),
+    "strict_chk": switch(
+        _A,
+        "NETLINK_GET_STRICT_CHK",
+        "NETLINK_GET_STRICT_CHK is ENOPROTOOPT.",
+        "NETLINK_GET_STRICT_CHK exists; TASKSTATS does not mind it.",
+    ),
+    # --- sockets
+    "protocol_must_exist": switch(
+        _K,
+        "unknown protocols",
+        "A socket of a protocol that nobody serves can be made.",
+        "A socket of a protocol that nobody serves is EPROTONOSUPPORT.",
+    ),
+    "no_enobufs": switch(
+        _K,
+        "NETLINK_NO_ENOBUFS",
+        "NETLINK_BROADCAST_ERROR and NETLINK_NO_ENOBUFS are ENOPROTOOPT.",
+        "NETLINK_NO_ENOBUFS silences overruns; lost datagrams are counted.",
+    ),
+    "mmap_rings": switch(
+        _K,
+        "NETLINK_RX_RING",
+        "NETLINK_RX_RING and NETLINK_TX_RING are ENOPROTOOPT.",
+        "NETLINK_RX_RING and NETLINK_TX_RING exist (here: no memory for any, ENOMEM).",
+    ),
+    "list_memberships": switch(
+        _K,
+        "NETLINK_LIST_MEMBERSHIPS",
+        "NETLINK_LISTEN_ALL_NSID and NETLINK_LIST_MEMBERSHIPS are ENOPROTOOPT.",
+        "NETLINK_LISTEN_ALL_NSID and NETLINK_LIST_MEMBERSHIPS exist.",
+    ),
+    "opener_capability": switch(
+        _K,
+        "whose capability counts",
+        "The capability of who sends counts.",
+        "Who opened the socket needs the capability, too, unless the kernel is addressed "
+        "explicitly; in the initial user namespace.",
+    ),
+    "creds_effective": switch(
+        _K,
+        "whose ids SCM_CREDENTIALS has",
+        "SCM_CREDENTIALS has the sender's real user and group id.",
+        "SCM_CREDENTIALS has the sender's effective user and group id.",
+    ),
+    "creds_omitted": switch(
+        _K,
+        "SCM_CREDENTIALS of a sender who gives none",
+        "SCM_CREDENTIALS is the sender's own if it gave none.",
+        "SCM_CREDENTIALS is all zeros if the sender gave none, as that of the kernel.",
+    ),
+    "creds_translated": switch(
+        _K,
+        "user namespaces and SCM_CREDENTIALS",
+        "User ids in SCM_CREDENTIALS are numbers of the sender's user namespace.",
+        "User ids in SCM_CREDENTIALS are numbers of the reader's user namespace; to send one "
+        "that the sender's has not is EINVAL.",
+    ),
+    "filter_a_without_device": switch(
+        _K,
+        "socket filters that ask for a device",
+        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
+        "has, ends there with 0: the message is dropped.",
+        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
+        "has, ends there with what A is, as if that were returned.",
+    ),
+    "unicast_needs_admin": switch(
+        _K,
+        "sending to a portid",
+        "Anybody may send to another socket's portid.",
+        "Sending to a portid needs CAP_NET_ADMIN (EPERM).",
+    ),
+    "connect_needs_admin": switch(
+        _K,
+        "connecting to a portid",
+        "Anybody may connect to another socket's portid.",
+        "Connecting to a portid needs CAP_NET_ADMIN (EPERM).",
+    ),
+    "bind_checks_length": switch(
+        _K,
+        "length of the address in bind",
+        "bind does not look at the length of the address.",
+        "bind with an address of less than 12 bytes is EINVAL.",
+    ),
+    "send_checks_length": switch(
+        _K,
+        "length of the address in send and connect",
+        "sendto and connect do not look at the length of the address.",
+        "sendto and connect with an address of less than 12 bytes are EINVAL.",
+    ),
+    "zero_send_enodata": switch(
+        _K,
+        "sending nothing",
+        "Sending 0 bytes succeeds.",
+        "Sending 0 bytes is ENODATA.",
+    ),
+    "autobind_random": switch(
+        _K,
+        "portid when the process's is taken",
+        "The second socket of a process gets -4097 as portid, the next ones count down.",
+        "The second socket of a process gets a random negative portid.",
+    ),
+    "msg_trunc_returns_length": switch(
+        _K,
+        "MSG_TRUNC",
+        "recv with MSG_TRUNC returns what was copied.",
+        "recv with MSG_TRUNC returns the datagram's length.",
+    ),
+    "ioctl_enotty": switch(
+        _K,
+        "ioctl",
+        "FIONREAD and its kin are EOPNOTSUPP.",
+        "FIONREAD and its kin are ENOTTY.",
+    ),
+    "dump_grows_with_reads": switch(
+        _K,
+        "size of dump datagrams",
+        "Datagrams of a dump hold one page at most.",
+        "Datagrams of a dump grow to the largest buffer the client has read with, up to 32 KiB.",
+    ),
+    "done_shares_datagram": switch(
+        _K,
+        "NLMSG_DONE",
+        "NLMSG_DONE is a datagram of its own.",
+        "NLMSG_DONE shares the last datagram of a family dump if it fits.",
+    ),
+    "rmem_sum_rule": switch(
+        _K,
+        "a full receive buffer",
+        "A datagram is accepted while what is queued is within SO_RCVBUF: it may overshoot.",
+        "A datagram is accepted if it and what is queued are within SO_RCVBUF, or nothing is "
+        "queued.",
+    ),
+}

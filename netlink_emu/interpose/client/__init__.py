@@ -1,0 +1,1 @@
+"""A client seen from outside: its memory, descriptors, credentials, permissions."""

@@ -1,0 +1,175 @@
+"""The threads that make the stopped calls: who they are, and their descriptors.
+
+A thread is known here by a pidfd, so that a number used again by another thread is noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from netlink_emu.host import proc
+from netlink_emu.host.cgroups import file_of
+from netlink_emu.host.tasks import HostTasks
+from netlink_emu.interpose.client import pidfd
+from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
+from netlink_emu.kernel.current import Current
+from netlink_emu.machine.cgroups import File
+from netlink_emu.machine.credentials import Cred
+from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import PidNamespace
+
+# Enough for the threads of busy clients; each costs one descriptor.
+_CACHED: Final = 128
+
+
+class CredentialPolicy(Protocol):
+    """As whom a client acts in the emulated kernel."""
+
+    def __call__(self, tid: int) -> Cred:
+        """The credentials of the client thread ``tid``, now."""
+        ...
+
+
+# What the descriptor of a thread refers to, for CGROUPSTATS; None where nothing is open.
+FileResolver = Callable[[int, int], File | None]
+
+
+class Client:
+    """One client thread. Its descriptors are reached by duplicates, which the caller closes."""
+
+    def __init__(self, tid: int) -> None:
+        self.tid: Final = tid
+        self._tgid: int | None = None
+        self._current: Current | None = None
+        try:
+            fd = pidfd.open_thread(tid)
+            if fd is None:
+                self._tgid = proc.read_status(tid).tgid
+                fd = pidfd.open_process(self._tgid)
+        except (ProcessLookupError, FileNotFoundError) as exc:
+            raise ClientGone from exc
+        self._pidfd = fd
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+
+    def duplicate(self, fd: int) -> int:
+        """A duplicate of the client's ``fd``.
+
+        Raises OSError EBADF where nothing is open there, ClientGone, ClientSealed.
+        """
+        if self._tgid is not None and not proc.is_thread_of(self.tid, self._tgid):
+            raise ClientGone
+        try:
+            return pidfd.get_descriptor(self._pidfd, fd)
+        except ProcessLookupError as exc:
+            raise ClientGone from exc
+        except PermissionError as exc:
+            raise ClientSealed from exc
+
+    def status(self) -> proc.Status:
+        """Its /proc/T/status now."""
+        try:
+            return proc.read_status(self.tid)
+        except OSError as exc:
+            if exc.errno in (errno.ENOENT, errno.ESRCH):
+                raise ClientGone from exc
+            raise
+
+
+class Clients:
+    """The client threads seen so far, and their :class:`Current` for the emulated kernel."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        credentials: CredentialPolicy | None = None,
+        files: FileResolver = file_of,
+    ) -> None:
+        self._machine = machine
+        self._root = Cred(machine.init_user_ns)
+        self._credentials = credentials
+        self._files = files
+        self._cache: dict[int, Client] = {}
+        self._numbering: dict[int, tuple[int, PidNamespace]] = {}
+        self._roots: dict[int, Current] = {}
+
+    def get(self, tid: int) -> Client:
+        """The thread ``tid``; raises ClientGone."""
+        client = self._cache.get(tid)
+        if client is None:
+            if len(self._cache) >= _CACHED:
+                self.close()
+            client = self._cache[tid] = Client(tid)
+        return client
+
+    def duplicate(self, tid: int, fd: int) -> int:
+        """:meth:`Client.duplicate`, of whoever has the number ``tid`` now."""
+        try:
+            return self.get(tid).duplicate(fd)
+        except ClientGone:
+            self.forget(tid)
+        return self.get(tid).duplicate(fd)
+
+    def forget(self, tid: int) -> None:
+        """Another thread may have this number by now."""
+        client = self._cache.pop(tid, None)
+        self._numbering.pop(tid, None)
+        self._roots.pop(tid, None)
+        if client is not None:
+            client.close()
+
+    def close(self) -> None:
+        """Give all descriptors back; they are opened anew when needed."""
+        for client in self._cache.values():
+            client.close()
+        self._cache.clear()
+        self._numbering.clear()
+        self._roots.clear()
+
+    def current(self, tid: int) -> Current:
+        """The emulated kernel's ``current`` while it does a call of this thread.
+
+        The process id is as the client's own pid namespace numbers it, so that a portid equals
+        what getpid() returns; the namespaces are the initial ones, or a view of it.
+        """
+        if self._credentials is not None:
+            return self._current(tid, self._credentials(tid))
+        current = self._roots.get(tid)
+        if current is None:
+            current = self._roots[tid] = self._current(tid, self._root)
+        return current
+
+    def _current(self, tid: int, cred: Cred) -> Current:
+        machine = self._machine
+        tgid, pid_ns = self._number(tid)
+        return Current(
+            cred=cred,
+            net=machine.init_net,
+            pid_ns=pid_ns,
+            tgid_vnr=tgid,
+            fget=lambda fd: self._files(tid, fd),
+            comm=lambda: proc.comm_of(tid),
+            tid=tid,
+            host_uid=lambda: proc.uid_of(tid),
+        )
+
+    def _number(self, tid: int) -> tuple[int, PidNamespace]:
+        """The process id as its own pid namespace numbers it, and whose numbers those are."""
+        number = self._numbering.get(tid)
+        if number is None:
+            status = self.get(tid).status()
+            number = status.ns_tgid, self._pid_ns(tid, nested=status.nested)
+            self._numbering[tid] = number
+        return number
+
+    def _pid_ns(self, tid: int, *, nested: bool) -> PidNamespace:
+        """The initial one, for all that is allowed; but the host's tasks are found by a view."""
+        if nested:
+            for source in self._machine.tasks.sources:
+                if isinstance(source, HostTasks):
+                    return source.namespace_of(tid)
+        return self._machine.init_pid_ns

@@ -1,0 +1,1 @@
+"""The ends of clients as exit events, by ptrace."""

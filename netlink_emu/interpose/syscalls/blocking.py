@@ -1,0 +1,223 @@
+"""Calls that wait: for a datagram, for room at a receiver, for their time-out, for a signal.
+
+A stopped call waits in the kernel uninterrupted by signals that do not kill
+(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV), so we look for pending ones and end the call as the
+kernel would: -ERESTARTSYS, or -EINTR under SO_RCVTIMEO (sock_intr_errno() of
+include/net/sock.h). The client's own kernel then runs the handler, and restarts or not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from errno import EAGAIN, EINTR
+from typing import Final
+
+from netlink_emu.host.proc import Status, StatusFile, read_status
+from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.filter.seccomp import Listener
+from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.sockets import EmulatedSocket
+from netlink_emu.protocol.errors import NetlinkError
+
+ERESTARTSYS: Final = 512  # include/linux/errno.h; no program ever sees it
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A call that waits.
+
+    ``attempt`` does the call once more: its result, or NetlinkError with EAGAIN while it must
+    wait on. ``deadline`` is a time of the monotonic clock in seconds. ``copy`` is a duplicate of
+    the client's descriptor: as in the kernel, a socket stays open while a call waits on it.
+    ``progress`` is what the call returns if it ends now, 0 standing for its error. With
+    ``polled`` nothing wakes it but time.
+    """
+
+    trap: Trap
+    sock: EmulatedSocket
+    copy: int
+    attempt: Callable[[], int]
+    deadline: float | None = None
+    progress: Callable[[], int] = int
+    polled: bool = False
+    status: StatusFile | None = None
+    passed_over: int = 0
+
+    def close(self) -> None:
+        os.close(self.copy)
+        if self.status is not None:
+            self.status.close()
+
+
+@dataclass(slots=True)
+class Interruption:
+    """A waiting call that a signal ends; ``certain`` if its very thread has the signal."""
+
+    call: Waiting
+    certain: bool
+
+
+@dataclass(slots=True)
+class _Process:
+    status: Status
+    leader: Waiting | None = None
+    others: list[Waiting] = field(default_factory=list)
+
+
+def leader_takes(status: Status) -> bool:
+    """Whether the leader of this thread's process takes a signal that waits for the process.
+
+    It may have done so since ``status`` was read: what counts is that it is not blocked there.
+    """
+    try:
+        leader = read_status(status.tgid)
+    except OSError:
+        return False
+    return not leader.zombie and bool(status.deliverable_to_process & ~leader.blocked)
+
+
+def find_interruptions(
+    calls: Iterable[tuple[Waiting, Status]],
+    elsewhere: Callable[[Status], bool] = lambda _status: False,
+) -> list[Interruption]:
+    """Which waiting calls end for a signal now.
+
+    A signal for the process wakes its leader if that would take it (complete_signal() of
+    kernel/signal.c), which ``elsewhere`` says of one that does not wait here. If not, the kernel
+    may have woken any thread, so one is chosen whenever the signal is still there at the second
+    look.
+    """
+    found = []
+    processes: dict[int, _Process] = {}
+    for call, status in calls:
+        if status.deliverable_to_thread:
+            found.append(Interruption(call, certain=True))
+        elif status.deliverable_to_process:
+            process = processes.setdefault(status.tgid, _Process(status))
+            if call.trap.tid == status.tgid:
+                process.leader = call
+            else:
+                process.others.append(call)
+        else:
+            call.passed_over = 0
+    for process in processes.values():
+        if process.leader is not None:
+            found.append(Interruption(process.leader, certain=True))
+            continue
+        if elsewhere(process.status):
+            continue
+        for call in process.others:
+            call.passed_over += 1
+        call = max(process.others, key=lambda call: call.passed_over)
+        if call.passed_over > 1:
+            found.append(Interruption(call, certain=False))
+    return found
+
+
+class WaitingRoom:
+    """The calls of one listener that wait."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._calls: list[Waiting] = []
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(list(self._calls))
+
+    def add(self, call: Waiting) -> None:
+        """Keep the call, and its ``copy``, until it is answered or gone."""
+        self._calls.append(call)
+
+    def next_deadline(self) -> float | None:
+        """When the first time-out ends."""
+        return min((c.deadline for c in self._calls if c.deadline is not None), default=None)
+
+    def waits_on(self, sock: EmulatedSocket) -> bool:
+        return any(call.sock is sock for call in self._calls)
+
+    def wake(self, sock: EmulatedSocket) -> None:
+        """Something arrived at ``sock``: serve those who wait on it, first come first served."""
+        for call in [call for call in self._calls if call.sock is sock]:
+            self._try(call)
+
+    def poll(self) -> None:
+        """Try the calls again that nothing wakes."""
+        for call in [call for call in self._calls if call.polled]:
+            self._try(call)
+
+    def _try(self, call: Waiting) -> None:
+        if not self._listener.is_waiting(call.trap.id):
+            self._drop(call)
+            return
+        try:
+            self._answer(call, value=call.attempt())
+        except NetlinkError as exc:
+            if exc.errno != EAGAIN:
+                self._answer(call, error=exc.errno)
+        except (ClientGone, ClientSealed):
+            self._drop(call)
+
+    def sweep(self) -> None:
+        """Forget calls whose thread was killed, so that their sockets can close."""
+        for call in list(self._calls):
+            if not self._listener.is_waiting(call.trap.id):
+                self._drop(call)
+
+    def expire(self, now: float) -> None:
+        """End with EAGAIN what has waited for as long as SO_RCVTIMEO or SO_SNDTIMEO says."""
+        for call in list(self._calls):
+            if call.deadline is not None and call.deadline <= now:
+                self._end(call, EAGAIN)
+
+    def restart(self, tid: int) -> None:
+        """End the call of a thread that shall stop: it will be made again, or fail with EINTR."""
+        for call in [call for call in self._calls if call.trap.tid == tid]:
+            self._end(call, ERESTARTSYS if call.deadline is None else EINTR)
+
+    def interrupt(self) -> None:
+        """End the calls for which a signal is pending."""
+        for interruption in find_interruptions(self._statuses(), leader_takes):
+            call = interruption.call
+            # Without a signal of its own, a thread would see errno 512.
+            restart = interruption.certain and call.deadline is None
+            self._end(call, ERESTARTSYS if restart else EINTR)
+
+    def _statuses(self) -> Iterator[tuple[Waiting, Status]]:
+        for call in list(self._calls):
+            try:
+                if call.status is None:
+                    call.status = StatusFile(call.trap.tid)
+                status = call.status.read()
+            except OSError:  # gone
+                self._drop(call)
+                continue
+            yield call, status
+
+    def _end(self, call: Waiting, error: int) -> None:
+        try:
+            progress = call.progress()
+        except NetlinkError as exc:  # its time-out cannot be written back
+            self._answer(call, error=exc.errno)
+        except (ClientGone, ClientSealed):
+            self._drop(call)
+        else:
+            self._answer(call, value=progress, error=0 if progress else error)
+
+    def _answer(self, call: Waiting, value: int = 0, error: int = 0) -> None:
+        self._drop(call)
+        self._listener.answer(call.trap.id, value, error)
+
+    def _drop(self, call: Waiting) -> None:
+        self._calls.remove(call)
+        call.close()
+
+    def close(self) -> None:
+        """Forget all; the calls fail when the listener is closed."""
+        for call in self._calls:
+            call.close()
+        self._calls.clear()

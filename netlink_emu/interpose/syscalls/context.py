@@ -1,0 +1,198 @@
+"""What the handlers of system calls share, and one call on an emulated socket."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from netlink_emu.interpose.client.clients import Clients
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
+from netlink_emu.interpose.filter.seccomp import Listener
+from netlink_emu.interpose.filter.trap import Outcome, Trap
+from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
+from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.kernel import Kernel
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM
+from netlink_emu.protocol.errors import NetlinkError
+
+# Trace a thread no more, and say when that is so; False if we do not trace it.
+LetGo = Callable[[int, Callable[[], object]], bool]
+
+
+def _nobody_is_traced(_tid: int, _gone: Callable[[], object]) -> bool:
+    return False
+
+
+class Context:
+    """One supervisor's state: a listener, its clients, and their sockets in ``kernel``.
+
+    ``high`` is the lowest descriptor number that the filter looks at. Nothing here waits.
+    """
+
+    def __init__(self, kernel: Kernel, listener: Listener, clients: Clients, high: int) -> None:
+        self.kernel: Final = kernel
+        self.listener: Final = listener
+        self.clients: Final = clients
+        self.high: Final = high
+        self.memory: Final = ClientMemory()
+        self.sockets: Final = Sockets()
+        self.waiting: Final = WaitingRoom(listener)
+        self.summary: Final = Summary()
+        self.given_blindly = 0  # descriptors put at numbers that we could not look at
+        # Readable when a client has closed a socket, or has sent past the filter.
+        self.ends: Final = select.epoll()
+        self._ready: dict[EmulatedSocket, None] = {}
+        self.on_ready: Callable[[], None] | None = None
+        self.let_go: LetGo = _nobody_is_traced
+
+    def close(self) -> None:
+        """Close every socket as if its client had; the clients' descriptors read end of file."""
+        self.waiting.close()
+        for sock in self.sockets:
+            self.close_socket(sock)
+        self.clients.close()
+        self.ends.close()
+
+    # --- sockets
+
+    def add_socket(self, sock: EmulatedSocket) -> None:
+        sock.nl.data_ready = sock.nl.error_report = self._became_ready
+        self.sockets.add(sock)
+        self.ends.register(sock.mirror.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
+        self.summary.sockets += 1
+
+    def lose_kernel(self) -> None:
+        """The kernel was in another process, and is gone: calls fail, polls end."""
+        for sock in self.sockets:
+            self.ends.unregister(sock.mirror.fileno())
+            sock.mirror.break_off()
+        self.flush()
+
+    def close_socket(self, sock: EmulatedSocket) -> None:
+        """The client's last descriptor is closed."""
+        self._ready.pop(sock, None)
+        with contextlib.suppress(FileNotFoundError):  # the kernel was lost
+            self.ends.unregister(sock.mirror.fileno())
+        self.sockets.remove(sock)
+        sock.nl.data_ready = sock.nl.error_report = None
+        sock.nl.release()
+        sock.mirror.close()
+
+    def _became_ready(self, nl: NetlinkSock) -> None:
+        """A datagram or an error came: in the midst of the emulated kernel, so only note it."""
+        sock = self.sockets.of_model(nl)
+        if sock is not None:
+            self._ready[sock] = None
+            if self.on_ready is not None:
+                self.on_ready()
+
+    def flush(self) -> None:
+        """Carry what has arrived to the clients: answer who waits, show the rest to poll."""
+        while self._ready:
+            sock = next(iter(self._ready))
+            del self._ready[sock]
+            sock.settle()
+            if len(self.waiting):
+                self.waiting.wake(sock)
+            sock.fill()
+
+    def serve_ends(self) -> None:
+        """Take note of what clients have closed, and of what they sent past the filter."""
+        for fileno, _ in self.ends.poll(0):
+            sock = self.sockets.of_server_end(fileno)
+            if sock is not None:
+                self._serve_end(sock)
+
+    def _serve_end(self, sock: EmulatedSocket) -> None:
+        while True:
+            try:
+                received = sock.mirror.receive(min(max(sock.nl.sndbuf, 1 << 16), MAX_DATAGRAM))
+            except BlockingIOError:
+                return
+            if received is None:
+                self.close_socket(sock)
+                return
+            data, tid = received
+            self.summary.past_us += 1
+            sock.settle()
+            # The sender has long been told that all is well.
+            with contextlib.suppress(NetlinkError):
+                sock.nl.sendmsg(self._current_of(sock, tid), data)
+            self.flush()
+
+    def _current_of(self, sock: EmulatedSocket, tid: int) -> Current:
+        if tid:
+            with contextlib.suppress(ClientGone):
+                return self.clients.current(tid)
+        return sock.opener
+
+    def free_portid(self, nl: NetlinkSock, portid: int) -> None:
+        """Before ``nl`` takes ``portid``: see whether a holder has closed without our noticing."""
+        if portid and self.kernel.netlink.lookup(nl.net, nl.protocol, portid) is not None:
+            self.waiting.sweep()
+            self.serve_ends()
+
+    # --- time
+
+    def tick(self) -> None:
+        """Look after the calls that wait: signals, room elsewhere, threads that were killed."""
+        self.waiting.sweep()
+        self.waiting.poll()
+        self.waiting.interrupt()
+        self.settle_dumps()
+
+    def settle_dumps(self) -> None:
+        """Let dumps go on that a client reads past us."""
+        for sock in self.sockets:
+            if sock.nl.dump is not None:
+                sock.settle()
+        self.flush()
+
+    @property
+    def needs_ticks(self) -> bool:
+        return len(self.waiting) > 0 or any(sock.nl.dump is not None for sock in self.sockets)
+
+
+@dataclass(slots=True)
+class SocketCall:
+    """A stopped call on an emulated socket; ``copy`` is a duplicate of the client's descriptor."""
+
+    context: Context
+    trap: Trap
+    sock: EmulatedSocket
+    copy: int
+    kept: bool = False
+
+    @property
+    def nl(self) -> NetlinkSock:
+        return self.sock.nl
+
+    def current(self) -> Current:
+        return self.context.clients.current(self.trap.tid)
+
+    def wait(
+        self,
+        attempt: Callable[[], int],
+        seconds: float | None,
+        *,
+        progress: Callable[[], int] = int,
+        polled: bool = False,
+    ) -> Outcome:
+        """Let the call wait until ``attempt`` gives something else than EAGAIN."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        self.kept = True
+        self.trap.forget()
+        self.context.waiting.add(
+            Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
+        )
+        return Outcome.ANSWERED
+
+
+Handler = Callable[[SocketCall], int | Outcome]

@@ -1,0 +1,125 @@
+"""One stopped call, from the notification to its answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Mapping
+from typing import Final
+
+from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi
+from netlink_emu.interpose.filter.bpf_filter import AF_NETLINK
+from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.filter.trap import Outcome, Trap
+from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
+from netlink_emu.interpose.syscalls.context import Context, Handler, SocketCall
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
+_SOCKETCALL_ARGS: Final = struct.Struct("=3I")
+
+
+class Dispatcher:
+    """Answers the calls of one listener, each completely before the next."""
+
+    def __init__(self, context: Context, abi: Abi) -> None:
+        self._context = context
+        self._abi = abi
+        self._handlers: Mapping[int, Handler] = {
+            abi.numbers[name]: handler for name, handler in HANDLERS.items()
+        }
+        self._socket = abi.numbers["socket"]
+        self._ptrace = abi.numbers["ptrace"]
+        self._natively = frozenset(abi.numbers[name] for name in WORK_NATIVELY)
+
+    def serve(self, notification: Notification) -> None:
+        """Answer a call, or keep it waiting; what arrived by it is carried out first."""
+        context = self._context
+        listener = context.listener
+        trap = Trap(notification, context.memory, listener.is_waiting)
+        try:
+            outcome = self._outcome(trap)
+            context.flush()
+        except NetlinkError as exc:
+            context.flush()
+            listener.answer(trap.id, error=exc.errno)
+        except ClientGone:
+            context.clients.forget(trap.tid)
+            context.flush()
+            # Killed, or out of our sight (another pid namespace): then it must not hang.
+            listener.answer(trap.id, error=errno.EIO)
+        except ClientSealed:
+            context.summary.sealed += 1
+            self._serve_sealed(trap)
+        except OSError as exc:
+            if exc.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            # Our own descriptors are used up; those that are merely remembered can go.
+            context.clients.close()
+            listener.answer(trap.id, error=errno.ENFILE)
+        else:
+            if outcome is Outcome.PASS:
+                listener.let_pass(trap.id)
+            elif not isinstance(outcome, Outcome):
+                listener.answer(trap.id, value=outcome)
+
+    def _outcome(self, trap: Trap) -> int | Outcome:
+        context = self._context
+        if trap.arch != self._abi.audit_arch or trap.nr & X32_SYSCALL_BIT:
+            return self._foreign(trap)
+        context.summary.calls[self._abi.names[trap.nr]] += 1
+        if trap.nr == self._socket:
+            return descriptors.socket(context, trap)
+        if trap.nr == self._ptrace:
+            return tracing.ptrace(context, trap)
+        return self._on_descriptor(trap)
+
+    def _on_descriptor(self, trap: Trap) -> int | Outcome:
+        context = self._context
+        try:
+            copy = context.clients.duplicate(trap.tid, trap.fd)
+        except OSError as exc:
+            if exc.errno == errno.EBADF:
+                return Outcome.PASS  # the host's kernel will say so
+            raise
+        kept = False
+        try:
+            sock = context.sockets.of_descriptor(copy)
+            if sock is None:
+                return Outcome.PASS
+            call = SocketCall(context, trap, sock, copy)
+            outcome = self._handlers[trap.nr](call)
+            kept = call.kept
+            return outcome
+        finally:
+            if not kept:
+                os.close(copy)
+
+    def _foreign(self, trap: Trap) -> int | Outcome:
+        """A socket for a program of another ABI: one of ours would be no good to it.
+
+        Only the arguments of socketcall(SYS_SOCKET, ...) of i386 did the filter not see.
+        """
+        if trap.arch != self._abi.audit_arch and trap.nr == self._abi.foreign.socketcall:
+            domain, _, protocol = _SOCKETCALL_ARGS.unpack(
+                trap.read(trap.args[1] & 0xFFFFFFFF, _SOCKETCALL_ARGS.size)
+            )
+            if domain != AF_NETLINK or protocol != NETLINK_GENERIC:
+                return Outcome.PASS
+        self._context.summary.foreign += 1
+        raise NetlinkError(errno.EAFNOSUPPORT)
+
+    def _serve_sealed(self, trap: Trap) -> None:
+        """The pair alone serves a client that we may not look into; it has no addresses.
+
+        What a program of another ABI asks for is then unknown, so that it gets no socket at all.
+        """
+        listener = self._context.listener
+        native = trap.arch == self._abi.audit_arch
+        nothing_of_ours = not len(self._context.sockets)
+        if native and (nothing_of_ours or trap.nr in self._natively):
+            listener.let_pass(trap.id)
+        else:
+            listener.answer(trap.id, error=errno.EACCES)

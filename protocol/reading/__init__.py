@@ -1,0 +1,1 @@
+"""Datagrams for people: decoded, described, rendered, and written to captures."""

@@ -1,0 +1,326 @@
+"""Messages for those who read them: a datagram in, named and valued parts out.
+
+Never fails: what is not understood is kept as bytes. For writing and answering messages there are
+the formats themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..attributes import NLA_F_NESTED, NLA_TYPE_MASK, nla_walk
+from ..cgroupstats import CGROUPSTATS
+from ..errors import errno_name
+from ..format import LITTLE, ByteOrder
+from ..genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from ..netlink import (
+    NLM_F_ACK_TLVS,
+    NLM_F_CAPPED,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSG_MIN_TYPE,
+    NLMSGERR,
+    NLMSGERR_SIZE,
+    NLMSGHDR,
+    NlmFlags,
+    NlMsgHdr,
+    NlMsgType,
+    nlmsg_align,
+)
+from ..taskstats import TaskstatsLayout, taskstats_layout
+from .describe import (
+    ANY,
+    EXTACK,
+    INTEGER_SIZES,
+    NLCTRL,
+    SIGNED,
+    TASKSTATS,
+    AttrDesc,
+    AttrSet,
+    FamilyDesc,
+    Kind,
+)
+
+# Nests in nests, and errors that quote errors: deeper ones are left as bytes. A datagram has room
+# for thousands, which no recursion of ours would survive; real ones have four.
+_MAX_DEPTH = 16
+
+Value = Any  # int, str, bytes, None (a flag), a dict (a struct), or a tuple of attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute: ``name`` is empty where none is known, ``value`` the payload's meaning."""
+
+    type: int
+    name: str
+    payload: bytes
+    value: Value
+    desc: AttrDesc | None = None
+
+    @property
+    def label(self) -> str:
+        """The name, or the number."""
+        return self.name or str(self.type & NLA_TYPE_MASK)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One netlink message.
+
+    ``family`` and ``cmd`` are empty where they are not known or do not apply. ``error`` is what
+    NLMSG_ERROR and NLMSG_DONE carry (0 or minus an errno), ``about`` the request that an error
+    quotes. ``rest`` are bytes that belong to no part.
+    """
+
+    header: NlMsgHdr
+    data: bytes
+    family: str = ""
+    cmd: str = ""
+    cmd_number: int | None = None
+    attrs: tuple[Attribute, ...] = ()
+    error: int | None = None
+    about: Message | None = None
+    rest: bytes = b""
+
+    @property
+    def type_name(self) -> str:
+        """``NLMSG_ERROR``, the family's name, or the number."""
+        if self.family:
+            return self.family
+        return type_name(self.header.nlmsg_type)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The names of nlmsg_flags, without NLM_F_."""
+        return tuple(flag_names(self.header))
+
+    @property
+    def errno_name(self) -> str:
+        """``ESRCH`` for -3; empty where there is no error."""
+        return errno_name(-self.error) if self.error else ""
+
+    def find(self, name: str) -> Attribute | None:
+        """The first attribute of that name, at any depth."""
+        return next((attr for attr in walk(self.attrs) if attr.name == name), None)
+
+
+def walk(attrs: Sequence[Attribute]) -> Iterator[Attribute]:
+    """Attributes and those nested in them, each before what it holds."""
+    for attr in attrs:
+        yield attr
+        if isinstance(attr.value, tuple):
+            yield from walk(attr.value)
+
+
+def type_name(nlmsg_type: int) -> str:
+    """``NLMSG_DONE`` for 3; a family's number as it is."""
+    try:
+        return NlMsgType(nlmsg_type).name
+    except ValueError:
+        return str(nlmsg_type)
+
+
+def flag_names(header: NlMsgHdr) -> Iterator[str]:
+    """nlmsg_flags by name: the high bits mean different things in requests and in answers."""
+    flags = header.nlmsg_flags
+    names = {int(bit): name for name, bit in NlmFlags.__members__.items() if bit <= 0x20}
+    if header.nlmsg_type in (NLMSG_ERROR, NLMSG_DONE):
+        names |= {NLM_F_CAPPED: "NLM_F_CAPPED", NLM_F_ACK_TLVS: "NLM_F_ACK_TLVS"}
+    elif flags & NLM_F_REQUEST:
+        if flags & NLM_F_DUMP == NLM_F_DUMP:
+            names |= {NLM_F_DUMP: "NLM_F_DUMP"}
+        names |= {0x100: "NLM_F_ROOT", 0x200: "NLM_F_MATCH", 0x400: "NLM_F_ATOMIC"}
+    # NLM_F_DUMP takes both its bits before either has a name of its own.
+    found = []
+    for bits, name in sorted(names.items(), key=lambda item: -item[0].bit_count()):
+        if flags & bits == bits:
+            flags &= ~bits
+            found.append((bits, name.removeprefix("NLM_F_")))
+    yield from (name for _, name in sorted(found))
+    if flags:
+        yield hex(flags)
+
+
+def layout_of(data: bytes, order: ByteOrder = LITTLE) -> TaskstatsLayout | None:
+    """The layout of a STATS payload: of the version that it begins with, if the size is right.
+
+    Blocks of thread groups have version 0 up to 7.0; their size tells, but for 15 and 16.
+    """
+    version = int.from_bytes(data[:2], order.name)
+    for number in (version, 16, 17, 14, 13, 11, 10, 9, 8, 6, 5, 4, 3, 2, 1):
+        if (number == version or not version) and 1 <= number <= 17:
+            for align in (8, 4):
+                layout = taskstats_layout(number, align)
+                if layout.size == len(data):
+                    return layout
+    return None
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Decodes datagrams of NETLINK_GENERIC.
+
+    ``ids`` says which family has which number; it grows by the CTRL_CMD_NEWFAMILY messages that
+    are decoded. ``families`` are the descriptions by name.
+    """
+
+    order: ByteOrder = LITTLE
+    ids: dict[int, str] = field(default_factory=dict)
+    families: Mapping[str, FamilyDesc] = field(
+        default_factory=lambda: {desc.name: desc for desc in (NLCTRL, TASKSTATS)}
+    )
+
+    def datagram(self, data: bytes) -> list[Message]:
+        """The messages of a datagram; bytes that are none are the ``rest`` of the last one.
+
+        A datagram that does not begin with a message is one with nlmsg_type 0 and all in ``rest``.
+        """
+        messages: list[Message] = []
+        offset = 0
+        while offset < len(data):
+            # No further than the message, for there may be thousands behind it.
+            end = offset + int.from_bytes(data[offset : offset + 4], self.order.name)
+            message = self._message(data[offset:end])
+            if message is None:
+                break
+            messages.append(message)
+            offset += nlmsg_align(message.header.nlmsg_len)
+        rest = data[offset:]
+        if rest or not messages:
+            junk = Message(NlMsgHdr(0, 0, 0, 0, 0), rest, rest=rest)
+            messages.append(junk)
+        return messages
+
+    def _message(self, data: bytes, depth: int = 0) -> Message | None:
+        if len(data) < NLMSG_HDRLEN:
+            return None
+        header = NLMSGHDR[self.order].decode(data)
+        if not NLMSG_HDRLEN <= header.nlmsg_len <= len(data):
+            return None
+        data = data[: header.nlmsg_len]
+        if header.nlmsg_type == NLMSG_ERROR and len(data) >= NLMSG_HDRLEN + NLMSGERR_SIZE:
+            return self._error(header, data, depth)
+        if header.nlmsg_type == NLMSG_DONE and len(data) >= NLMSG_HDRLEN + NLMSGERR.size:
+            end = NLMSG_HDRLEN + NLMSGERR.size
+            error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
+            attrs, rest = self._attrs(data[end:], EXTACK)
+            return Message(header, data, error=error, attrs=attrs, rest=rest)
+        if header.nlmsg_type < NLMSG_MIN_TYPE or len(data) < NLMSG_HDRLEN + GENL_HDRLEN:
+            return Message(header, data, self._name(header), rest=data[NLMSG_HDRLEN:])
+        return self._genl(header, data)
+
+    def _name(self, header: NlMsgHdr) -> str:
+        if header.nlmsg_type == GENL_ID_CTRL:
+            return NLCTRL.name
+        return self.ids.get(header.nlmsg_type, "")
+
+    def _genl(self, header: NlMsgHdr, data: bytes) -> Message:
+        family = self._name(header)
+        desc = self.families.get(family)
+        cmd = GENLMSGHDR[self.order].decode(data, NLMSG_HDRLEN).cmd
+        body = data[NLMSG_HDRLEN + GENL_HDRLEN :]
+        attrs, rest = self._attrs(body, desc.attrs_of(cmd) if desc else {})
+        name = desc.commands.get(cmd, "") if desc else ""
+        message = Message(header, data, family, name, cmd, attrs, rest=rest)
+        if family == NLCTRL.name and cmd == CtrlCmd.CTRL_CMD_NEWFAMILY:
+            self._learn(message)
+        return message
+
+    def _learn(self, message: Message) -> None:
+        number = message.find(CtrlAttr.CTRL_ATTR_FAMILY_ID.name)
+        name = message.find(CtrlAttr.CTRL_ATTR_FAMILY_NAME.name)
+        if number and name and isinstance(number.value, int) and isinstance(name.value, str):
+            self.ids[number.value] = name.value
+
+    def _error(self, header: NlMsgHdr, data: bytes, depth: int) -> Message:
+        start = NLMSG_HDRLEN + NLMSGERR.size
+        error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
+        quoted = NLMSGHDR[self.order].decode(data, start)
+        end = start + NLMSG_HDRLEN
+        about: Message | None = None
+        if not header.nlmsg_flags & NLM_F_CAPPED and start + quoted.nlmsg_len <= len(data):
+            if depth < _MAX_DEPTH:
+                about = self._message(data[start:], depth + 1)
+            end = start + nlmsg_align(quoted.nlmsg_len)
+        if about is None:
+            about = Message(quoted, data[start : start + NLMSG_HDRLEN], self._name(quoted))
+        attrs: tuple[Attribute, ...] = ()
+        rest = data[end:]
+        if header.nlmsg_flags & NLM_F_ACK_TLVS:
+            attrs, rest = self._attrs(rest, EXTACK)
+        return Message(header, data, error=error, about=about, attrs=attrs, rest=rest)
+
+    def attributes(self, data: bytes, described: AttrSet) -> tuple[Attribute, ...]:
+        """Attributes alone, as a nest holds them; bytes that are none are left out."""
+        return self._attrs(data, described)[0]
+
+    def _attrs(
+        self, data: bytes, described: AttrSet, depth: int = 0
+    ) -> tuple[tuple[Attribute, ...], bytes]:
+        attrs = []
+        end = 0
+        for nla_type, offset, length in nla_walk(data, 0, len(data), self.order):
+            payload = data[offset : offset + length]
+            attrs.append(self._attribute(nla_type, payload, described, depth))
+            end = nlmsg_align(offset + length)
+        return tuple(attrs), data[end:]
+
+    def _attribute(
+        self, nla_type: int, payload: bytes, described: AttrSet, depth: int
+    ) -> Attribute:
+        number = nla_type & NLA_TYPE_MASK
+        desc = described.get(number) or described.get(ANY)
+        if desc is not None:
+            value = self._value(payload, desc, depth)
+            return Attribute(nla_type, desc.name, payload, value, desc)
+        if nla_type & NLA_F_NESTED and depth < _MAX_DEPTH:
+            nested, rest = self._attrs(payload, {}, depth + 1)
+            if not rest:
+                return Attribute(nla_type, "", payload, nested)
+        return Attribute(nla_type, "", payload, payload)
+
+    def _value(self, payload: bytes, desc: AttrDesc, depth: int) -> Value:
+        """What the payload means; the payload itself where it is not what it should be."""
+        kind = desc.kind
+        size = INTEGER_SIZES.get(kind)
+        if size is not None:
+            if len(payload) != size:
+                return payload
+            return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)
+        if kind is Kind.STRING:
+            return _text(payload)
+        if kind is Kind.NEST and depth < _MAX_DEPTH:
+            nested, rest = self._attrs(payload, desc.attrs, depth + 1)
+            return payload if rest else nested
+        if kind is Kind.TASKSTATS:
+            layout = layout_of(payload, self.order)
+            return payload if layout is None else _struct(layout.codec(self.order).decode(payload))
+        if kind is Kind.CGROUPSTATS and len(payload) == CGROUPSTATS.size:
+            codec = CGROUPSTATS[self.order]
+            return dict(zip(codec.names, codec.unpack_from(payload), strict=True))
+        if kind in (Kind.FLAG, Kind.PAD) and not payload:
+            return None
+        return payload
+
+
+def _text(payload: bytes) -> str | bytes:
+    """A string, its NUL taken off; the bytes where they are no text."""
+    try:
+        text = payload.removesuffix(b"\0").decode()
+    except UnicodeDecodeError:
+        return payload
+    return text if text.replace("\n", "").isprintable() else payload
+
+
+def _struct(values: Mapping[str, int | bytes]) -> dict[str, int | str | bytes]:
+    """Members with texts as such, whose bytes end at the first NUL."""
+    return {
+        name: _text(value.partition(b"\0")[0]) if isinstance(value, bytes) else value
+        for name, value in values.items()
+    }
