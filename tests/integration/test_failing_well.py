@@ -78,7 +78,7 @@ def test_names_that_the_locale_has_no_letters_for(
 # --- mistakes of our own
 
 BROKEN_SUPERVISOR: Final = """
-from netlink_emu.interpose.dispatch import Dispatcher
+from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 def broken(self, trap):
     raise KeyError("injected")
 Dispatcher._on_descriptor = broken

@@ -1,7 +1,7 @@
 """NETLINK_EMU for others: its YAML spec in the kernel's format, a C header, tables for people.
 
 Documentation/netlink/genetlink.yaml of the kernel is the format's schema. Everything is taken
-from :mod:`netlink_emu.protocol.control`.
+from :mod:`netlink_emu.protocol.ours.control`.
 """
 
 from __future__ import annotations

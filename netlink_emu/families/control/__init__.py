@@ -1,7 +1,7 @@
 """The family NETLINK_EMU: an emulated kernel is controlled over netlink itself.
 
-``Control(kernel, journal, faults)`` registers it; :mod:`netlink_emu.protocol.control` declares
-it, and docs/specs/netlink_emu.yaml describes it to others.
+``Control(kernel, journal, faults)`` registers it; :mod:`netlink_emu.protocol.ours.control`
+declares it, and docs/specs/netlink_emu.yaml describes it to others.
 """
 
 from __future__ import annotations
