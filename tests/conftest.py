@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers import examples
 from helpers.dispositions import let_children_hear_signals
 from helpers.installed import build_wheel, make_environment
-from hypothesis import settings
 
-# Each run has the same examples, so that one that fails tells of a change. To look for new ones:
-# scripts/test --hypothesis-profile=default
-settings.register_profile("repeatable", derandomize=True, database=None)
-settings.load_profile("repeatable")
+examples.settle()
 
 
 def pytest_configure() -> None:

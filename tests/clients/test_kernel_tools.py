@@ -16,7 +16,6 @@ from helpers.sides import Side
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("kernel-tools"),  # they are built once
-    pytest.mark.timeout(300),  # the archive has 140 MB, and is searched to its end
     pytest.mark.skipif(os.geteuid() != 0, reason="they want CAP_NET_ADMIN"),
 ]
 ARCHIVES = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))

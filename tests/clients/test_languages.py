@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers.interposed import SECONDS
+from helpers.nets import SECONDS
 from helpers.sides import Side
 
 pytestmark = pytest.mark.xdist_group("languages")  # they are built, or installed, once
@@ -43,12 +43,11 @@ def go_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "GOCACHE": str(directory / "cache"),
         },
         check=True,
-        timeout=300,
+        timeout=SECONDS,
     )
     return program
 
 
-@pytest.mark.timeout(400)  # with the standard library, which is compiled anew
 def test_a_static_go_program(side: Side, go_client: Path) -> None:
     done = side.run(go_client)
     assert (done.returncode, done.stderr) == (0, "")
@@ -89,7 +88,7 @@ def node_path(request: pytest.FixtureRequest) -> Path:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=SECONDS,
         )
         if done.returncode:
             pytest.skip(f"npm cannot install netlink: {done.stderr.strip()[-200:]}")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from helpers.collectd import COLLECTD, watching_a_sleeper
-from helpers.interposed import NETLINK_EMU, SECONDS
+from helpers.interposed import NETLINK_EMU
+from helpers.nets import SECONDS
 from helpers.sides import SEARCHED, Side
 from helpers.terminal import Terminal
 

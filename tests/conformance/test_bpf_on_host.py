@@ -136,7 +136,7 @@ PACKETS = st.one_of(st.just(_attributes()), st.binary(min_size=1, max_size=80))
 
 
 @given(program=PROGRAMS, packet=PACKETS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @example([(0x00, 0, 0, 20), (0x20, 0, 0, 0xFFFFF00C), (RET_A, 0, 0, 0)], _attributes())
 @example(
     [(0x01, 0, 0, 3), (0x00, 0, 0, 8), (0x20, 0, 0, 0xFFFFF010), (RET_A, 0, 0, 0)], _attributes()
@@ -165,7 +165,7 @@ OPERATIONS = st.tuples(
     bit=st.integers(0, 31),
     packet=st.binary(min_size=16, max_size=48),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_same_arithmetic(host: Host, body: list[Instruction], bit: int, packet: bytes) -> None:
     program = [
         *body,

@@ -192,7 +192,7 @@ AT_ONCE = struct.pack("=qq", -1, 999_999)
 @example(sequence=[Call("setsockopt", (1, 20, NEVER)), Call("getsockopt", (1, 20, 16))])
 @example(sequence=[Call("setsockopt", (1, 20, AT_ONCE)), Call("getsockopt", (1, 20, 16))])
 @given(sequence=st.lists(calls, min_size=1, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @pytest.mark.usefixtures("host")
 def test_the_same_calls_give_the_same(sequence: list[Call]) -> None:
     real, model = Host(), Model()

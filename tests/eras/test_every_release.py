@@ -33,7 +33,7 @@ def requests(draw: st.DrawFn) -> tuple[int, list[Attr], int, int, bytes]:
 
 
 @pytest.mark.parametrize("release", releases())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(requests(), max_size=4), st.booleans())
 def test_requests(
     release: str, batch: list[tuple[int, list[Attr], int, int, bytes]], options: bool

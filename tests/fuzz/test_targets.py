@@ -51,7 +51,7 @@ def test_mutations_of_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes(name: str, data: st.DataObject) -> None:
     TARGETS[name](data.draw(st.binary(max_size=400)))
 

@@ -11,6 +11,8 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers.nets import SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +25,7 @@ def build_wheel(copy: Path, out: Path) -> Path:
         shutil.copy(ROOT / name, copy)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
     built = subprocess.run(
-        [*command, str(copy)], capture_output=True, text=True, check=False, timeout=100
+        [*command, str(copy)], capture_output=True, text=True, check=False, timeout=SECONDS
     )
     assert built.returncode == 0, built.stdout + built.stderr
     (path,) = out.glob("*.whl")
@@ -39,7 +41,7 @@ def make_environment(wheel: Path, home: Path) -> Path:
     subprocess.run(
         [*command, "--no-deps", "--quiet", "--disable-pip-version-check", str(wheel)],
         check=True,
-        timeout=100,
+        timeout=SECONDS,
     )
     # Paths in a .pth file come last, and those of its own directory are not read: our
     # editable netlink_emu stays out.
@@ -60,5 +62,5 @@ def run_pytest(
     command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     return subprocess.run(
         [*command, "--rootdir=.", *args], cwd=directory, env=environment,
-        capture_output=True, text=True, check=False, timeout=100,
+        capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip

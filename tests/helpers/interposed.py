@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 import trio
+from helpers.nets import SECONDS
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.interpose.client import fds
@@ -27,7 +28,6 @@ from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.machine import Machine
 
 Compile = Callable[..., Path]
-SECONDS: Final = 60.0  # a net, not a pace
 NETLINK_EMU: Final = (sys.executable, "-m", "netlink_emu.cli.main")
 
 

@@ -6,10 +6,11 @@ import socket
 import struct
 from typing import Any
 
+from helpers.nets import SECONDS
+
 from netlink_emu.protocol.reading.decode import Decoder, Message
 
 FAMILY = 0x1F
-SECONDS = 20.0  # a net, not a pace
 
 
 def request(

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from helpers.nets import SECONDS
+
 from netlink_emu.testing import EmulatedKernel
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 120.0
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAMED = re.compile(r"^(?:#|//|/\*|--) ([\w./-]+\.[a-z]+)(?:[:\s].*)?$")
 NOT_RUN = {"dockerfile", "yaml", "text", "toml"}

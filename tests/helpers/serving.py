@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import trio
+from helpers.nets import SECONDS
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.profile import KernelConfig, Profile
@@ -25,7 +26,6 @@ from netlink_emu.server.service import CredentialPolicy, everyone_is_root
 from netlink_emu.server.statistics import Statistics
 
 T = TypeVar("T")
-SECONDS: Final = 20.0  # a net, not a pace: nothing here takes so long
 
 FAMILY: Final = 0x1F
 FENCE_SEQ: Final = 0xFFFF_FFF0

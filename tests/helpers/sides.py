@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 import pytest
-from helpers.interposed import NETLINK_EMU, SECONDS
+from helpers.interposed import NETLINK_EMU
+from helpers.nets import SECONDS
 
 SEARCHED: Final = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 

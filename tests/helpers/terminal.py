@@ -11,9 +11,8 @@ import struct
 import subprocess
 import termios
 import time
-from typing import Final
 
-SECONDS: Final = 30.0  # a net, not a pace
+from helpers.nets import SECONDS
 
 
 class Terminal:

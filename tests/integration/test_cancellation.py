@@ -19,7 +19,8 @@ import pytest
 import trio
 from helpers.cancelling import CancelAt, Traces, at_every_checkpoint, run_cancelled
 from helpers.interposed import needs_interposer
-from helpers.serving import FENCE, SECONDS, hello, register
+from helpers.nets import SECONDS
+from helpers.serving import FENCE, hello, register
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.interpose.client import fds

@@ -11,7 +11,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from helpers.serving import SECONDS, hello, request, serving
+from helpers.nets import SECONDS
+from helpers.serving import hello, request, serving
 
 from netlink_emu.machine.scenario import parse_scenario
 
@@ -88,7 +89,8 @@ def test_the_demonstration_shows_ten_exits() -> None:
     client = [sys.executable, str(examples / "exits.py"), "0-3", "10"]
     done = subprocess.run(
         [*NETLINK_EMU, *command, *client],
-        capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"LANG": "C"},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+        env=os.environ | {"LANG": "C"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

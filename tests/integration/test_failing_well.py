@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from helpers.interposed import NETLINK_EMU, SECONDS, needs_interposer, netlink_emu
+from helpers.interposed import NETLINK_EMU, needs_interposer, netlink_emu
+from helpers.nets import SECONDS
 
 DECODE: Final = ("decode", "1c0000001f00010001000000000000000101000008000100c8000000")
 

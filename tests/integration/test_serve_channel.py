@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.nets import SECONDS
 from helpers.serving import (
     FENCE,
     FENCE_SEQ,
     LIVE,
-    SECONDS,
     Serving,
     check_answers,
     hello,

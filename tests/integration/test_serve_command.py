@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers.serving import SECONDS, Client, register
+from helpers.nets import SECONDS
+from helpers.serving import Client, register
 
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
 

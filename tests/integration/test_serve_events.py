@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.nets import SECONDS
 from helpers.serving import (
     FENCE,
-    SECONDS,
     Client,
     Serving,
     hello,

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.examples import SHARING_A_FIXTURE
+from helpers.nets import SECONDS
 from helpers.serving import (
     FENCE,
-    SECONDS,
     Client,
     Serving,
     hello,
@@ -24,7 +25,7 @@ from helpers.serving import (
     request,
     serving,
 )
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 DUMP_FAMILIES = struct.pack("=IHHIIBBH", 20, 16, 0x301, 7, 0, 3, 1, 0)
@@ -177,8 +178,7 @@ class TestHellos:
     @example(greeting=hello(portid=0xFFFFFFFF, options=tuple(range(32)), rcvbuf=0xFFFFFFFF))
     @settings(
         max_examples=200,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=SHARING_A_FIXTURE,
     )
     def test_any_bytes(self, server: Serving, greeting: bytes) -> None:
         """A hello is answered, all else is netlink's."""
@@ -205,8 +205,7 @@ class TestDatagrams:
     @given(datagram=st.binary(max_size=200))
     @settings(
         max_examples=200,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=SHARING_A_FIXTURE,
     )
     def test_any_bytes(self, server: Serving, datagram: bytes) -> None:
         with server.client() as client:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.serving import SECONDS, Serving, register, serving
+from helpers.nets import SECONDS
+from helpers.serving import Serving, register, serving
 
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.interposed import NETLINK_EMU, SECONDS, needs_interposer
+from helpers.interposed import NETLINK_EMU, needs_interposer
+from helpers.nets import SECONDS
 
 from netlink_emu.interpose.client.access import need_access, need_descendants
 from netlink_emu.interpose.errors import Unsupported

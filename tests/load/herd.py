@@ -18,13 +18,13 @@ import time
 from typing import Any
 
 from bench.messages import register
+from helpers.nets import SECONDS
 
 from load.record import Record
 from load.wire import CPUS, HELLO, KINDS, NLMSG_ERROR, ask_own, open_socket, receive, send
 
 BATCH = 64
 ALL = f"0-{CPUS - 1}"
-TIMEOUT = 60.0  # a net, not a pace
 
 
 class Listener:
@@ -73,7 +73,7 @@ class Herd:
         for number in range(config["sockets"]):
             kind = kinds[number % len(kinds)]
             sock = open_socket(kind, path)
-            sock.settimeout(TIMEOUT)
+            sock.settimeout(SECONDS)
             if kind == "channel":
                 sock.recv(len(HELLO))
             if number < count:
@@ -150,7 +150,7 @@ def vanish(path: str, count: int, chance: random.Random) -> int:
     for _ in range(count):
         kind = chance.choice(KINDS)
         sock = open_socket(kind, path)
-        sock.settimeout(TIMEOUT)
+        sock.settimeout(SECONDS)
         for _ in range(chance.randrange(3)):
             if chance.random() < 0.5:
                 ask_own(sock, kind, path)

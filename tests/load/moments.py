@@ -16,6 +16,7 @@ from unittest import mock
 
 from bench.machines import Emulated
 from bench.messages import get_pid
+from helpers.nets import SECONDS
 
 from load.audit import Audit
 from load.kills import nobody_left
@@ -28,7 +29,6 @@ from netlink_emu.journal import Journal
 from netlink_emu.machine.scenario import parse_scenario
 from netlink_emu.machine.timeline import Timeline
 
-SECONDS: Final = 60.0  # a net, not a pace
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SCENARIO: Final = """
 cpus = 4

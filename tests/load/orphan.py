@@ -13,10 +13,13 @@ import threading
 import time
 from typing import Any
 
+from helpers.nets import SECONDS
+
 from load.wire import HELLO, ask_own, open_socket
 
 # A datagram socket is not told of its server's end: who waits must set a time-out.
 TIMEOUT = 0.5
+OWN_TIMEOUT = "the client's own time-out"
 
 
 def outcome(sock: socket.socket) -> str:
@@ -24,7 +27,7 @@ def outcome(sock: socket.socket) -> str:
     try:
         return "an answer" if sock.recv(4096) else "end of file"
     except TimeoutError:
-        return "the client's own time-out"
+        return OWN_TIMEOUT
     except OSError as exc:
         return errno.errorcode[exc.errno or 0]
 
@@ -40,7 +43,7 @@ class Orphan:
 
     def _open(self) -> socket.socket:
         sock = open_socket(self.kind, self.path)
-        sock.settimeout(20.0)
+        sock.settimeout(SECONDS)
         if self.kind == "channel":
             sock.recv(len(HELLO))
         ask_own(sock, self.kind, self.path)

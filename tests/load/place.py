@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from helpers.nets import SECONDS
+
 from load.audit import Audit, Resources, check_directory, check_resources
 from load.ledger import check_listeners, check_totals
 from load.talk import Talker
-
-SECONDS: Final = 120.0  # a net, not a pace
 
 
 def until(holds: Callable[[], bool], seconds: float = SECONDS) -> bool:

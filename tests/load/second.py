@@ -11,12 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from helpers.nets import SECONDS
+
 from load.audit import Audit
 from load.lines import Lines
 from load.size import NETLINK_EMU
 from load.wire import ask_own, open_socket
 
-SECONDS: Final = 60.0  # a net, not a pace
 STATUS: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
 
 

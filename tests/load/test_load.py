@@ -29,7 +29,6 @@ def test_small(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @needs_interposer
 def test_a_minute_of_chaos() -> None:
     """To repeat it: scripts/load chaos --seconds 60 --seed 1."""

@@ -10,10 +10,9 @@ import sys
 from itertools import count
 
 from bench.messages import register
+from helpers.nets import SECONDS
 
 from load.wire import CPUS, HELLO, deregister, open_socket, parse_event, receive, send
-
-TIMEOUT = 60.0  # a net, not a pace
 
 
 def until_ack(sock: socket.socket) -> None:
@@ -23,7 +22,7 @@ def until_ack(sock: socket.socket) -> None:
 
 def once(kind: str, path: str, cpulist: str) -> None:
     with open_socket(kind, path) as sock:
-        sock.settimeout(TIMEOUT)
+        sock.settimeout(SECONDS)
         if kind == "channel":
             sock.recv(len(HELLO))
         send(sock, kind, path, register(cpulist))

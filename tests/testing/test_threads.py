@@ -9,13 +9,13 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import trio
 from helpers.interposed import needs_interposer
 from helpers.messages import FAMILY, decode, get, register, stats_of
+from helpers.nets import SECONDS
 
 from netlink_emu.testing import EmulatedKernel, TimeIsUp
 
@@ -129,7 +129,7 @@ def test_many_threads_set_options_while_others_wait(kernel: EmulatedKernel) -> N
             thread.join()
         return len(done)
 
-    assert kernel.thread(busy).result(timeout=60) == 6
+    assert kernel.thread(busy).result(timeout=SECONDS) == 6
 
 
 def test_a_dump_in_parts(kernel: EmulatedKernel) -> None:
@@ -215,7 +215,7 @@ def test_programs_and_loops_that_it_starts(kernel: EmulatedKernel) -> None:
         program = subprocess.check_output([sys.executable, "-c", code], text=True)
         return [int(program), asyncio.run(in_asyncio()), trio.run(in_trio)]
 
-    assert kernel.thread(all_of_them).result(timeout=30) == [596, 596, 596]
+    assert kernel.thread(all_of_them).result(timeout=SECONDS) == [596, 596, 596]
 
 
 def test_pyroute2(kernel: EmulatedKernel) -> None:
@@ -228,7 +228,7 @@ def test_pyroute2(kernel: EmulatedKernel) -> None:
             (message,) = tasks.get_pid_stat(321)
             return message.get_nested("TASKSTATS_TYPE_AGGR_PID", "TASKSTATS_TYPE_PID")
 
-    assert kernel.thread(use).result(timeout=30) == 321
+    assert kernel.thread(use).result(timeout=SECONDS) == 321
 
 
 # Debian's, which is synchronous; ours above is an asyncio program (0.9). In a process of its own,
@@ -258,7 +258,7 @@ def seccomp():
 before = seccomp()
 with EmulatedKernel() as kernel:
     kernel.tasks.spawn("x", pid=321)
-    print(kernel.thread(use).result(timeout=30), pyroute2.__file__.startswith("/usr/lib"))
+    print(kernel.thread(use).result(timeout=300), pyroute2.__file__.startswith("/usr/lib"))
 print(seccomp() == before)
 """
 
@@ -270,7 +270,7 @@ def test_the_pyroute2_of_debian() -> None:
         [sys.executable, "-c", OLD_PYROUTE2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
         check=False,
     )
     assert (done.stdout, done.stderr) == ("(321, 3) True\nTrue\n", "")
@@ -295,10 +295,8 @@ def test_a_thread_that_ended_is_not_waited_for(kernel: EmulatedKernel) -> None:
         raise ValueError("no config")
 
     kernel.thread(fails)
-    begun = time.monotonic()
     with pytest.raises(TimeIsUp, match=r"every client has ended(.|\n)*thread fails: raised"):
-        kernel.wait_for_listener(timeout=60)
-    assert time.monotonic() - begun < 30
+        kernel.wait_for_listener(timeout=SECONDS)
 
 
 def test_closing_the_kernel_ends_its_receive() -> None:

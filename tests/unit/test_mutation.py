@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from helpers.nets import SECONDS
 from mutation.explained import FILE, explained
 from mutation.mutants import mutants_of
 
@@ -91,7 +92,7 @@ for name, more in (("none", ""), ("one", "def errno_name(error): return 'EMUTANT
 def test_the_second_look_sees_the_mutant() -> None:
     """From the checkout, where pytest knows all modules as those of a plugin."""
     ran = subprocess.run(
-        [sys.executable, "-c", LOOK], check=True, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", LOOK], check=True, capture_output=True, text=True, timeout=SECONDS,
         cwd=PROTOCOL.parent, env=os.environ | {"PYTHONPATH": "tests"},
     )  # fmt: skip
     assert ran.stdout.splitlines() == ["none True", "one False"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers.installed import ROOT, run_pytest
+from helpers.nets import SECONDS
 
 pytestmark = pytest.mark.xdist_group("installed")  # the wheel is built once
 LINK = ROOT / "netlink_emu" / "protocol"
@@ -101,12 +102,12 @@ def test_the_command_is_installed(user_python: Path) -> None:
     where = "import netlink_emu, pathlib; print(pathlib.Path(netlink_emu.__file__).parents[1])"
     run = subprocess.run(
         [str(user_python), "-c", where],
-        cwd="/", capture_output=True, text=True, check=True, timeout=100,
+        cwd="/", capture_output=True, text=True, check=True, timeout=SECONDS,
     )  # fmt: skip
     assert Path(run.stdout.strip()) != ROOT
     command = user_python.parent / "netlink-emu"
     help_ = subprocess.run(
-        [str(command), "--help"], capture_output=True, text=True, check=False, timeout=100
+        [str(command), "--help"], capture_output=True, text=True, check=False, timeout=SECONDS
     )
     assert help_.returncode == 0, help_.stdout + help_.stderr
     assert "netlink-emu" in help_.stdout

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from helpers.interposed import (
     NETLINK_EMU,
-    SECONDS,
     Compile,
     emulated,
     needs_interposer,
     netlink_emu,
 )
+from helpers.nets import SECONDS
 from helpers.sides import has_taskstats
 
 pytestmark = needs_interposer
@@ -261,20 +261,20 @@ def test_a_socket_in_the_hands_of_a_process_that_is_not_ours(tmp_path: Path) -> 
         listener.listen()
         command = [*NETLINK_EMU, "run", "--", sys.executable, "-c", GIVER, path]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            listener.settimeout(30)
+            listener.settimeout(SECONDS)
             way, _ = listener.accept()
             with way:
-                way.settimeout(30)
+                way.settimeout(SECONDS)
                 fds = socket.recv_fds(way, 1, 2)[1]
                 with socket.socket(fileno=fds[0]) as given:
-                    given.settimeout(30)
+                    given.settimeout(SECONDS)
                     assert given.send(request) == len(request)
                     assert given.recv(4096)[4:12] == bytes.fromhex("1000 0000 07000000")
                     way.send(b"1")
                     assert way.recv(1) == b"2"
                 way.send(b"3")
                 assert way.recv(1) == b"4"
-            out, _ = process.communicate(timeout=30)
+            out, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert out == "while it is there: False\nwhen it is closed: True\n"
 
@@ -288,12 +288,12 @@ def test_a_holder_that_is_not_ours_keeps_nothing_going(tmp_path: Path) -> None:
         text = GIVER.replace('assert way.recv(1) == b"1"', "raise SystemExit(5)")
         command = [*NETLINK_EMU, "run", "--", sys.executable, "-c", text, path]
         with subprocess.Popen(command) as process:
-            listener.settimeout(30)
+            listener.settimeout(SECONDS)
             way, _ = listener.accept()
             with way:
-                way.settimeout(30)
+                way.settimeout(SECONDS)
                 fds = socket.recv_fds(way, 1, 2)[1]
                 with socket.socket(fileno=fds[0]) as given:
-                    given.settimeout(30)
-                    assert process.wait(30) == 5
+                    given.settimeout(SECONDS)
+                    assert process.wait(SECONDS) == 5
                     assert given.recv(100) == b""

@@ -14,7 +14,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers.interposed import SECONDS, Compile, needs_interposer, run_supervised
+from helpers.interposed import Compile, needs_interposer, run_supervised
+from helpers.nets import SECONDS
 
 CALLS = 400
 # Of what hostile.c printed for these seeds on Linux 6.18.44, x86-64, as root.

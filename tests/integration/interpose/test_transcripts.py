@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from helpers.interposed import SECONDS, Compile, needs_interposer, run_supervised
+from helpers.interposed import Compile, needs_interposer, run_supervised
+from helpers.nets import SECONDS
 
 EXPECTED = Path(__file__).with_name("expected")
 NAMES = sorted(path.stem for path in EXPECTED.iterdir())

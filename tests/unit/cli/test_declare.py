@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+from helpers.nets import SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -91,7 +92,7 @@ TOKENS = st.sampled_from(
 
 
 @given(st.lists(TOKENS, max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_we_understand_typer_understands_so(args: list[str]) -> None:
     found = plain(args)
     if found is not None:
@@ -111,6 +112,6 @@ def test_run_is_read_without_typer() -> None:
         "print([m for m in ('typer', 'rich', 'pydantic', 'trio') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     assert done.stdout == "[]\n"

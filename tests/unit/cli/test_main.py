@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.nets import SECONDS
 from typer.testing import CliRunner
 
 from netlink_emu import __version__
@@ -85,6 +86,6 @@ def test_only_the_command_asked_for_is_imported() -> None:
         "print([m for m in ('trio', 'rich', 'netlink_emu.cli.serve') if m in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=SECONDS
     )
     assert done.stdout == "[]\n"

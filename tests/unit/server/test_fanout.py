@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from helpers.examples import SHARING_A_FIXTURE
 from helpers.kernel import Bench, make_bench
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
@@ -160,9 +161,7 @@ STATES = st.lists(
 
 @given(states=STATES, events=st.integers(1, 4))
 @example(states=["gone"] * 12, events=2)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=SHARING_A_FIXTURE)
 def test_all_at_once_are_as_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, states: list[str], events: int
 ) -> None:
