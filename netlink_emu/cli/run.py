@@ -161,7 +161,7 @@ def run(
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
                 companion=_companion(sandbox, observation),
                 catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
-                live_exits=live_exits and tasks is TaskChoice.HOST,
+                live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = _finish(foreground, scenario)
     assert finished is not None

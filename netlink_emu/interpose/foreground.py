@@ -27,6 +27,7 @@ from netlink_emu.interpose.launch import Launched, launch, spawn_command
 from netlink_emu.interpose.summary import Summary
 
 if TYPE_CHECKING:
+    from netlink_emu.backends.interface import Backend
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.interpose.errands import Errands
     from netlink_emu.interpose.live.live import LiveExits
@@ -71,26 +72,26 @@ class Foreground:
 
     ``companion`` runs beside the clients' calls for as long as there are clients: what happens
     in the emulated machine by itself; ``catch_up`` does what of that is due, before the command
-    starts and before its first call is answered. With ``live_exits`` the ends of clients happen
-    there, too: the machine must have the host's tasks. With ``fake_root`` the command is root to
-    its own eyes. ``attend`` carries what a kernel in another process has queued: it is given what
-    flushes it, and what is to be called when that kernel is gone.
+    starts and before its first call is answered. The ends of clients happen in ``live_exits``,
+    too: a kernel of this process whose machine has the host's tasks. With ``fake_root`` the
+    command is root to its own eyes. ``attend`` carries what a kernel in another process has
+    queued: it is given what flushes it, and what is to be called when that kernel is gone.
     """
 
     def __init__(
         self,
-        kernel: Kernel,
+        backend: Backend,
         command: Sequence[str],
         *,
         credentials: CredentialPolicy | None = None,
         companion: Callable[[], Awaitable[None]] | None = None,
         catch_up: Callable[[], object] | None = None,
         allow_io_uring: bool = False,
-        live_exits: bool = False,
+        live_exits: Kernel | None = None,
         fake_root: bool = False,
         attend: Callable[[Callable[[], None], Callable[[], None]], Awaitable[None]] | None = None,
     ) -> None:
-        self._kernel = kernel
+        self._backend = backend
         self._command = command
         self._credentials = credentials
         self._companion = companion
@@ -157,7 +158,7 @@ class Foreground:
             native(),
             high=self._high,
             allow_io_uring=self._allow_io_uring,
-            tracers=self._live_exits,
+            tracers=self._live_exits is not None,
         )
         launched = launch(
             program,
@@ -207,14 +208,16 @@ class Foreground:
 
         errands = Errands()
         supervisor = Supervisor(
-            self._kernel,
+            self._backend,
             launched.listener,
             high=self._high,
             credentials=self._credentials,
             pending=launched.pending,
             errands=errands,
         )
-        live = self._watch_exits(supervisor, errands, signals) if self._live_exits else None
+        live = None
+        if self._live_exits is not None:
+            live = self._watch_exits(self._live_exits, supervisor, errands, signals)
         ended = trio.Event()
         self._when_ended = ended.set
 
@@ -261,7 +264,9 @@ class Foreground:
             errands.close()
         return supervisor.summary
 
-    def _watch_exits(self, supervisor: Supervisor, errands: Errands, signals: int) -> LiveExits:
+    def _watch_exits(
+        self, kernel: Kernel, supervisor: Supervisor, errands: Errands, signals: int
+    ) -> LiveExits:
         from netlink_emu.interpose.live.live import LiveExits
 
         def take_over() -> int:
@@ -271,7 +276,7 @@ class Foreground:
             return libc.signalfd({signal.SIGCHLD})
 
         live = LiveExits(
-            self._kernel,
+            kernel,
             errands,
             supervisor.summary,
             command=self._pid,

@@ -1,4 +1,4 @@
-"""Emulated sockets: a NetlinkSock of the emulated kernel, and what stands for it in a client."""
+"""Emulated sockets: a socket of the backend, and what stands for it in a client."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from netlink_emu.backends.interface import Socket
 from netlink_emu.interpose.mirror import Mirror
-from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 
 
 class EmulatedSocket:
     """One socket of a client; ``opener`` is who made it."""
 
-    def __init__(self, nl: NetlinkSock, mirror: Mirror, opener: Current) -> None:
+    def __init__(self, nl: Socket, mirror: Mirror, opener: Current) -> None:
         self.nl: Final = nl
         self.mirror: Final = mirror
         self.opener: Final = opener
@@ -39,7 +39,6 @@ class Sockets:
     def __init__(self) -> None:
         self._by_identity: dict[tuple[int, int], EmulatedSocket] = {}
         self._by_fileno: dict[int, EmulatedSocket] = {}
-        self._by_model: dict[NetlinkSock, EmulatedSocket] = {}
 
     def __len__(self) -> int:
         return len(self._by_identity)
@@ -50,12 +49,10 @@ class Sockets:
     def add(self, sock: EmulatedSocket) -> None:
         self._by_identity[sock.mirror.identity] = sock
         self._by_fileno[sock.mirror.fileno()] = sock
-        self._by_model[sock.nl] = sock
 
     def remove(self, sock: EmulatedSocket) -> None:
         del self._by_identity[sock.mirror.identity]
         del self._by_fileno[sock.mirror.fileno()]
-        del self._by_model[sock.nl]
 
     def of_descriptor(self, fd: int) -> EmulatedSocket | None:
         """The socket that ``fd``, a duplicate of a client's descriptor, refers to."""
@@ -64,6 +61,3 @@ class Sockets:
 
     def of_server_end(self, fileno: int) -> EmulatedSocket | None:
         return self._by_fileno.get(fileno)
-
-    def of_model(self, nl: NetlinkSock) -> EmulatedSocket | None:
-        return self._by_model.get(nl)

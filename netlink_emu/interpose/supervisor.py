@@ -9,6 +9,7 @@ from typing import Final
 
 import trio
 
+from netlink_emu.backends.interface import Backend
 from netlink_emu.host.cgroups import file_of
 from netlink_emu.interpose.client.clients import Clients, CredentialPolicy, FileResolver
 from netlink_emu.interpose.errands import Errands
@@ -17,7 +18,6 @@ from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.context import Context, LetGo
 from netlink_emu.interpose.syscalls.dispatch import Dispatcher
-from netlink_emu.kernel.kernel import Kernel
 
 # Seconds between two looks for signals of calls that wait.
 TICK: Final = 0.01
@@ -28,7 +28,7 @@ _STRETCH: Final = 0.005
 
 
 class Supervisor:
-    """Serves the clients of ``listener`` in ``kernel``; see :meth:`run`.
+    """Serves the clients of ``listener`` in ``backend``; see :meth:`run`.
 
     ``high`` is the threshold that their filter was built with; ``files`` finds what a client's
     descriptor refers to, for CGROUPSTATS. ``errands`` of other threads are done between calls;
@@ -37,7 +37,7 @@ class Supervisor:
 
     def __init__(
         self,
-        kernel: Kernel,
+        backend: Backend,
         listener: Listener,
         *,
         high: int,
@@ -49,8 +49,8 @@ class Supervisor:
         self._errands = errands
         self._listener = listener
         self._pending = pending
-        clients = Clients(kernel.machine, credentials, files)
-        self._context = Context(kernel, listener, clients, high)
+        clients = Clients(backend.machine, credentials, files)
+        self._context = Context(backend, listener, clients, high)
         self._context.on_ready = self._arrived
         self._dispatcher = Dispatcher(self._context, native())
         self._arrival = trio.Event()

@@ -97,6 +97,21 @@ class NetlinkSock(NetlinkOptions):
         if kernel.trace is not None:
             kernel.trace.socket_opened(self, current)
 
+    # --- for an edge
+
+    def watch(self, ready: Callable[[], None] | None) -> None:
+        """Call ``ready`` after each datagram that was queued and each error; None: no more."""
+        self.data_ready = self.error_report = None if ready is None else lambda _sock: ready()
+
+    @property
+    def dumping(self) -> bool:
+        """Whether a dump goes on when something has been received."""
+        return self.dump is not None
+
+    def portid_in_use(self, portid: int) -> bool:
+        """Whether a socket of its protocol and network namespace has the portid."""
+        return self.kernel.netlink.lookup(self.net, self.protocol, portid) is not None
+
     # --- addresses
 
     def bind(self, current: Current, addr: bytes) -> None:

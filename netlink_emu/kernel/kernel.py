@@ -9,7 +9,7 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import Genetlink
 from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
-from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.profile import Arch, Profile
 from netlink_emu.kernel.sock_rare import Cookies
 from netlink_emu.kernel.trace import Injector, Observer, Observers
 from netlink_emu.machine.machine import Machine
@@ -63,6 +63,15 @@ class Kernel:
         on = self.profile.config.task_delayacct
         self.task_delayacct = self.profile.delayacct_default_on if on is None else on
         machine.tasks.delayacct_on = self.task_delayacct
+
+    @property
+    def arch(self) -> Arch:
+        """The machine's processor."""
+        return self.profile.arch
+
+    def answers(self, protocol: int) -> bool:
+        """Whether clients get sockets of this netlink protocol here, and not of their host."""
+        return protocol == NETLINK_GENERIC
 
     def socket(self, current: Current, type: int, protocol: int) -> NetlinkSock:
         """socket(AF_NETLINK, type, protocol); ``type`` without SOCK_CLOEXEC and SOCK_NONBLOCK."""

@@ -39,7 +39,7 @@ def make_room(call: SocketCall, current: Current, address: bytes = b"") -> None:
         return
     wanted = 0
     if len(address) >= SOCKADDR_NL.size:
-        wanted = SOCKADDR_NL[nl.kernel.profile.arch.order].decode(address).nl_pid
+        wanted = SOCKADDR_NL[call.context.backend.arch.order].decode(address).nl_pid
     call.context.free_portid(nl, wanted or current.tgid_vnr)
 
 

@@ -7,8 +7,10 @@ import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from netlink_emu.backends.interface import Backend, Socket
 from netlink_emu.interpose.client.clients import Clients
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
@@ -16,9 +18,7 @@ from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
-from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
-from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -31,13 +31,13 @@ def _nobody_is_traced(_tid: int, _gone: Callable[[], object]) -> bool:
 
 
 class Context:
-    """One supervisor's state: a listener, its clients, and their sockets in ``kernel``.
+    """One supervisor's state: a listener, its clients, and their sockets in ``backend``.
 
     ``high`` is the lowest descriptor number that the filter looks at. Nothing here waits.
     """
 
-    def __init__(self, kernel: Kernel, listener: Listener, clients: Clients, high: int) -> None:
-        self.kernel: Final = kernel
+    def __init__(self, backend: Backend, listener: Listener, clients: Clients, high: int) -> None:
+        self.backend: Final = backend
         self.listener: Final = listener
         self.clients: Final = clients
         self.high: Final = high
@@ -63,7 +63,7 @@ class Context:
     # --- sockets
 
     def add_socket(self, sock: EmulatedSocket) -> None:
-        sock.nl.data_ready = sock.nl.error_report = self._became_ready
+        sock.nl.watch(partial(self._became_ready, sock))
         self.sockets.add(sock)
         self.ends.register(sock.mirror.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
         self.summary.sockets += 1
@@ -81,17 +81,15 @@ class Context:
         with contextlib.suppress(FileNotFoundError):  # the kernel was lost
             self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
-        sock.nl.data_ready = sock.nl.error_report = None
+        sock.nl.watch(None)
         sock.nl.release()
         sock.mirror.close()
 
-    def _became_ready(self, nl: NetlinkSock) -> None:
-        """A datagram or an error came: in the midst of the emulated kernel, so only note it."""
-        sock = self.sockets.of_model(nl)
-        if sock is not None:
-            self._ready[sock] = None
-            if self.on_ready is not None:
-                self.on_ready()
+    def _became_ready(self, sock: EmulatedSocket) -> None:
+        """A datagram or an error came: in the midst of the backend, so only note it."""
+        self._ready[sock] = None
+        if self.on_ready is not None:
+            self.on_ready()
 
     def flush(self) -> None:
         """Carry what has arrived to the clients: answer who waits, show the rest to poll."""
@@ -133,9 +131,9 @@ class Context:
                 return self.clients.current(tid)
         return sock.opener
 
-    def free_portid(self, nl: NetlinkSock, portid: int) -> None:
+    def free_portid(self, nl: Socket, portid: int) -> None:
         """Before ``nl`` takes ``portid``: see whether a holder has closed without our noticing."""
-        if portid and self.kernel.netlink.lookup(nl.net, nl.protocol, portid) is not None:
+        if portid and nl.portid_in_use(portid):
             self.waiting.sweep()
             self.serve_ends()
 
@@ -151,13 +149,13 @@ class Context:
     def settle_dumps(self) -> None:
         """Let dumps go on that a client reads past us."""
         for sock in self.sockets:
-            if sock.nl.dump is not None:
+            if sock.nl.dumping:
                 sock.settle()
         self.flush()
 
     @property
     def needs_ticks(self) -> bool:
-        return len(self.waiting) > 0 or any(sock.nl.dump is not None for sock in self.sockets)
+        return len(self.waiting) > 0 or any(sock.nl.dumping for sock in self.sockets)
 
 
 @dataclass(slots=True)
@@ -171,7 +169,7 @@ class SocketCall:
     kept: bool = False
 
     @property
-    def nl(self) -> NetlinkSock:
+    def nl(self) -> Socket:
         return self.sock.nl
 
     def current(self) -> Current:

@@ -15,7 +15,6 @@ from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls.context import Context, SocketCall
 from netlink_emu.kernel.kernel import MAX_LINKS
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 SOCK_TYPE_MASK: Final = 0xF
 SOCK_CLOEXEC: Final = os.O_CLOEXEC
@@ -23,9 +22,9 @@ SOCK_NONBLOCK: Final = os.O_NONBLOCK
 
 
 def socket(context: Context, trap: Trap) -> Outcome:
-    """socket(AF_NETLINK, ...): emulated if it is NETLINK_GENERIC, the host kernel's otherwise."""
+    """socket(AF_NETLINK, ...): the backend's if it has the protocol, else the host kernel's."""
     protocol = trap.int_arg(2)
-    if protocol != NETLINK_GENERIC:
+    if not context.backend.answers(protocol):
         if 0 <= protocol < MAX_LINKS:  # of others none is made
             context.summary.passed[protocol] += 1
         return Outcome.PASS
@@ -33,7 +32,7 @@ def socket(context: Context, trap: Trap) -> Outcome:
     if kind & ~SOCK_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK):
         raise NetlinkError(errno.EINVAL)
     current = context.clients.current(trap.tid)
-    nl = context.kernel.socket(current, kind & SOCK_TYPE_MASK, protocol)
+    nl = context.backend.socket(current, kind & SOCK_TYPE_MASK, protocol)
     mirror = Mirror(nonblocking=bool(kind & SOCK_NONBLOCK))
     sock = EmulatedSocket(nl, mirror, current)
     context.add_socket(sock)

@@ -16,7 +16,6 @@ from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
 from netlink_emu.interpose.syscalls.context import Context, Handler, SocketCall
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 _SOCKETCALL_ARGS: Final = struct.Struct("=3I")
 
@@ -106,7 +105,7 @@ class Dispatcher:
             domain, _, protocol = _SOCKETCALL_ARGS.unpack(
                 trap.read(trap.args[1] & 0xFFFFFFFF, _SOCKETCALL_ARGS.size)
             )
-            if domain != AF_NETLINK or protocol != NETLINK_GENERIC:
+            if domain != AF_NETLINK or not self._context.backend.answers(protocol):
                 return Outcome.PASS
         self._context.summary.foreign += 1
         raise NetlinkError(errno.EAFNOSUPPORT)
