@@ -1,18 +1,36 @@
 """What a command takes, declared without typer, and two readings of it.
 
 Importing typer takes as long as `netlink-emu run` does with everything else. So the parameters
-of a command are declared with :class:`Option` and :class:`Argument` in its annotations;
-:func:`as_typer` makes typer's declarations of them, and :func:`parse_plain` understands command
-lines that are plainly right. Whatever is not (help, mistakes, rare spellings) is typer's.
+of a command are declared with :class:`Option` and :class:`Argument` in its annotations, and
+commands below one name with :class:`Group`; :func:`as_typer` makes typer's declarations of them,
+and :func:`parse_plain` understands command lines that are plainly right. Whatever is not (help,
+mistakes, rare spellings) is typer's.
 """
 
 from __future__ import annotations
 
 import enum
+import inspect
+import os
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+if TYPE_CHECKING:
+    import typer
+
+Command = Callable[..., None]
 
 
 class Option:
@@ -24,92 +42,191 @@ class Option:
 
 
 class Argument:
-    """All that follows the options. The settings are typer.Argument's."""
+    """What has no name; of type ``list[str]`` it takes all that are left.
 
-    def __init__(self, **settings: Any) -> None:
+    With ``rest`` it takes whatever follows the options, be it like an option or not. The settings
+    are typer.Argument's.
+    """
+
+    def __init__(self, *, rest: bool = False, **settings: Any) -> None:
+        self.rest: Final = rest
         self.settings: Final = settings
 
 
-def as_typer(function: Callable[..., None]) -> Callable[..., None]:
+class Group:
+    """Commands below one name, as ``netlink-emu tasks spawn``."""
+
+    def __init__(self, name: str, help: str) -> None:
+        self.name: Final = name
+        self.help: Final = help
+        self.commands: Final[dict[str, Command]] = {}
+
+    def command(self, name: str | None = None) -> Callable[[Command], Command]:
+        """Declare a command, named as its function by default."""
+
+        def register(function: Command) -> Command:
+            self.commands[name or function.__name__] = function
+            return function
+
+        return register
+
+
+class _Parameter(NamedTuple):
+    name: str
+    kind: Any  # its type
+    told: object  # an Option, an Argument, or something else
+    default: Any
+
+
+def _parameters(function: Command) -> list[_Parameter]:
+    hints = get_type_hints(function, include_extras=True)
+    found = []
+    for name, declared in inspect.signature(function).parameters.items():
+        kind, told = hints[name], None
+        if get_origin(kind) is Annotated:
+            kind, told, *_ = get_args(kind)
+        found.append(_Parameter(name, kind, told, declared.default))
+    return found
+
+
+def as_typer(function: Command) -> Command:
     """The same function, declared for typer."""
     import typer
 
-    assert isinstance(function, types.FunctionType)
-    declared = types.FunctionType(
-        function.__code__, function.__globals__, function.__name__,
-        function.__defaults__, function.__closure__,
-    )  # fmt: skip
-    declared.__kwdefaults__ = function.__kwdefaults__
-    declared.__doc__ = function.__doc__
-    declared.__annotations__ = get_type_hints(function, include_extras=True)
-    for name, (kind, told) in _parameters(function).items():
-        info: Any
+    def declared(**values: Any) -> None:
+        function(**values)
+
+    parameters = []
+    for name, kind, told, default in _parameters(function):
+        info: Any = told
         if isinstance(told, Option):
             info = typer.Option(*told.names, **told.settings)
         elif isinstance(told, Argument):
             info = typer.Argument(**told.settings)
-        else:
-            continue
-        declared.__annotations__[name] = Annotated[kind, info]
+        parameters.append(
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=kind if info is None else Annotated[kind, info],
+            )
+        )
+    declared.__name__, declared.__doc__ = function.__name__, function.__doc__
+    declared.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # PEP 362
+    declared.__annotations__ = {each.name: each.annotation for each in parameters}
     return declared
 
 
-def _parameters(function: Callable[..., None]) -> dict[str, tuple[Any, object]]:
-    """Each parameter's type and what is told of it: an Option, an Argument, or something else."""
-    found = {}
-    for name, hint in get_type_hints(function, include_extras=True).items():
-        if get_origin(hint) is Annotated:
-            kind, told, *_ = get_args(hint)
-            found[name] = kind, told
-        elif name != "return":
-            found[name] = hint, None
-    return found
+def group_as_typer(group: Group, epilog: Callable[[str], str | None]) -> typer.Typer:
+    """A group, declared for typer; ``epilog`` gives what follows each command's options."""
+    import typer
+
+    app = typer.Typer(no_args_is_help=True, help=group.help)
+    for name, function in group.commands.items():
+        app.command(name, epilog=epilog(f"{group.name} {name}"))(as_typer(function))
+    return app
 
 
-def parse_plain(function: Callable[..., None], args: Sequence[str]) -> dict[str, Any] | None:
+def parse_plain(function: Command, args: Sequence[str]) -> dict[str, Any] | None:
     """What a plain command line says, by parameter; None if typer is to look at it."""
-    options: dict[str, tuple[str, Any, bool | None, Option]] = {}
-    argument = None
-    for name, (kind, told) in _parameters(function).items():
-        if isinstance(told, Argument) and kind == list[str]:
-            argument = name
-        elif isinstance(told, Option):
-            for flags in told.names:
-                on, _, off = flags.partition("/")
-                options[on] = name, kind, True, told
-                if off:
-                    options[off] = name, kind, False, told
-        else:
-            return None
-    if argument is None:
+    parameters = _parameters(function)
+    options = _options(parameters)
+    arguments = [each for each in parameters if isinstance(each.told, Argument)]
+    if any(not isinstance(each.told, Option | Argument) for each in parameters):
         return None
+    has_rest = any(isinstance(each.told, Argument) and each.told.rest for each in arguments)
     found: dict[str, Any] = {}
+    words: list[str] = []
     rest = [*args]
-    while rest and rest[0].startswith("-"):
-        flag = rest.pop(0)
-        if flag == "--":
-            break
-        flag, equals, value = flag.partition("=")
-        if flag not in options:
-            return None
-        name, kind, on_off, option = options[flag]
-        if kind is bool:
-            if equals:
-                return None
-            found[name] = on_off
-            continue
-        if not equals:
-            if not rest:
-                return None
-            value = rest.pop(0)
-        try:
-            _note(found, name, _inner(kind), value, option)
-        except ValueError:
-            return None
-    if not rest:
+    try:
+        while rest:
+            word = rest.pop(0)
+            if word == "--":
+                words += rest
+                break
+            if not word.startswith("-") or (word == "-" and not has_rest):
+                words.append(word)
+                if has_rest:
+                    words += rest
+                    break
+                continue
+            _read_option(word, rest, options, found)
+        _read_arguments(arguments, words, found)
+        _read_environment(parameters, found)
+    except ValueError:
         return None
-    found[argument] = rest
     return found
+
+
+class _Way(NamedTuple):
+    """One of an option's names; ``on`` says what a switch becomes by it."""
+
+    parameter: _Parameter
+    on: bool
+
+
+def _options(parameters: Sequence[_Parameter]) -> dict[str, _Way]:
+    options = {}
+    for parameter in parameters:
+        if isinstance(parameter.told, Option):
+            for flags in parameter.told.names:
+                on, _, off = flags.partition("/")
+                options[on] = _Way(parameter, on=True)
+                if off:
+                    options[off] = _Way(parameter, on=False)
+    return options
+
+
+def _read_option(
+    word: str, rest: list[str], options: Mapping[str, _Way], found: dict[str, Any]
+) -> None:
+    """Read an option and its value; ValueError if they are not plain."""
+    flag, equals, value = word.partition("=")
+    if flag not in options:
+        raise ValueError(flag)
+    (name, kind, told, _), on = options[flag]
+    assert isinstance(told, Option)
+    if kind is bool:
+        if equals:
+            raise ValueError(word)
+        found[name] = on
+        return
+    if not equals:
+        if not rest:
+            raise ValueError(word)
+        value = rest.pop(0)
+    if not value or value.startswith("-"):
+        raise ValueError(value)
+    if _inner(kind) == list[str]:
+        found.setdefault(name, []).append(value)
+    else:
+        found[name] = _value(kind, value, told.settings)
+
+
+def _read_arguments(
+    arguments: Sequence[_Parameter], words: Sequence[str], found: dict[str, Any]
+) -> None:
+    """Give the words to the arguments in turn; ValueError where too many or few are left."""
+    left = [*words]
+    for name, kind, told, default in arguments:
+        assert isinstance(told, Argument)
+        if not left:
+            if default is inspect.Parameter.empty:
+                raise ValueError(name)
+        elif _inner(kind) == list[str]:
+            found[name], left = left, []
+        else:
+            found[name] = _value(kind, left.pop(0), told.settings)
+    if left:
+        raise ValueError(left[0])
+
+
+def _read_environment(parameters: Sequence[_Parameter], found: dict[str, Any]) -> None:
+    for name, kind, told, _ in parameters:
+        if isinstance(told, Option) and name not in found and "envvar" in told.settings:
+            text = os.environ.get(told.settings["envvar"])
+            if text:
+                found[name] = _value(kind, text, told.settings)
 
 
 def _inner(kind: Any) -> Any:
@@ -120,23 +237,18 @@ def _inner(kind: Any) -> Any:
     return kind
 
 
-def _note(found: dict[str, Any], name: str, kind: Any, value: str, option: Option) -> None:
-    """Read an option's value; ValueError if it is not plainly one of its type."""
-    if not value or value.startswith("-"):
-        raise ValueError(value)
-    if kind == list[str]:
-        found.setdefault(name, []).append(value)
-        return
-    low, high = option.settings.get("min"), option.settings.get("max")
+def _value(kind: Any, text: str, settings: Mapping[str, Any]) -> Any:
+    """A word as a value; ValueError if it is not plainly one of its type."""
+    kind = _inner(kind)
     if kind in (int, float):
-        digits = value.replace(".", "", 1) if kind is float else value
+        digits = text.replace(".", "", 1) if kind is float else text
         if not (digits.isascii() and digits.isdigit()):
-            raise ValueError(value)
-        number = kind(value)
+            raise ValueError(text)
+        number = kind(text)
+        low, high = settings.get("min"), settings.get("max")
         if (low is not None and number < low) or (high is not None and number > high):
-            raise ValueError(value)
-        found[name] = number
-    elif kind in (str, Path) or (isinstance(kind, type) and issubclass(kind, enum.StrEnum)):
-        found[name] = kind(value)
-    else:
-        raise ValueError(value)
+            raise ValueError(text)
+        return number
+    if kind in (str, Path) or (isinstance(kind, type) and issubclass(kind, enum.StrEnum)):
+        return kind(text)
+    raise ValueError(text)

@@ -50,9 +50,9 @@ def decode(
     until one says otherwise.
     """
     if socket is not None:
-        from netlink_emu.cli.journal import follow
+        from netlink_emu.cli import journal
 
-        follow(socket, as_json=as_json)
+        journal.app.commands["follow"](socket=socket, as_json=as_json)
         return
     ids = {0x1F: TASKSTATS.name} | dict(map(_family, family or []))
     known = {desc.name: desc for desc in (NLCTRL, TASKSTATS, NETLINK_EMU)}

@@ -31,11 +31,11 @@ def leaves(exc: BaseException) -> list[BaseException]:
 
 def say(text: str) -> None:
     """A sentence for the user, beside what the command prints; lost where nobody can hear it."""
-    _to_stderr(f"netlink-emu: {text}\n")
+    to_stderr(f"netlink-emu: {text}\n")
 
 
-def _to_stderr(text: str) -> None:
-    """A standard error that is closed or full changes no exit status."""
+def to_stderr(text: str) -> None:
+    """Write it as it is; a standard error that is closed or full changes no exit status."""
     if sys.stderr is None:  # print() would take the standard output
         return
     with contextlib.suppress(OSError, ValueError):
@@ -50,8 +50,8 @@ def report(exc: BaseException) -> int:
     if bugs:
         from netlink_emu.cli.circumstances import circumstances  # seldom wanted, we hope
 
-        _to_stderr("".join(traceback.format_exception(exc)))
-        _to_stderr("".join(f"{line}\n" for line in circumstances()))
+        to_stderr("".join(traceback.format_exception(exc)))
+        to_stderr("".join(f"{line}\n" for line in circumstances()))
         say(
             "this is a bug in netlink-emu: please report it, with all of the text above, to "
             f"{REPORT_TO}"

@@ -53,6 +53,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu journal wait --cpu 2",
         "netlink-emu journal wait cmd=TASKSTATS_CMD_GET TASKSTATS_CMD_ATTR_PID=4242",
     ),
+    "ctl": (
+        "netlink-emu ctl commands.txt",
+        "netlink-emu ctl - --socket ./sandbox/nl",
+    ),
     "conformance": (
         "netlink-emu conformance",
         "netlink-emu conformance --target kernel --junit-xml report.xml",

@@ -2,81 +2,74 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
+from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.examples import epilog
-from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
+from netlink_emu.cli.remote import (
+    Answer,
+    Connection,
+    Controls,
+    Line,
+    Lines,
+    Single,
+    Table,
+    TimedOut,
+    as_line,
+    attrs_of,
+)
 from netlink_emu.protocol.ours.control import NlemuCmd, NlemuWatch
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.reading.decode import Message
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Read the journal of a kernel that runs with --control; wait for its clients.",
+app = Controls(
+    "journal", "Read the journal of a kernel that runs with --control; wait for its clients."
 )
 _PREFIX: Final = "NLEMU_A_WATCH_"
 _W = NlemuWatch
-EXIT_TIMED_OUT: Final = 124  # as of timeout(1)
 _LONGEST_WAIT: Final = 4_000_000  # 32 bits of milliseconds
 
 CriteriaArgument = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="[CRITERION]...",
         help="What messages are to be like: cmd=TASKSTATS_CMD_GET pid=42 errno=ESRCH...",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object a line.")]
 SinceOption = Annotated[
-    int, typer.Option("--since", min=0, metavar="N", help="Only entries after the N-th.")
+    int, Option("--since", min=0, metavar="N", help="Only entries after the N-th.")
 ]
 
 
-@app.command(epilog=epilog("journal show"))
+@app.call()
 def show(
+    connection: Connection,
     criteria: CriteriaArgument = None,
     since: SinceOption = 0,
-    as_json: JsonOption = False,
-    socket: SocketOption = None,
-) -> None:
+) -> Answer:
     """Print the journal, or the messages that match."""
-    with connected(socket) as remote:
-        entries = remote.dump(
-            NlemuCmd.NLEMU_CMD_JOURNAL_GET,
-            {
-                _W.NLEMU_A_WATCH_SINCE: since,
-                _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
-            },
-        )
-    _print(entries, as_json=as_json)
+    entries = connection.remote.dump(
+        NlemuCmd.NLEMU_CMD_JOURNAL_GET,
+        {
+            _W.NLEMU_A_WATCH_SINCE: since,
+            _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
+        },
+    )
+    return Lines(_lines(entries))
 
 
-@app.command("follow")
-def follow_command(as_json: JsonOption = False, socket: SocketOption = None) -> None:
+@app.call()
+def follow(connection: Connection) -> Answer:
     """Print entries as they are made, until interrupted."""
-    follow(socket, as_json=as_json)
+    return Lines(_lines(connection.remote.events()), endless=True)
 
 
-def follow(socket: Path | None, *, as_json: bool) -> None:
-    """Print entries of the server's journal as they are made, for ever."""
-    with connected(socket) as remote:
-        _print(remote.events(), as_json=as_json)
-
-
-def _print(entries: Iterable[Message], *, as_json: bool) -> None:
+def _lines(entries: Iterable[Message]) -> Iterator[Line]:
     for entry in entries:
         attrs = attrs_of(entry, _PREFIX)
-        if as_json:
-            print(attrs.get("json") or json.dumps(_plain(attrs)), flush=True)
-        else:
-            print(attrs["text"], flush=True)
+        yield Line(attrs["text"], attrs.get("json") or as_line(_plain(attrs)))
 
 
 def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
@@ -86,43 +79,38 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@app.command()
-def note(
-    text: Annotated[str, typer.Argument(metavar="TEXT")], socket: SocketOption = None
-) -> None:
+@app.call()
+def note(connection: Connection, text: Annotated[str, Argument(metavar="TEXT")]) -> None:
     """Add a line of one's own."""
-    with connected(socket) as remote:
-        remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_NOTE, {_W.NLEMU_A_WATCH_TEXT: text})
+    connection.remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_NOTE, {_W.NLEMU_A_WATCH_TEXT: text})
 
 
-@app.command()
-def clear(socket: SocketOption = None) -> None:
+@app.call()
+def clear(connection: Connection) -> None:
     """Forget all entries."""
-    with connected(socket) as remote:
-        remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_CLEAR)
+    connection.remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_CLEAR)
 
 
-@app.command()
-def listeners(socket: SocketOption = None) -> None:
+@app.call()
+def listeners(connection: Connection) -> Answer:
     """List who is registered for exits, by CPU."""
-    with connected(socket) as remote:
-        replies = remote.dump(NlemuCmd.NLEMU_CMD_LISTENER_GET)
-    print_table(("cpu", "portid"), [attrs_of(reply, _PREFIX) for reply in replies])
+    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_LISTENER_GET)
+    return Table(("cpu", "portid"), [attrs_of(reply, _PREFIX) for reply in replies])
 
 
-@app.command(epilog=epilog("journal wait"))
+@app.call()
 def wait(
+    connection: Connection,
     criteria: CriteriaArgument = None,
     cpu: Annotated[
-        int | None, typer.Option("--cpu", min=0, metavar="N", help="For a listener on this CPU.")
+        int | None, Option("--cpu", min=0, metavar="N", help="For a listener on this CPU.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", min=1, metavar="N", help="For so many.")] = 1,
+    count: Annotated[int, Option("--count", min=1, metavar="N", help="For so many.")] = 1,
     since: SinceOption = 0,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0, metavar="SECONDS", help="At most so long.")
+        float, Option("--timeout", min=0, metavar="SECONDS", help="At most so long.")
     ] = 5.0,
-    socket: SocketOption = None,
-) -> None:
+) -> Answer:
     """Wait for a listener, or with criteria for a request; prints the client's portid.
 
     Ends with status 124 when time is up, and says what happened instead.
@@ -131,18 +119,16 @@ def wait(
         raise UserError("a listener is waited for with --cpu, a request with criteria, not both")
     if timeout > _LONGEST_WAIT:
         raise UserError(f"--timeout takes at most {_LONGEST_WAIT} seconds")
-    with connected(socket) as remote:
-        reply = remote.wait(
-            {
-                _W.NLEMU_A_WATCH_CPU: cpu,
-                _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
-                _W.NLEMU_A_WATCH_COUNT: count,
-                _W.NLEMU_A_WATCH_SINCE: since,
-                _W.NLEMU_A_WATCH_TIMEOUT: round(timeout * 1000),
-            }
-        )
+    reply = connection.remote.wait(
+        {
+            _W.NLEMU_A_WATCH_CPU: cpu,
+            _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
+            _W.NLEMU_A_WATCH_COUNT: count,
+            _W.NLEMU_A_WATCH_SINCE: since,
+            _W.NLEMU_A_WATCH_TIMEOUT: round(timeout * 1000),
+        }
+    )
     attrs = attrs_of(reply, _PREFIX)
     if "timed_out" in attrs:
-        typer.echo(attrs["text"], err=True)
-        raise typer.Exit(EXIT_TIMED_OUT)
-    print(attrs["portid"])
+        return TimedOut(attrs["text"])
+    return Single("portid", attrs["portid"])

@@ -1,9 +1,9 @@
 """The command line's root: finds the command, imports it alone, prints errors as one line.
 
 Only the command that was asked for is imported, so that ``netlink-emu run`` does not wait for
-the imports of ``serve``. A command's module exports either ``app``, a typer application with
-commands of its own, or a function named as the command; ``CONTEXT_SETTINGS`` beside the
-function is handed to typer.
+the imports of ``serve``. A command's module exports either ``app``, commands of its own (a
+:class:`Group`, or a typer application), or a function named as the command;
+``CONTEXT_SETTINGS`` beside the function is handed to typer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
-from netlink_emu.cli.declare import Option, as_typer, parse_plain
+from netlink_emu.cli.declare import Group, Option, as_typer, group_as_typer, parse_plain
 from netlink_emu.cli.errors import EXIT_USER, report
 from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.output import watched
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS: Final = (
-    "run", "serve", "doctor", "decode", "tasks", "faults", "journal", "conformance", "releases",
-    "completion",
+    "run", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl", "conformance",
+    "releases", "completion",
 )  # fmt: skip
+# Declared without typer, so that it need not be imported where the command line is plain.
+_PLAIN: Final = ("run", "tasks", "faults", "journal", "ctl")
 
 
 def _print_version(wanted: bool) -> None:
@@ -56,6 +58,8 @@ def _add(root: typer.Typer, name: str) -> None:
             return
         raise
     app = getattr(module, "app", None)
+    if isinstance(app, Group):
+        app = group_as_typer(app, epilog)
     if app is not None:
         root.add_typer(app, name=name, epilog=epilog(name))
         return
@@ -83,12 +87,17 @@ def build(args: list[str]) -> typer.Typer:
 
 def _run_plainly(args: list[str]) -> bool:
     """Run a command without waiting for typer; False where typer is needed to understand."""
-    from netlink_emu.cli.run import run
-
-    parameters = parse_plain(run, args)
+    if not args or args[0] not in _PLAIN:
+        return False
+    module = importlib.import_module(f"netlink_emu.cli.{args[0]}")
+    if hasattr(module, "app"):
+        command, rest = module.app.commands.get(args[1] if args[1:] else ""), args[2:]
+    else:
+        command, rest = getattr(module, args[0]), args[1:]
+    parameters = None if command is None else parse_plain(command, rest)
     if parameters is None:
         return False
-    run(**parameters)
+    command(**parameters)
     return True
 
 
@@ -107,7 +116,7 @@ def main() -> None:
 
 def _run(args: list[str]) -> int:
     """Run the command that these arguments name; the exit status, if nothing is raised."""
-    if args[:1] == ["run"] and _run_plainly(args[1:]):
+    if _run_plainly(args):
         return 0
     from typer.main import get_command
 

@@ -55,7 +55,7 @@ class ClientsAre(enum.StrEnum):
 
 def run(
     command: Annotated[
-        list[str], Argument(metavar="COMMAND...", help="The command and its arguments.")
+        list[str], Argument(rest=True, metavar="COMMAND...", help="The command and its arguments.")
     ],
     release: ReleaseOption = None,
     arch: ArchOption = None,

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import signal as _signal
 from typing import Annotated, Any, Final
 
-import typer
-
+from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.examples import epilog
-from netlink_emu.cli.remote import SocketOption, attrs_of, connected, print_table
+from netlink_emu.cli.remote import Answer, Connection, Controls, Single, Table, attrs_of
 from netlink_emu.machine.acts import AMOUNTS, POLICIES, SECONDS
 from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuMachine, NlemuTask
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Spawn, charge and end the tasks of a kernel that runs with --control.",
-)
+app = Controls("tasks", "Spawn, charge and end the tasks of a kernel that runs with --control.")
 _PREFIX: Final = "NLEMU_A_TASK_"
 _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
 _STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other")
 _T, _M = NlemuTask, NlemuMachine
 _MOST_SECONDS: Final = 10**10  # 64 bits of nanoseconds are not twice as long
 
-PidArgument = Annotated[int, typer.Argument(metavar="PID", min=1, help="Its number.")]
+PidArgument = Annotated[int, Argument(metavar="PID", min=1, help="Its number.")]
 AmountsArgument = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[AMOUNT=NUMBER]...", help=f"Of {', '.join(AMOUNTS)}; times in seconds."
-    ),
+    Argument(metavar="[AMOUNT=NUMBER]...", help=f"Of {', '.join(AMOUNTS)}; times in seconds."),
 ]
 CpuOption = Annotated[
-    int | None, typer.Option("--cpu", min=0, metavar="N", help="The CPU that it is on.")
+    int | None, Option("--cpu", min=0, metavar="N", help="The CPU that it is on.")
 ]
 NiceOption = Annotated[
-    int | None, typer.Option("--nice", min=-20, max=19, metavar="N", help="Its nice value.")
+    int | None, Option("--nice", min=-20, max=19, metavar="N", help="Its nice value.")
 ]
 CodeOption = Annotated[
-    int, typer.Option("--code", min=0, max=255, metavar="N", help="What it exits with.")
+    int, Option("--code", min=0, max=255, metavar="N", help="What it exits with.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="As one JSON object a line.")]
 
 
 def amounts_of(words: list[str] | None) -> dict[Any, int] | None:
@@ -61,11 +52,10 @@ def amounts_of(words: list[str] | None) -> dict[Any, int] | None:
     return found or None
 
 
-@app.command("list")
-def list_tasks(socket: SocketOption = None, as_json: JsonOption = False) -> None:
+@app.call("list")
+def list_tasks(connection: Connection) -> Answer:
     """List all tasks."""
-    with connected(socket) as remote:
-        replies = remote.dump(NlemuCmd.NLEMU_CMD_TASK_GET)
+    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_TASK_GET)
     rows = []
     for reply in replies:
         row = attrs_of(reply, _PREFIX)
@@ -74,150 +64,137 @@ def list_tasks(socket: SocketOption = None, as_json: JsonOption = False) -> None
         if "exit_status" in row:
             row["state"] = "zombie"
         rows.append(row)
-    if as_json:
-        for row in rows:
-            print(json.dumps(row))
-    else:
-        print_table(_COLUMNS, rows)
+    return Table(_COLUMNS, rows)
 
 
-@app.command(epilog=epilog("tasks spawn"))
+@app.call()
 def spawn(
-    comm: Annotated[str, typer.Argument(metavar="COMM", help="Its name.")],
+    connection: Connection,
+    comm: Annotated[str, Argument(metavar="COMM", help="Its name.")],
     amounts: AmountsArgument = None,
     pid: Annotated[
-        int | None, typer.Option("--pid", metavar="N", help="Its number; else the next one.")
+        int | None, Option("--pid", metavar="N", help="Its number; else the next one.")
     ] = None,
     cpu: CpuOption = None,
     uid: Annotated[
-        int | None, typer.Option("--uid", metavar="N", help="Whose it is; else its parent's.")
+        int | None, Option("--uid", metavar="N", help="Whose it is; else its parent's.")
     ] = None,
     gid: Annotated[
-        int | None, typer.Option("--gid", metavar="N", help="Its group; else its parent's.")
+        int | None, Option("--gid", metavar="N", help="Its group; else its parent's.")
     ] = None,
     nice: NiceOption = None,
     policy: Annotated[
         str | None,
-        typer.Option(
-            "--policy", metavar="NAME", help=f"How it is scheduled: {', '.join(POLICIES)}."
-        ),
+        Option("--policy", metavar="NAME", help=f"How it is scheduled: {', '.join(POLICIES)}."),
     ] = None,
     parent: Annotated[
-        int | None, typer.Option("--parent", metavar="PID", help="Its parent; else init.")
+        int | None, Option("--parent", metavar="PID", help="Its parent; else init.")
     ] = None,
     thread_of: Annotated[
-        int | None, typer.Option("--thread-of", metavar="PID", help="A thread of this process.")
+        int | None, Option("--thread-of", metavar="PID", help="A thread of this process.")
     ] = None,
-    socket: SocketOption = None,
-) -> None:
+) -> Answer:
     """Spawn a process, or a thread; prints its pid."""
     if policy is not None and policy not in POLICIES:
         raise UserError(f"there is no policy {policy!r}; there are {', '.join(POLICIES)}")
-    with connected(socket) as remote:
-        reply = remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_NEW,
-            {
-                _T.NLEMU_A_TASK_COMM: comm,
-                _T.NLEMU_A_TASK_PID: pid,
-                _T.NLEMU_A_TASK_CPU: cpu,
-                _T.NLEMU_A_TASK_UID: uid,
-                _T.NLEMU_A_TASK_GID: gid,
-                _T.NLEMU_A_TASK_NICE: nice,
-                _T.NLEMU_A_TASK_POLICY: None if policy is None else POLICIES[policy],
-                _T.NLEMU_A_TASK_PPID: parent,
-                _T.NLEMU_A_TASK_TGID: thread_of,
-                _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
-            },
-        )
+    reply = connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_NEW,
+        {
+            _T.NLEMU_A_TASK_COMM: comm,
+            _T.NLEMU_A_TASK_PID: pid,
+            _T.NLEMU_A_TASK_CPU: cpu,
+            _T.NLEMU_A_TASK_UID: uid,
+            _T.NLEMU_A_TASK_GID: gid,
+            _T.NLEMU_A_TASK_NICE: nice,
+            _T.NLEMU_A_TASK_POLICY: None if policy is None else POLICIES[policy],
+            _T.NLEMU_A_TASK_PPID: parent,
+            _T.NLEMU_A_TASK_TGID: thread_of,
+            _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
+        },
+    )
     assert reply is not None
-    print(attrs_of(reply, _PREFIX)["pid"])
+    return Single("pid", attrs_of(reply, _PREFIX)["pid"])
 
 
-@app.command(epilog=epilog("tasks charge"))
-def charge(pid: PidArgument, amounts: AmountsArgument, socket: SocketOption = None) -> None:
+@app.call()
+def charge(connection: Connection, pid: PidArgument, amounts: AmountsArgument) -> None:
     """Account CPU time, delays, faults, I/O to a task; the amounts add up."""
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_SET,
-            {_T.NLEMU_A_TASK_PID: pid, _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts)},
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_SET,
+        {_T.NLEMU_A_TASK_PID: pid, _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts)},
+    )
 
 
-@app.command("set", epilog=epilog("tasks set"))
+@app.call("set")
 def set_task(
+    connection: Connection,
     pid: PidArgument,
     cpu: CpuOption = None,
     comm: Annotated[
-        str | None, typer.Option("--exec", metavar="COMM", help="Run another program.")
+        str | None, Option("--exec", metavar="COMM", help="Run another program.")
     ] = None,
     nice: NiceOption = None,
     state: Annotated[
         str | None,
-        typer.Option("--state", metavar="STATE", help=f"What it does: {', '.join(_STATES)}."),
+        Option("--state", metavar="STATE", help=f"What it does: {', '.join(_STATES)}."),
     ] = None,
-    socket: SocketOption = None,
 ) -> None:
     """Move a task to another CPU, renice it, let it exec, set its state."""
     if state is not None and state not in _STATES:
         raise UserError(f"there is no state {state!r}; there are {', '.join(_STATES)}")
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_SET,
-            {
-                _T.NLEMU_A_TASK_PID: pid,
-                _T.NLEMU_A_TASK_CPU: cpu,
-                _T.NLEMU_A_TASK_COMM: comm,
-                _T.NLEMU_A_TASK_NICE: nice,
-                _T.NLEMU_A_TASK_STATE: None if state is None else _STATES.index(state),
-            },
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_SET,
+        {
+            _T.NLEMU_A_TASK_PID: pid,
+            _T.NLEMU_A_TASK_CPU: cpu,
+            _T.NLEMU_A_TASK_COMM: comm,
+            _T.NLEMU_A_TASK_NICE: nice,
+            _T.NLEMU_A_TASK_STATE: None if state is None else _STATES.index(state),
+        },
+    )
 
 
-@app.command("exit")
+@app.call("exit")
 def exit_task(
+    connection: Connection,
     pid: PidArgument,
     code: CodeOption = 0,
     one_thread: Annotated[
-        bool, typer.Option("--one-thread", help="Only this thread, not its process.")
+        bool, Option("--one-thread", help="Only this thread, not its process.")
     ] = False,
-    zombie: Annotated[
-        bool, typer.Option("--zombie", help="The parent does not wait for it.")
-    ] = False,
-    socket: SocketOption = None,
+    zombie: Annotated[bool, Option("--zombie", help="The parent does not wait for it.")] = False,
 ) -> None:
     """End a process by an exit code."""
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_END,
-            {
-                _T.NLEMU_A_TASK_PID: pid,
-                _T.NLEMU_A_TASK_CODE: code,
-                _T.NLEMU_A_TASK_ONE_THREAD: b"" if one_thread else None,
-                _T.NLEMU_A_TASK_ZOMBIE: b"" if zombie else None,
-            },
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_END,
+        {
+            _T.NLEMU_A_TASK_PID: pid,
+            _T.NLEMU_A_TASK_CODE: code,
+            _T.NLEMU_A_TASK_ONE_THREAD: b"" if one_thread else None,
+            _T.NLEMU_A_TASK_ZOMBIE: b"" if zombie else None,
+        },
+    )
 
 
-@app.command(epilog=epilog("tasks kill"))
+@app.call()
 def kill(
+    connection: Connection,
     pid: PidArgument,
     signal: Annotated[
-        str, typer.Option("--signal", "-s", metavar="SIGNAL", help="By number, or as SIGSEGV.")
+        str, Option("--signal", "-s", metavar="SIGNAL", help="By number, or as SIGSEGV.")
     ] = "SIGKILL",
-    core: Annotated[bool, typer.Option("--core", help="A core is dumped.")] = False,
-    socket: SocketOption = None,
+    core: Annotated[bool, Option("--core", help="A core is dumped.")] = False,
 ) -> None:
     """End a process by a signal."""
     number = int(signal) if signal.isdecimal() else _signal_number(signal)
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_END,
-            {
-                _T.NLEMU_A_TASK_PID: pid,
-                _T.NLEMU_A_TASK_SIGNAL: number,
-                _T.NLEMU_A_TASK_CORE: b"" if core else None,
-            },
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_END,
+        {
+            _T.NLEMU_A_TASK_PID: pid,
+            _T.NLEMU_A_TASK_SIGNAL: number,
+            _T.NLEMU_A_TASK_CORE: b"" if core else None,
+        },
+    )
 
 
 def _signal_number(name: str) -> int:
@@ -227,73 +204,68 @@ def _signal_number(name: str) -> int:
         raise UserError(f"there is no signal {name}") from None
 
 
-@app.command()
-def reap(pid: PidArgument, socket: SocketOption = None) -> None:
+@app.call()
+def reap(connection: Connection, pid: PidArgument) -> Answer:
     """Have the parent wait for a zombie; prints its wait status."""
-    with connected(socket) as remote:
-        reply = remote.do(NlemuCmd.NLEMU_CMD_TASK_REAP, {_T.NLEMU_A_TASK_PID: pid})
+    reply = connection.remote.do(NlemuCmd.NLEMU_CMD_TASK_REAP, {_T.NLEMU_A_TASK_PID: pid})
     assert reply is not None
-    print(attrs_of(reply, _PREFIX)["exit_status"])
+    return Single("exit_status", attrs_of(reply, _PREFIX)["exit_status"])
 
 
-@app.command(epilog=epilog("tasks storm"))
+@app.call()
 def storm(
-    count: Annotated[int, typer.Argument(metavar="COUNT", min=1, help="How many.")],
+    connection: Connection,
+    count: Annotated[int, Argument(metavar="COUNT", min=1, help="How many.")],
     amounts: AmountsArgument = None,
-    comm: Annotated[str, typer.Option("--comm", metavar="COMM", help="Their name.")] = "worker",
+    comm: Annotated[str, Option("--comm", metavar="COMM", help="Their name.")] = "worker",
     cpu: CpuOption = None,
     code: CodeOption = 0,
-    socket: SocketOption = None,
 ) -> None:
     """Let many processes start and end at once, on all CPUs in turn or on one."""
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_TASK_STORM,
-            {
-                _T.NLEMU_A_TASK_COUNT: count,
-                _T.NLEMU_A_TASK_COMM: comm,
-                _T.NLEMU_A_TASK_CPU: cpu,
-                _T.NLEMU_A_TASK_CODE: code,
-                _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
-            },
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_TASK_STORM,
+        {
+            _T.NLEMU_A_TASK_COUNT: count,
+            _T.NLEMU_A_TASK_COMM: comm,
+            _T.NLEMU_A_TASK_CPU: cpu,
+            _T.NLEMU_A_TASK_CODE: code,
+            _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
+        },
+    )
 
 
-@app.command()
+@app.call()
 def cpus(
-    down: Annotated[int | None, typer.Option("--down", metavar="N", help="Take it down.")] = None,
-    up: Annotated[int | None, typer.Option("--up", metavar="N", help="Bring it up.")] = None,
-    socket: SocketOption = None,
-) -> None:
+    connection: Connection,
+    down: Annotated[int | None, Option("--down", metavar="N", help="Take it down.")] = None,
+    up: Annotated[int | None, Option("--up", metavar="N", help="Bring it up.")] = None,
+) -> Answer:
     """Take a CPU down, bring one up; then list them."""
-    with connected(socket) as remote:
-        for cpu, online in ((down, 0), (up, 1)):
-            if cpu is not None:
-                remote.do(
-                    NlemuCmd.NLEMU_CMD_CPU_SET,
-                    {_M.NLEMU_A_MACHINE_CPU: cpu, _M.NLEMU_A_MACHINE_ONLINE: online},
-                )
-        replies = remote.dump(NlemuCmd.NLEMU_CMD_CPU_GET)
-    print_table(("cpu", "online"), [attrs_of(reply, "NLEMU_A_MACHINE_") for reply in replies])
+    for cpu, online in ((down, 0), (up, 1)):
+        if cpu is not None:
+            connection.remote.do(
+                NlemuCmd.NLEMU_CMD_CPU_SET,
+                {_M.NLEMU_A_MACHINE_CPU: cpu, _M.NLEMU_A_MACHINE_ONLINE: online},
+            )
+    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_CPU_GET)
+    return Table(("cpu", "online"), [attrs_of(reply, "NLEMU_A_MACHINE_") for reply in replies])
 
 
-@app.command()
+@app.call()
 def advance(
-    seconds: Annotated[float, typer.Argument(metavar="SECONDS", min=0, help="How much time.")],
-    socket: SocketOption = None,
+    connection: Connection,
+    seconds: Annotated[float, Argument(metavar="SECONDS", min=0, help="How much time.")],
 ) -> None:
     """Let time pass, where it stands still: under --virtual-time."""
     if not seconds < _MOST_SECONDS:
         raise UserError(f"time passes by less than {_MOST_SECONDS:,} seconds at once")
-    with connected(socket) as remote:
-        remote.do(
-            NlemuCmd.NLEMU_CMD_MACHINE_SET,
-            {_M.NLEMU_A_MACHINE_ADVANCE: round(seconds * 1e9)},
-        )
+    connection.remote.do(
+        NlemuCmd.NLEMU_CMD_MACHINE_SET,
+        {_M.NLEMU_A_MACHINE_ADVANCE: round(seconds * 1e9)},
+    )
 
 
-@app.command()
-def reset(socket: SocketOption = None) -> None:
+@app.call()
+def reset(connection: Connection) -> None:
     """Forget tasks, listeners, faults and journal; bring all CPUs up."""
-    with connected(socket) as remote:
-        remote.do(NlemuCmd.NLEMU_CMD_RESET)
+    connection.remote.do(NlemuCmd.NLEMU_CMD_RESET)

@@ -3,7 +3,8 @@
 TestingError
  ├─ EmulatorError   a mistake of netlink-emu's own, raised in the test that met it
  ├─ TimeIsUp        something was waited for in vain; says what happened instead
- └─ NotUsed         a client that was run made no generic netlink socket
+ ├─ NotUsed         a client that was run made no generic netlink socket
+ └─ ControlError    a kernel that is controlled over netlink said no
 """
 
 from __future__ import annotations
@@ -25,3 +26,11 @@ class TimeIsUp(TestingError, AssertionError):
 
 class NotUsed(TestingError, AssertionError):
     """The client has not asked the emulated kernel for anything."""
+
+
+class ControlError(TestingError):
+    """A kernel that is controlled over netlink said no; ``errno`` is its number."""
+
+    def __init__(self, errno: int, said: str) -> None:
+        super().__init__(said)
+        self.errno = errno

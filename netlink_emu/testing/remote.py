@@ -32,18 +32,10 @@ from netlink_emu.protocol.ours.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.reading.describe import NLCTRL
-from netlink_emu.testing.errors import TestingError
+from netlink_emu.testing.errors import ControlError
 
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
-
-
-class ControlError(TestingError):
-    """The kernel said no; ``errno`` is its number."""
-
-    def __init__(self, errno: int, said: str) -> None:
-        super().__init__(said or errno_name(errno))
-        self.errno = errno
 
 
 class Remote:
@@ -136,7 +128,9 @@ class Remote:
             if message.header.nlmsg_type in (NLMSG_ERROR, NLMSG_DONE):
                 if message.error:
                     said = message.find("NLMSGERR_ATTR_MSG")
-                    raise ControlError(-message.error, str(said.value) if said else "")
+                    raise ControlError(
+                        -message.error, str(said.value) if said else errno_name(-message.error)
+                    )
                 return replies
             replies.append(message)
             if not flags:
@@ -161,7 +155,8 @@ class Remote:
             self._sock.send(encode_hello(hello))
             answer = decode_hello(self._sock.recv(HELLO.size))
             if answer is None or answer.error:
-                raise ControlError(answer.error if answer else _errno.EPROTO, "")
+                number = answer.error if answer else _errno.EPROTO
+                raise ControlError(number, errno_name(number))
         else:
             membership = NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP
             self._sock.setsockopt(_SOL_NETLINK, membership, self.group)

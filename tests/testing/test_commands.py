@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 
 from netlink_emu.cli import decode as decode_module
 from netlink_emu.cli import faults, journal, tasks
+from netlink_emu.cli.declare import Group, group_as_typer
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.examples import epilog
 from netlink_emu.faults import FAULTS
 from netlink_emu.testing import EmulatedKernel
 
@@ -30,7 +32,9 @@ class Failed(Exception):
     """The command ended with a status other than 0."""
 
 
-def invoke(app: typer.Typer, *args: str, input: str | bytes | None = None) -> str:
+def invoke(app: typer.Typer | Group, *args: str, input: str | bytes | None = None) -> str:
+    if isinstance(app, Group):
+        app = group_as_typer(app, epilog)
     result = CliRunner().invoke(app, [str(arg) for arg in args], input=input)
     if isinstance(result.exception, UserError):
         raise result.exception
@@ -184,9 +188,8 @@ class TestJournal:
     def test_follow(
         self, kernel: EmulatedKernel, path: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        thread = threading.Thread(
-            target=journal.follow, args=(Path(path),), kwargs={"as_json": False}
-        )
+        follow = journal.app.commands["follow"]
+        thread = threading.Thread(target=follow, kwargs={"socket": Path(path)})
         thread.start()
         family = kernel.kernel.genl.by_name("NETLINK_EMU")
         assert family is not None

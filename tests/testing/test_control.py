@@ -26,7 +26,8 @@ from netlink_emu.protocol.ours.control import (
 )
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing import EmulatedKernel
-from netlink_emu.testing.remote import ControlError, Remote
+from netlink_emu.testing.errors import ControlError
+from netlink_emu.testing.remote import Remote
 
 C, T, M, W, F = NlemuCmd, NlemuTask, NlemuMachine, NlemuWatch, NlemuFault
 

@@ -61,6 +61,8 @@ def check(status: int, err: str, expected: int, said: str) -> None:
 WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USAGE, "No such command 'nosuch'", ["nosuch"]),
     (USAGE, "No such option: --nosuch", ["--nosuch"]),
+    (USAGE, "Missing argument 'FILE|-'", ["ctl"]),
+    (USER, "nosuch.txt cannot be read", ["ctl", "nosuch.txt"]),
     (USAGE, "Missing argument 'COMMAND...'", ["run"]),
     (USAGE, "No such option: --nosuch", ["run", "--nosuch", "true"]),
     (USAGE, "'--cpus'", ["run", "--cpus", "0", "true"]),
