@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
     from netlink_emu.cli.options import Sandbox
     from netlink_emu.interpose.client.clients import CredentialPolicy
-    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.kernel.profile import Arch
     from netlink_emu.machine.machine import Machine
     from netlink_emu.machine.timeline import Timeline
 
@@ -150,7 +150,7 @@ def run(
             speed=speed,
             config=config,
         )
-        _need_our_byte_order(sandbox.kernel)
+        _need_our_byte_order(sandbox.kernel.arch)
         finished = None
         with (
             _after(lambda: finished),
@@ -213,8 +213,7 @@ def _after(finished: Callable[[], Finished | None]) -> Iterator[None]:
         report(exc)
 
 
-def _need_our_byte_order(kernel: Kernel) -> None:
-    machine = kernel.profile.arch
+def _need_our_byte_order(machine: Arch) -> None:
     if machine.order.name != sys.byteorder:
         raise UserError(
             f"{machine.name} is {machine.order.name}-endian, and a command of this "
@@ -231,14 +230,14 @@ def _run_connected(
     client: Callable[..., Foreground], path: Path, uid: int | None, cap_net_admin: bool | None
 ) -> Finished:
     """Run the command in the kernel of a server."""
-    from netlink_emu.interpose import relay  # rarely wanted
+    from netlink_emu.backends.connect import ConnectError, connect  # rarely wanted
 
     try:
-        kernel = relay.connect(path, uid=uid, net_admin=cap_net_admin is not False)
-    except relay.ConnectError as exc:
+        kernel = connect(path, uid=uid, net_admin=cap_net_admin is not False)
+    except ConnectError as exc:
         raise UserError(str(exc)) from None
     try:
-        _need_our_byte_order(kernel)
+        _need_our_byte_order(kernel.arch)
         finished = _finish(client(kernel, attend=kernel.attend))
         if kernel.wire.dead:
             say(f"the server at {path} was gone before the command ended")

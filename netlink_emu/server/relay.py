@@ -1,63 +1,75 @@
 """A supervisor of clients elsewhere, whose system calls are carried out in our kernel.
 
-``netlink-emu run --connect`` is at the other end (netlink_emu/protocol/relay.py). It may have
-many sockets; all are closed when it closes the stream.
+netlink_emu/backends/remote.py is at the other end (netlink_emu/protocol/ours/relay.py): that of
+``netlink-emu run --connect``, or of a test's own threads. It may have many sockets; all are
+closed when it closes the stream.
 """
 
 from __future__ import annotations
 
-import contextlib
-import struct
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
-from errno import ENFILE, EPROTO
-from functools import partial
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL, socket
 from typing import Final
 
 import trio
 
-from netlink_emu.host import cgroups, proc
 from netlink_emu.kernel.af_netlink import NetlinkSock
-from netlink_emu.kernel.current import Current
-from netlink_emu.kernel.scm import Cmsg
-from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
-from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import DecodeError
-from netlink_emu.protocol.netlink import SOCKADDR_NL
 from netlink_emu.protocol.ours.relay import (
     Frames,
-    RelayCall,
     RelayHello,
-    RelayMethod,
     RelayReport,
-    RelayWish,
     ReportKind,
-    SockState,
     decode_call,
-    decode_cmsgs,
-    encode_cmsgs,
     encode_report,
 )
 from netlink_emu.server.linger import STRETCH, Linger
+from netlink_emu.server.relay_calls import RelayedSocks
 from netlink_emu.server.service import Service, Ucred
-from netlink_emu.server.statistics import Drop
 
 _CHUNK: Final = 1 << 18
-_MOST_SOCKETS: Final = 1 << 16
 # Of answers alone: a supervisor asks, and then waits for the answer.
 _MOST_UNREAD: Final = 1 << 20
 _SEND_FLAGS: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
-_SOCK_FILTER: Final = struct.Struct("=HBBI")
-_NSEC: Final = 1_000_000_000
-_LONGEST: Final = (1 << 63) - 1
-_MAX_ERRNO: Final = 4095  # include/linux/err.h
+# Each holds a descriptor, and up to _MOST_UNREAD of memory.
+MOST_RELAYS: Final = 256
+# Of frames that are not whole yet, from all supervisors together: the longest datagram is half.
+MOST_UNFINISHED: Final = 32 << 20
+
+
+class Relays:
+    """All supervisors of a server: how many there may be, and what they may leave unfinished."""
+
+    def __init__(self) -> None:
+        self._relays: set[Relay] = set()
+
+    def socks(self) -> list[NetlinkSock]:
+        """The sockets of their clients."""
+        return [sock for relay in self._relays for sock in relay.socks.all()]
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no place for one more."""
+        return len(self._relays) >= MOST_RELAYS
+
+    def add(self, relay: Relay) -> None:
+        self._relays.add(relay)
+
+    def discard(self, relay: Relay) -> None:
+        self._relays.discard(relay)
+
+    def bound_unfinished(self) -> None:
+        """Give up the worst of them while together they leave too much unfinished."""
+        while sum(relay.unfinished for relay in self._relays) > MOST_UNFINISHED:
+            max(self._relays, key=lambda relay: relay.unfinished).give_up()
 
 
 class Relay:
-    """One such supervisor; ``run`` serves it until it closes, and closes our end."""
+    """One such supervisor; ``run`` serves it until it closes, and closes our end.
+
+    ``linger`` waits a moment for the next call; ``relays`` are all of the same server.
+    """
 
     def __init__(
         self,
@@ -65,49 +77,56 @@ class Relay:
         end: socket,
         ucred: Ucred,
         hello: RelayHello,
-        linger: Linger,
-        gone: Callable[[Relay, socket], None],
+        linger: Linger | None = None,
+        relays: Relays | None = None,
     ) -> None:
-        self._service: Final = service
-        self._kernel: Final = service.kernel
         self._end: Final = end
-        self._cred: Final = _as_wished(service.current(ucred).cred, hello)
-        self._ucred: Final = ucred
         self._linger: Final = linger
-        self._gone: Final = gone
-        self._frames: Final = Frames()
+        self._relays: Final = Relays() if relays is None else relays
+        self._frames = Frames()
         # What the stream does not take yet: reports, with the socket that they came to, or 0.
         self._out: deque[tuple[int, bytes]] = deque()
         self._unread = 0  # bytes of it
         self._cut = False  # a part of the first has been sent
         self._look_at = _MOST_UNREAD
         self._full = trio.Event()
-        self._socks: dict[int, NetlinkSock] = {}
-        self._numbers: dict[NetlinkSock, int] = {}
-        self._next = 1
+        self._served = trio.CancelScope()
+        self._given_up = False
+        self.socks: Final = RelayedSocks(service, ucred, hello, self._report)
         end.settimeout(0)
-        profile = self._kernel.profile
+        self._relays.add(self)
+        if linger is not None:
+            linger.add(end)
+        profile = service.kernel.profile
         welcome = f"{profile.release}\0{profile.arch.name}".encode()
         self._report(RelayReport(ReportKind.WELCOME, data=welcome))
 
-    @property
-    def socks(self) -> list[NetlinkSock]:
-        """The sockets of its clients."""
-        return [*self._socks.values()]
-
     async def run(self) -> None:
-        """Serve until the supervisor has closed, or says what nobody understands."""
+        """Serve until the supervisor has closed, says what nobody understands, or is given up."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write)
-                await self._read()
-                nursery.cancel_scope.cancel()
+            with self._served:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    await self._read()
+                    nursery.cancel_scope.cancel()
         finally:
-            self._gone(self, self._end)
+            self._relays.discard(self)
+            if self._linger is not None:
+                self._linger.remove(self._end)
             trio.lowlevel.notify_closing(self._end)
             self._end.close()
-            for sock in self.socks:
-                self._forget(sock)
+            self.socks.close()
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes of a frame are here whose end is not."""
+        return self._frames.unfinished
+
+    def give_up(self) -> None:
+        """Serve it no more, and forget at once what it left unfinished."""
+        self._given_up = True
+        self._frames = Frames()
+        self._served.cancel()
 
     async def _read(self) -> None:
         more = True
@@ -115,6 +134,8 @@ class Relay:
             await trio.lowlevel.wait_readable(self._end)
             end = time.monotonic() + STRETCH
             more = self._serve_some()
+            if self._linger is None:
+                continue
             # The next call comes at once, most often: see linger.
             while more and time.monotonic() < end and self._linger.wait(self._end):
                 more = self._serve_some()
@@ -129,12 +150,14 @@ class Relay:
             return False
         try:
             for frame in self._frames.feed(data):
-                self._serve(decode_call(frame))
+                self.socks.serve(decode_call(frame))
                 if self._never_reads():
                     return False
         except DecodeError:
             return False
-        return bool(data)
+        if self.unfinished >= _CHUNK:
+            self._relays.bound_unfinished()
+        return bool(data) and not self._given_up
 
     def _never_reads(self) -> bool:
         """Whether more is unread than a supervisor leaves that waits for its answers.
@@ -144,7 +167,7 @@ class Relay:
         if self._unread <= self._look_at:
             return False
         self._purge()
-        waiting = sum(sock.rmem_alloc for sock in self._socks.values())
+        waiting = sum(sock.rmem_alloc for sock in self.socks.all())
         if self._unread > waiting + _MOST_UNREAD:
             return True
         self._look_at = self._unread + _MOST_UNREAD  # not at each call, for there may be much
@@ -153,7 +176,7 @@ class Relay:
     def _purge(self) -> None:
         """Forget what has arrived at sockets that are closed by now."""
         first = [self._out.popleft()] if self._cut else []
-        left = [each for each in self._out if not each[0] or each[0] in self._socks]
+        left = [each for each in self._out if not each[0] or each[0] in self.socks]
         self._out = deque(first + left)
         self._unread = sum(len(report) for _, report in self._out)
 
@@ -190,186 +213,3 @@ class Relay:
         except OSError:  # EPIPE: the reader sees that, too
             self._out.clear()
             self._unread, self._cut = 0, False
-
-    # --- calls
-
-    def _serve(self, call: RelayCall) -> None:
-        sock = self._socks.get(call.sock)
-        if call.method in (RelayMethod.RELEASE, RelayMethod.RECEIVED):
-            if sock is not None and call.method == RelayMethod.RELEASE:
-                self._forget(sock)
-            elif sock is not None:
-                _take(sock, call)
-            return
-        self._service.counters.datagrams_in += call.method == RelayMethod.SENDMSG
-        report = RelayReport(ReportKind.RETURNED)
-        try:
-            if call.method == RelayMethod.SOCKET:
-                sock = self._open(call)
-                report = replace(report, value=self._numbers[sock])
-            elif sock is None:
-                raise NetlinkError(EPROTO)
-            else:
-                report = self._do(sock, call)
-        except NetlinkError as exc:
-            report = replace(report, error=exc.errno)
-        self._service.flush()  # to other clients, before this one may ask them
-        self._report(report if sock is None else self._with_state(report, sock))
-
-    def _open(self, call: RelayCall) -> NetlinkSock:
-        if len(self._socks) >= _MOST_SOCKETS:
-            raise NetlinkError(ENFILE)
-        sock = self._kernel.socket(self._current(call), call.a, call.b)
-        number, self._next = self._next, self._next + 1
-        self._socks[number] = sock
-        self._numbers[sock] = number
-        sock.data_ready = self._arrived
-        sock.error_report = self._failed
-        return sock
-
-    def _current(self, call: RelayCall) -> Current:
-        machine = self._kernel.machine
-        return Current(
-            cred=self._cred,
-            net=machine.init_net,
-            pid_ns=machine.init_pid_ns,
-            tgid_vnr=call.tgid,
-            fget=partial(cgroups.file_of, call.tid),
-            comm=partial(proc.comm_of, call.tid),
-            # The supervisor's: the kernel vouches for no other.
-            host_uid=lambda: self._ucred.uid,
-        )
-
-    def _do(self, sock: NetlinkSock, call: RelayCall) -> RelayReport:
-        value, data = 0, b""
-        match call.method:
-            case RelayMethod.BIND:
-                self._make_room(sock, call)
-                sock.bind(self._current(call), call.address)
-            case RelayMethod.CONNECT:
-                self._make_room(sock, call)
-                sock.connect(self._current(call), call.address)
-            case RelayMethod.SENDMSG:
-                value = self._sendmsg(sock, call)
-            case RelayMethod.RECVMSG:
-                return _received(sock, call)
-            case RelayMethod.TAKE_DATAGRAM:
-                sock.take_datagram()
-            case RelayMethod.SETSOCKOPT:
-                sock.setsockopt(self._current(call), call.a, call.b, call.data)
-            case RelayMethod.GETSOCKOPT:
-                data, value = sock.getsockopt(call.a, call.b, call.c)
-            case RelayMethod.ATTACH_FILTER:
-                if len(call.data) % _SOCK_FILTER.size:
-                    raise DecodeError("a filter of broken instructions")
-                sock.attach_filter(list(_SOCK_FILTER.iter_unpack(call.data)))
-            case RelayMethod.DETACH_FILTER:
-                sock.detach_filter()
-            case RelayMethod.SET_ERROR:
-                if not 0 <= call.a <= _MAX_ERRNO:
-                    raise DecodeError(f"there is no errno {call.a}")
-                sock.sk_err = call.a
-            case _:
-                raise DecodeError(f"there is no method {call.method}")
-        return RelayReport(ReportKind.RETURNED, value=value, data=data)
-
-    def _sendmsg(self, sock: NetlinkSock, call: RelayCall) -> int:
-        self._make_room(sock, call)
-        control = [Cmsg(*cmsg) for cmsg in decode_cmsgs(call.control)]
-        return sock.sendmsg(
-            self._current(call),
-            call.data,
-            addr=call.address,
-            control=control,
-            flags=call.a,
-            length=call.b,
-        )
-
-    def _make_room(self, sock: NetlinkSock, call: RelayCall) -> None:
-        """Before the socket gets a portid: whoever has closed that one is not in the way."""
-        if sock.bound:
-            return
-        wanted = 0
-        if call.method == RelayMethod.BIND and len(call.address) >= SOCKADDR_NL.size:
-            wanted = SOCKADDR_NL[self._kernel.profile.arch.order].decode(call.address).nl_pid
-        self._service.free_portid(wanted or call.tgid)
-
-    # --- what becomes of the sockets
-
-    def _with_state(self, report: RelayReport, sock: NetlinkSock) -> RelayReport:
-        state = SockState.BOUND * sock.bound | SockState.CONNECTED * sock.connected
-        state |= SockState.GROUPS_ALLOCATED * sock.groups_allocated
-        state |= SockState.DUMPING * (sock.dump is not None)
-        state |= SockState.CONTROL * (sock.pktinfo or sock.passcred)
-        return replace(
-            report,
-            sock=self._numbers[sock],
-            state=int(state),
-            portid=sock.portid,
-            groups=sock.groups & 0xFFFFFFFFFFFFFFFF,
-            dst_portid=sock.dst_portid,
-            dst_group=sock.dst_group,
-            sndbuf=sock.sndbuf,
-            sk_err=sock.sk_err,
-            rcvtimeo=_nanoseconds(sock.rcvtimeo),
-            sndtimeo=_nanoseconds(sock.sndtimeo),
-        )
-
-    def _arrived(self, sock: NetlinkSock) -> None:
-        self._service.counters.datagrams_out += 1
-        skb = sock.receive_queue[-1]
-        self._report(
-            RelayReport(
-                ReportKind.ARRIVED,
-                self._numbers[sock],
-                portid=skb.portid,
-                dst_group=skb.dst_group,
-                data=skb.data,
-            )
-        )
-
-    def _failed(self, sock: NetlinkSock) -> None:
-        self._report(RelayReport(ReportKind.FAILED, self._numbers[sock], sock.sk_err))
-
-    def _forget(self, sock: NetlinkSock) -> None:
-        del self._socks[self._numbers.pop(sock)]
-        self._service.counters.drop(Drop.OVERRUN, sock.drops)
-        sock.data_ready = sock.error_report = None
-        sock.release()
-
-
-def _take(sock: NetlinkSock, call: RelayCall) -> None:
-    """A receive that is done already: an error that came since is for the next one."""
-    error, sock.sk_err = sock.sk_err, 0
-    with contextlib.suppress(NetlinkError):
-        sock.recvmsg(call.a, call.b)
-    sock.sk_err = sock.sk_err or error
-
-
-def _received(sock: NetlinkSock, call: RelayCall) -> RelayReport:
-    received = sock.recvmsg(call.a, call.b)
-    return RelayReport(
-        ReportKind.RETURNED,
-        value=received.result,
-        length=received.length,
-        msg_flags=received.flags,
-        name=received.name,
-        control=encode_cmsgs([(c.level, c.type, c.data) for c in received.control]),
-        data=received.data,
-    )
-
-
-def _as_wished(cred: Cred, hello: RelayHello) -> Cred:
-    """Who clients are: as the server's policy has it, or less."""
-    if hello.wishes & RelayWish.UID and cred.uid == 0:
-        had = cred.capabilities & {CAP_NET_ADMIN}
-        plain = Cred.for_ids(cred.user_ns, hello.uid, hello.uid)
-        cred = replace(plain, capabilities=plain.capabilities | had)
-    if hello.wishes & RelayWish.NO_NET_ADMIN:
-        cred = replace(cred, capabilities=cred.capabilities - {CAP_NET_ADMIN})
-    return cred
-
-
-def _nanoseconds(seconds: float | None) -> int:
-    """-1 for ever; of what a long long cannot hold, the most that it can."""
-    return -1 if seconds is None else min(round(seconds * _NSEC), _LONGEST)

@@ -14,14 +14,14 @@ import trio
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.protocol.ours.hello import is_hello
-from netlink_emu.protocol.ours.relay import decode_relay_hello
+from netlink_emu.protocol.ours.relay import RelayHello, decode_relay_hello
 from netlink_emu.server.channel import Channel
 from netlink_emu.server.datagrams import Clients
 from netlink_emu.server.endpoint import bound_socket
 from netlink_emu.server.linger import STRETCH, Linger
 from netlink_emu.server.receive import Message, Receiver, receive_buffer
-from netlink_emu.server.relay import Relay
-from netlink_emu.server.service import CredentialPolicy, Service, everyone_is_root
+from netlink_emu.server.relay import Relay, Relays
+from netlink_emu.server.service import CredentialPolicy, Service, Ucred, everyone_is_root
 from netlink_emu.server.statistics import Drop, Statistics
 
 # Descriptors that channels leave for what else needs one: pidfds, looking for clients.
@@ -43,7 +43,7 @@ class Server:
         self._service: Final = Service(kernel, policy, self._on_ready)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
-        self._relays: set[Relay] = set()
+        self._relays: Final = Relays()
         self._buffer: Final = receive_buffer()
         self._linger: Final = Linger(sock)
 
@@ -52,7 +52,7 @@ class Server:
         counters, taskstats = self._service.counters, self.kernel.taskstats
         dropped = counters.dropped.copy()
         socks = [peer.sock for peer in (*self._clients, *self._channels)]
-        socks += [sock for relay in self._relays for sock in relay.socks]
+        socks += self._relays.socks()
         overruns = sum(sock.drops for sock in socks if not sock.closed)
         if overruns:
             dropped[Drop.OVERRUN.name] += overruns
@@ -136,14 +136,10 @@ class Server:
             self._service.counters.drop(Drop.NO_DESCRIPTORS)
             end.close()
             return
-        self._linger.add(end)
         if relayed is not None:
-            relay = Relay(
-                self._service, end, message.ucred, relayed, self._linger, self._forget_relay
-            )
-            self._relays.add(relay)
-            self._nursery.start_soon(relay.run)
+            self._open_relay(end, message.ucred, relayed)
             return
+        self._linger.add(end)
         channel = Channel(self._service, end, message.ucred, self._buffer, self._forget)
         self._channels.add(channel)
         self._service.receive(channel, message.ucred, message.data)
@@ -154,10 +150,13 @@ class Server:
         self._channels.discard(channel)
         self._linger.remove(end)
 
-    def _forget_relay(self, relay: Relay, end: socket) -> None:
-        """The stream is about to be closed."""
-        self._relays.discard(relay)
-        self._linger.remove(end)
+    def _open_relay(self, end: socket, ucred: Ucred, hello: RelayHello) -> None:
+        if self._relays.full:
+            self._service.counters.drop(Drop.TOO_MANY_RELAYS)
+            end.close()
+            return
+        relay = Relay(self._service, end, ucred, hello, self._linger, self._relays)
+        self._nursery.start_soon(relay.run)
 
 
 def _socket_of(fd: int, wanted: int) -> socket | None:

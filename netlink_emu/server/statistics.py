@@ -15,6 +15,7 @@ class Drop(enum.Enum):
     TOO_LONG = "longer than a netlink socket's send buffer"
     BAD_HELLO = "a hello of another version or size"
     NO_DESCRIPTORS = "no descriptor was left for a channel"
+    TOO_MANY_RELAYS = "there are as many supervisors elsewhere as may be"
     CLIENT_GONE = "the client was gone"
     OVERRUN = "the client's receive buffer was full"
     UNSENDABLE = "longer than the client's channel takes"

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -172,17 +171,15 @@ class KernelWithClients(KernelCore):
         keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
         """
         from netlink_emu.interpose.client import fds
-        from netlink_emu.testing.inprocess.service import Service
-        from netlink_emu.testing.inprocess.threads import ClientThread
-        from netlink_emu.testing.inprocess.wire import Start
+        from netlink_emu.testing.inprocess.service import serve
+        from netlink_emu.testing.inprocess.threads import ClientThread, Start
 
         self.call(lambda: None)  # what failed before is said before
         ours, theirs = _socket.socketpair()
-        service = Service(self.kernel, Connection(ours.detach()), self._cred())
-        self._start(service.run)
+        self._start(partial(serve, self.kernel, ours, self._cred()))
         profile = self.profile
         high = fds.choose_high(fds.open_files_limit())
-        start = Start(profile.release, profile.arch.name, profile.config, high)
+        start = Start(profile.release, profile.arch.name, profile.config, high, self._uid)
         thread = ClientThread(
             partial(function, *args, **kwargs),
             getattr(function, "__name__", repr(function)),

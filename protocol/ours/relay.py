@@ -1,8 +1,9 @@
 """The relay: system calls on netlink sockets, carried to the process that has the kernel.
 
-Not a kernel's protocol, but ours: ``netlink-emu run --connect`` speaks it to a server, over a
-stream of which it handed over the other end with a hello of version 2. docs/server.md tells the
-rest. Both ends are on one host, so that all is in its byte order.
+Not a kernel's protocol, but ours, on a stream. ``netlink-emu run --connect`` speaks it to a
+server, to which it handed over the other end with a hello of version 2 (docs/server.md); so does
+who answers the threads of a test's process to that process. Both ends are on one host, so that
+all is in its byte order.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ class RelayMethod(enum.IntEnum):
     RECEIVED = 13  # a: size, b: flags; as RECVMSG, of a datagram known from ARRIVED; not reported
 
 
+class RelayFlag(enum.IntFlag):
+    """What is so of a call."""
+
+    UNANSWERED = 1  # it is not reported, whatever becomes of it
+
+
 # struct netlink_emu_relay_call {
 #     __u32 size;     /*  0, of all */
 #     __u32 method;   /*  4, RelayMethod */
@@ -93,7 +100,7 @@ class RelayMethod(enum.IntEnum):
 #     __u32 tgid;     /* 16, its process, as its own pid namespace numbers it */
 #     __u32 address;  /* 20, bytes of the address, which is first behind this */
 #     __u32 control;  /* 24, bytes of the control messages, which are next; then comes data */
-#     __u32 reserved; /* 28, 0 */
+#     __u32 flags;    /* 28, RelayFlag */
 #     __s64 a, b, c;  /* 32 */
 # };                  /* 56 */
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class _CallHeader:
     tgid: int
     address: int
     control: int
+    flags: int
     a: int
     b: int
     c: int
@@ -114,7 +122,8 @@ _CALL_HEADER: Final = Format(
     _CallHeader,
     lambda o: (
         "size" / o.u32, "method" / o.u32, "sock" / o.u32, "tid" / o.u32, "tgid" / o.u32,
-        "address" / o.u32, "control" / o.u32, Padding(4), "a" / o.s64, "b" / o.s64, "c" / o.s64,
+        "address" / o.u32, "control" / o.u32, "flags" / o.u32,
+        "a" / o.s64, "b" / o.s64, "c" / o.s64,
     ),
 )  # fmt: skip
 
@@ -133,13 +142,14 @@ class RelayCall:
     address: bytes = b""
     control: bytes = b""
     data: bytes = b""
+    flags: int = 0
 
 
 def encode_call(call: RelayCall) -> bytes:
     size = _CALL_HEADER.size + len(call.address) + len(call.control) + len(call.data)
     header = _CALL_HEADER[HOST_ORDER].pack(
         size, call.method, call.sock, call.tid, call.tgid, len(call.address), len(call.control),
-        call.a, call.b, call.c,
+        call.flags, call.a, call.b, call.c,
     )  # fmt: skip
     return header + call.address + call.control + call.data
 
@@ -148,7 +158,9 @@ def decode_call(frame: bytes) -> RelayCall:
     """One whole frame; raises DecodeError."""
     h = _CALL_HEADER[HOST_ORDER].decode(frame)
     address, control, data = _split(frame[_CALL_HEADER.size :], h.address, h.control)
-    return RelayCall(h.method, h.sock, h.tid, h.tgid, h.a, h.b, h.c, address, control, data)
+    return RelayCall(
+        h.method, h.sock, h.tid, h.tgid, h.a, h.b, h.c, address, control, data, h.flags
+    )
 
 
 class ReportKind(enum.IntEnum):
@@ -308,6 +320,11 @@ class Frames:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes wait for the rest of their frame."""
+        return len(self._rest)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that are whole now; raises DecodeError for a size that no frame has."""

@@ -11,16 +11,17 @@ from typing import Any, Final
 from helpers.memory import BASE, Pages
 
 from fuzz.check import check, number
+from netlink_emu.backends.connect import ConnectError, welcomed
+from netlink_emu.backends.remote import RemoteKernel, RemoteSock
+from netlink_emu.backends.wire import Wire
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.interpose.filter.abi import X86_64
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.mirror import Mirror
-from netlink_emu.interpose.relay import ConnectError, RemoteKernel, Wire, welcomed
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls import HANDLERS
 from netlink_emu.interpose.syscalls.context import Context
 from netlink_emu.interpose.syscalls.dispatch import Dispatcher
-from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.machine.clock import VirtualClock
@@ -173,14 +174,12 @@ def relay_calls(data: bytes) -> None:
     kernel = _kernel()
     service = Service(kernel, everyone_is_root, lambda: None)
     end: Any = _End(stream)
-    linger: Any = None
-    relay = Relay(service, end, Ucred(os.getpid(), 0, 0), RelayHello(), linger, lambda *_: None)
+    relay = Relay(service, end, Ucred(os.getpid(), 0, 0), RelayHello())
     while relay._serve_some():
         continue
     for frame in Frames().feed(bytes(end.sent)):
         check(encode_report(decode_report(frame)) == frame)
-    for sock in relay.socks:
-        sock.release()
+    relay.socks.close()
     assert kernel.taskstats is not None
     kernel.taskstats.listeners.clear()
 
@@ -217,8 +216,8 @@ def relay_reports(data: bytes) -> None:
 
 def _use(kernel: RemoteKernel, wire: Wire) -> None:
     current = Current.of(kernel.machine.tasks.init_task)
-    socks: list[NetlinkSock] = []
-    steps: Sequence[Callable[[NetlinkSock], object]] = (
+    socks: list[RemoteSock] = []
+    steps: Sequence[Callable[[RemoteSock], object]] = (
         lambda sock: sock.bind(current, bytes(12)),
         lambda sock: sock.sendmsg(current, bytes(20)),
         lambda sock: sock.recvmsg(4096),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from errno import EMSGSIZE
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from netlink_emu.protocol.ours.relay import (
     RELAY_HELLO,
     Frames,
     RelayCall,
+    RelayFlag,
     RelayHello,
     RelayMethod,
     RelayReport,
@@ -47,7 +50,11 @@ class Supervisor:
             socket.send_fds(way, [greeting], [theirs.fileno()])
         self._frames = Frames()
         self._heard: list[RelayReport] = []
-        assert self.hear().kind == ReportKind.WELCOME
+        try:
+            assert self.hear().kind == ReportKind.WELCOME
+        except EOFError:
+            self.end.close()
+            raise
 
     def __enter__(self) -> Supervisor:
         return self
@@ -156,3 +163,69 @@ def test_what_has_come_to_closed_sockets_is_forgotten_first(
         reports = supervisor.hear_returns(3 * rounds * count)
         arrived = sum(report.kind == ReportKind.ARRIVED for report in reports)
         assert arrived < rounds * count * 100 // 10
+
+
+def _all_but_one_byte(way: Supervisor, size: int) -> None:
+    """Send a frame of ``size`` without its last byte, or what of it the server takes."""
+    with contextlib.suppress(ConnectionError):
+        way.end.sendall(size.to_bytes(4, HOST_ORDER.name) + bytes(size - 5))
+
+
+def test_frames_without_an_end_are_bounded(server: Serving) -> None:
+    """Twenty streams that each left all but a byte of the longest frame had cost 320 MiB."""
+    longest = 1 << 24
+    with Supervisor(server.path) as honest, contextlib.ExitStack() as stack:
+        number = honest.ask(RelayMethod.SOCKET, a=3, b=NETLINK_GENERIC).value
+        slow = [stack.enter_context(Supervisor(server.path)) for _ in range(20)]
+        for each in slow:
+            _all_but_one_byte(each, longest)
+            honest.ask(RelayMethod.GETSOCKOPT, number, a=1, b=8, c=4)
+        left = sum(_is_served(each) for each in slow)
+        # The last one may not be read to its end yet.
+        assert 0 < left <= relay.MOST_UNFINISHED // (longest - 1) + 1
+        honest.ask(RelayMethod.GETSOCKOPT, number, a=1, b=8, c=4)
+
+
+def _is_served(way: Supervisor) -> bool:
+    """Whether the server has not closed the stream."""
+    try:
+        way.end.setblocking(False)
+        return way.end.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+
+
+def test_a_frame_of_the_longest_datagram_is_whole(server: Serving) -> None:
+    with Supervisor(server.path) as supervisor:
+        number = supervisor.ask(RelayMethod.SOCKET, a=3, b=NETLINK_GENERIC).value
+        data = bytes(1 << 24)
+        supervisor.tell(RelayMethod.SENDMSG, number, data=data, b=len(data))
+        assert supervisor.hear_returns(1)[-1].error == EMSGSIZE
+
+
+def test_there_are_only_so_many(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "MOST_RELAYS", 8)
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            one = stack.enter_context(Supervisor(server.path))
+            one.ask(RelayMethod.SOCKET, a=3, b=NETLINK_GENERIC)
+        with pytest.raises(EOFError):
+            Supervisor(server.path)
+        assert server.statistics().dropped["TOO_MANY_RELAYS"] == 1
+        stack.close()
+        server.until(lambda statistics: statistics.sockets == 0)
+    with Supervisor(server.path) as one_more:
+        one_more.ask(RelayMethod.SOCKET, a=3, b=NETLINK_GENERIC)
+
+
+def test_a_call_that_wants_no_report(server: Serving) -> None:
+    with Supervisor(server.path) as supervisor:
+        number = supervisor.ask(RelayMethod.SOCKET, a=3, b=NETLINK_GENERIC).value
+        big = (1 << 20).to_bytes(4, HOST_ORDER.name)
+        flags = int(RelayFlag.UNANSWERED)
+        for option in (33, 9999):  # SO_RCVBUFFORCE, and what there is not
+            supervisor.tell(RelayMethod.SETSOCKOPT, number, a=1, b=option, data=big, flags=flags)
+        got = supervisor.ask(RelayMethod.GETSOCKOPT, number, a=1, b=8, c=4)
+        assert int.from_bytes(got.data, HOST_ORDER.name) == 2 << 20

@@ -102,6 +102,19 @@ def test_an_extended_ack_by_an_option_set_there(kernel: EmulatedKernel) -> None:
     assert kernel.thread(provoke).result() == "Attribute failed policy validation"
 
 
+def test_options_that_need_a_capability(kernel: EmulatedKernel) -> None:
+    """They are told without asking the kernel's process, which must come to the same."""
+
+    def force() -> int:
+        with generic() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)  # SO_RCVBUFFORCE
+            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    assert kernel.thread(force).result() == 2 << 20
+    with EmulatedKernel("6.18", uid=1000) as other, pytest.raises(PermissionError):
+        other.thread(force).result()
+
+
 def test_many_threads_set_options_while_others_wait(kernel: EmulatedKernel) -> None:
     """Nobody hangs, whoever holds Python's lock when an answer is due."""
 

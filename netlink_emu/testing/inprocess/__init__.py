@@ -5,6 +5,6 @@ answers the stopped calls must be another process: CPython holds its lock during
 a few other calls, and an answering thread of the same process would wait for that for ever.
 
 ``threads`` starts the function, here; ``helper`` is the other process, which answers; the kernel
-stays here, where ``service`` carries out what the helper asks for, in the loop's thread.
-``remote`` is the helper's view of it. One socket pair a thread connects both (``wire``).
+stays here, where ``service`` carries out what the helper asks for, in the loop's thread. One
+socket pair a thread connects both: a relay, as between ``run --connect`` and a server.
 """

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from netlink_emu.interpose import libc
@@ -21,12 +22,23 @@ from netlink_emu.interpose.client.access import need_access
 from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.filter.seccomp import install_filter
+from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.testing.errors import EmulatorError, TimeIsUp
-from netlink_emu.testing.inprocess.wire import Start
 
 T = TypeVar("T")
 
 _PR_SET_PTRACER: Final = 0x59616D61  # include/uapi/linux/prctl.h; known to Yama only
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To the helper, with the listener and the wire: whose calls to answer, for which kernel."""
+
+    release: str
+    arch: str
+    config: KernelConfig
+    high: int
+    uid: int
 
 
 class Helper:

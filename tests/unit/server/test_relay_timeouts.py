@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.server.relay import _nanoseconds
+from netlink_emu.server.relay_calls import _nanoseconds
 
 
 @pytest.mark.parametrize(

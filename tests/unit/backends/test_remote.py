@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.interpose.relay import ConnectError, RemoteKernel, Wire, welcomed
-from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.backends.connect import ConnectError, welcomed
+from netlink_emu.backends.remote import RemoteKernel, RemoteSock
+from netlink_emu.backends.wire import Wire
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.ours.relay import RelayReport, ReportKind, SockState, encode_report
@@ -33,7 +34,7 @@ def welcome(text: bytes) -> RelayReport:
     return RelayReport(ReportKind.WELCOME, data=text)
 
 
-def opened(wire: Wire, server: socket.socket) -> tuple[RemoteKernel, NetlinkSock]:
+def opened(wire: Wire, server: socket.socket) -> tuple[RemoteKernel, RemoteSock]:
     say(server, welcome(b"6.18\0x86_64"), RelayReport(ReportKind.RETURNED, value=1))
     kernel = welcomed(wire, HERE)
     return kernel, kernel.socket(Current.of(kernel.machine.tasks.init_task), 3, 16)
@@ -77,7 +78,7 @@ def test_a_datagram_that_never_came_or_has_junk_with_it(
     ends: tuple[Wire, socket.socket], control: bytes
 ) -> None:
     wire, server = ends
-    _, sock = opened(wire, server)
+    kernel, sock = opened(wire, server)
     if control:
         say(server, RelayReport(ReportKind.ARRIVED, 1, data=b"datagram"))
     else:
@@ -86,7 +87,7 @@ def test_a_datagram_that_never_came_or_has_junk_with_it(
     state = int(SockState.CONTROL)
     answer = RelayReport(ReportKind.RETURNED, 1, state=state, data=b"datagram", control=control)
     say(server, RelayReport(ReportKind.RETURNED, 1, state=state, sk_err=0 if control else 5))
-    sock.setsockopt(Current.of(sock.kernel.machine.tasks.init_task), 270, 3, bytes(4))
+    sock.setsockopt(Current.of(kernel.machine.tasks.init_task), 270, 3, bytes(4))
     say(server, answer)
     with pytest.raises(NetlinkError) as failed:
         sock.recvmsg(4096)
