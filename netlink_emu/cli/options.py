@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.circumstances import note
 from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.errors import UserError, say
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
 from netlink_emu.host.tasks import HostTasks
@@ -20,12 +20,14 @@ from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
-from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.machine.clock import PlannedClock, VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario_table import ScenarioError
+from netlink_emu.machine.start import Start
 
 # Scenarios are imported when there is one: `netlink-emu run` starts without that often.
 if TYPE_CHECKING:
+    from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.scenario import Scenario
     from netlink_emu.machine.timeline import Timeline
 
@@ -85,6 +87,14 @@ ConfigOption = Annotated[
         "May be repeated.",
     ),
 ]  # fmt: skip
+StartOption = Annotated[
+    Start | None,
+    Option(
+        "--start",
+        help="When the scenario begins: a client first listens for exits, or listens or asks, or "
+        "at once. [default: the scenario's, or client]",
+    ),
+]
 SpeedOption = Annotated[
     float,
     Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
@@ -153,11 +163,14 @@ def build_sandbox(
     cpus: int | None = None,
     tasks: TaskChoice = TaskChoice.NONE,
     scenario: Path | None = None,
+    start: Start | None = None,
     speed: float = 1.0,
     config: Sequence[str] | None = None,
     virtual_time: bool = False,
 ) -> Sandbox:
     """Boot the kernel that these options describe, or else the scenario; raises UserError."""
+    if start is not None and scenario is None:
+        raise UserError("--start says when a scenario begins: --scenario FILE is missing")
     for name, value in (("--release", release), ("--arch", arch)):
         if value == "":
             raise UserError(f"{name} is empty")
@@ -191,21 +204,47 @@ def build_sandbox(
     if cpus > chosen.nr_cpus:
         raise UserError(f"a kernel with nr_cpus={chosen.nr_cpus} does not run on {cpus} CPUs")
     note("emulated kernel", f"Linux {profile.release}, {profile.arch.name}, {cpus} CPUs")
-    machine = Machine(cpus=cpus, clock=clock, random=_below, pid_max=chosen.pid_max)
+    machine = Machine(
+        cpus=cpus,
+        clock=PlannedClock(clock) if script is not None and not virtual_time else clock,
+        random=_below,
+        pid_max=chosen.pid_max,
+    )
     if tasks is TaskChoice.HOST:
         machine.tasks.sources.append(HostTasks(machine, profile=profile))
     elif tasks is TaskChoice.ANY:
         machine.tasks.sources.append(AnyTasks(machine))
     kernel = boot(machine, profile)
-    return Sandbox(kernel, clock, _timeline(script, machine))
+    timeline = None
+    if script is not None and script.tasks:
+        # Time that stands still passes when somebody says so: they want it to happen then.
+        begins = start or script.start or (Start.BOOT if virtual_time else Start.CLIENT)
+        try:
+            timeline = _timeline(script, kernel, begins)
+        except ScenarioError as exc:
+            raise UserError(scenario_problem(scenario, exc)) from exc
+    return Sandbox(kernel, clock, timeline)
 
 
-def _timeline(script: Scenario | None, machine: Machine) -> Timeline | None:
-    if script is None or not script.tasks:
-        return None
+def _timeline(script: Scenario, kernel: Kernel, start: Start) -> Timeline:
+    from netlink_emu.families.starting import Starter
     from netlink_emu.machine.timeline import Timeline
 
-    return Timeline(script, machine)
+    timeline = Timeline(script, kernel.machine, begin=start is Start.BOOT)
+    if start is not Start.BOOT:
+        Starter(kernel, timeline, start)
+    return timeline
+
+
+async def play_scenario(sandbox: Sandbox) -> None:
+    """Carry out the scenario if there is one in real time; say who still waits when it is over."""
+    if sandbox.timeline is None or not isinstance(sandbox.clock, RealClock):
+        return
+    from netlink_emu.server.timeline import play, who_still_listens  # imports trio
+
+    await play(sandbox.timeline, sandbox.clock)
+    names = " and ".join(await who_still_listens(sandbox.kernel))
+    say(f"the scenario is over; still waiting for exits: {names}")
 
 
 def _host_pid_max() -> int:

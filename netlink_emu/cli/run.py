@@ -20,12 +20,13 @@ from netlink_emu.cli.options import (
     ReleaseOption,
     ScenarioOption,
     SpeedOption,
+    StartOption,
     TaskChoice,
     TasksOption,
     build_sandbox,
+    play_scenario,
     scenario_problem,
 )
-from netlink_emu.host.clock import RealClock
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
 from netlink_emu.interpose.summary import Summary
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.profile import Arch
     from netlink_emu.machine.machine import Machine
-    from netlink_emu.machine.timeline import Timeline
 
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -62,6 +62,7 @@ def run(
     cpus: CpusOption = None,
     tasks: TasksOption = TaskChoice.HOST,
     scenario: ScenarioOption = None,
+    start: StartOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
     clients: Annotated[
@@ -133,6 +134,7 @@ def run(
     if connect is not None:
         own = {
             "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
+            "--start": start,
             "--config": config, "--journal": journal, "--fault": fault,
             "--control": control or None, "--speed": None if speed == 1.0 else speed,
             "--tasks": None if tasks is TaskChoice.HOST else tasks,
@@ -147,6 +149,7 @@ def run(
             cpus=cpus,
             tasks=tasks,
             scenario=scenario,
+            start=start,
             speed=speed,
             config=config,
         )
@@ -164,6 +167,8 @@ def run(
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = _finish(foreground, scenario)
+        if sandbox.timeline is not None and not sandbox.timeline.begun:
+            say("the scenario has not begun: no client listened or asked; see --start")
     assert finished is not None
     for line in finished.summary.lines() if summary else finished.summary.misses():
         say(line)
@@ -268,8 +273,7 @@ def _companion(
     """What has to run beside the command, if anything has."""
     tasks: list[Callable[[], Awaitable[None]]] = []
     if sandbox.timeline is not None:
-        assert isinstance(sandbox.clock, RealClock)
-        tasks.append(partial(_play, sandbox.timeline, sandbox.clock))
+        tasks.append(partial(play_scenario, sandbox))
     if observation is not None:
         tasks.append(observation.look_after)
     return partial(_all, tasks) if tasks else None
@@ -296,9 +300,3 @@ def _explained(exc: BaseException, scenario: Path | None = None) -> BaseExceptio
     if isinstance(failure, ScenarioError):
         return UserError(scenario_problem(scenario, failure))
     return UserError(f"{failure}; netlink-emu doctor tells more")
-
-
-async def _play(timeline: Timeline, clock: RealClock) -> None:
-    from netlink_emu.server.timeline import play  # imports trio, which not every command needs
-
-    await play(timeline, clock)

@@ -30,18 +30,18 @@ from netlink_emu.cli.options import (
     Sandbox,
     ScenarioOption,
     SpeedOption,
+    StartOption,
     TaskChoice,
     TasksOption,
     build_sandbox,
+    play_scenario,
     scenario_problem,
 )
-from netlink_emu.host.clock import RealClock
 from netlink_emu.machine.scenario_table import ScenarioError
 from netlink_emu.server.errors import ServerError
 from netlink_emu.server.serve import Server
 from netlink_emu.server.serve import serve as serve_kernel
 from netlink_emu.server.service import everyone_is_root, everyone_is_themselves
-from netlink_emu.server.timeline import play
 
 
 class ClientsAre(enum.StrEnum):
@@ -61,6 +61,7 @@ def serve(
     cpus: CpusOption = None,
     tasks: TasksOption = TaskChoice.NONE,
     scenario: ScenarioOption = None,
+    start: StartOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
     clients: Annotated[
@@ -83,6 +84,7 @@ def serve(
             cpus=cpus,
             tasks=tasks,
             scenario=scenario,
+            start=start,
             speed=speed,
             config=config,
             virtual_time=virtual_time,
@@ -114,8 +116,7 @@ async def _serve(
             serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
             server: Server = await nursery.start(serve_at)
             say(f"ready at {path}")
-            if sandbox.timeline is not None and isinstance(sandbox.clock, RealClock):
-                nursery.start_soon(play, sandbox.timeline, sandbox.clock)
+            nursery.start_soon(play_scenario, sandbox)
             if observation is not None:
                 nursery.start_soon(observation.look_after)
             async for number in signals:

@@ -35,6 +35,8 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
     """cgroupstats_user_cmd(): a descriptor that is not open is a success without an answer."""
     if _ATTR_FD not in info.attrs:
         raise NetlinkError(EINVAL)
+    if kernel.trace is not None:
+        kernel.trace.stats_wanted(info.current)
     file = info.current.fget(info.get_u32(_ATTR_FD))
     if file is None or file.o_path:
         if kernel.profile.cgroup_bad_fd_ebadf:

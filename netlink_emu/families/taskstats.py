@@ -137,6 +137,8 @@ class Taskstats:
 
     def _find_task(self, current: Current, nr: int) -> Task:
         machine, profile = self._kernel.machine, self._kernel.profile
+        if self._kernel.trace is not None:
+            self._kernel.trace.stats_wanted(current)
         ns = current.pid_ns if profile.vpid_lookup else machine.init_pid_ns
         task = machine.tasks.find_task_by_pid_ns(nr, ns)
         if task is None:

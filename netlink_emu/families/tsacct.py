@@ -117,7 +117,8 @@ def thread_group_times(profile: Profile, sums: Sums, task: Task, now_ns: int) ->
 def add_times(sums: Sums, task: Task, now_ns: int) -> None:
     """ac_etime, ac_utime and ac_stime as sums over threads, in microseconds."""
     for name, ns in (
-        ("ac_etime", now_ns - task.start_time_ns),
+        # The host's tasks may have started when a late scenario's clock has yet to come there.
+        ("ac_etime", max(0, now_ns - task.start_time_ns)),
         ("ac_utime", task.utime_ns),
         ("ac_stime", task.stime_ns),
     ):

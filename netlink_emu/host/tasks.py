@@ -90,6 +90,14 @@ def parse_stat(data: bytes) -> Stat:
     )
 
 
+def read_stat(nr: int) -> Stat | None:
+    """What /proc tells of a thread now, None if it is gone or hidden."""
+    try:
+        return parse_stat(Path(f"/proc/{nr}/stat").read_bytes())
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def encode_dev(major: int, minor: int) -> int:
     """A device's number as kernels tell it: new_encode_dev() of include/linux/kdev_t.h."""
     return minor & 0xFF | major << 8 | (minor & ~0xFF) << 12

@@ -76,6 +76,7 @@ class NetlinkSock(NetlinkOptions):
 
     def __init__(self, kernel: Kernel, current: Current, type: int, protocol: int) -> None:
         super().__init__(kernel, current.net, type, protocol)
+        self.creator: Final = current
         self.opener: Final = current.cred
         self.portid = 0
         self.bound = False

@@ -57,6 +57,9 @@ class Observer:
     def request_done(self, request: Request, err: int) -> None:
         """A request was handled, its answer is queued; ``err`` is the errno or 0."""
 
+    def stats_wanted(self, current: Current) -> None:
+        """A client asks for statistics, of a task or a cgroup that is looked up after this."""
+
     def listener_registered(self, portid: int, cpu: int) -> None:
         """TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, for one CPU."""
 
@@ -110,6 +113,10 @@ class Observers(Observer):
     def request_done(self, request: Request, err: int) -> None:
         for observer in self._observers:
             observer.request_done(request, err)
+
+    def stats_wanted(self, current: Current) -> None:
+        for observer in self._observers:
+            observer.stats_wanted(current)
 
     def listener_registered(self, portid: int, cpu: int) -> None:
         for observer in self._observers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 NSEC_PER_SEC = 1_000_000_000
@@ -47,3 +48,25 @@ class VirtualClock:
             raise ValueError(f"time does not run backwards: {nanoseconds} ns")
         self._monotonic_ns += nanoseconds
         self._realtime_ns += nanoseconds
+
+
+class PlannedClock:
+    """A clock that does not pass what is planned before it has happened.
+
+    ``horizon`` gives the time up to which all has been done, None when nothing is planned. Whoever
+    does what is planned may be late; on this clock it happens when it was planned, and nobody has
+    seen a later time before.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.horizon: Callable[[], int | None] = lambda: None
+
+    def monotonic_ns(self) -> int:
+        now, horizon = self._clock.monotonic_ns(), self.horizon()
+        return now if horizon is None or now < horizon else horizon
+
+    def realtime_ns(self) -> int:
+        now, horizon = self._clock.monotonic_ns(), self.horizon()
+        behind = 0 if horizon is None else max(0, now - horizon)
+        return self._clock.realtime_ns() - behind

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from netlink_emu.machine.accounting import DELAYS
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.scenario_places import place_of
 from netlink_emu.machine.scenario_table import ScenarioError, Table, signal_number
+from netlink_emu.machine.start import Start
 
 __all__ = ["Scenario", "ScenarioError", "parse_scenario"]
 
@@ -160,7 +162,7 @@ class Scenario:
 
     ``release``, ``arch`` and ``config`` (``key=value`` texts) describe the kernel, as the options
     of the command line do. ``task_delayacct`` is the sysctl of that name: whether delays are
-    accounted. ``text`` is what was parsed.
+    accounted. ``start`` is when it begins. ``text`` is what was parsed.
     """
 
     tasks: tuple[TaskPlan, ...] = ()
@@ -169,11 +171,18 @@ class Scenario:
     release: str | None = None
     arch: str | None = None
     config: tuple[str, ...] = ()
+    start: Start | None = None
     text: str = field(default="", repr=False, compare=False)
 
     def error(self, message: str, path: str) -> ScenarioError:
         """What is wrong at a key, with its place in the text."""
         return _placed(ScenarioError(message, path=path), self.text)
+
+    def threads(self) -> Iterator[ThreadPlan]:
+        """All threads in the order of the file: each process's leader, then its others."""
+        for task in self.tasks:
+            yield task.leader
+            yield from task.threads
 
 
 def parse_scenario(text: str) -> Scenario:
@@ -213,9 +222,17 @@ def _parse(text: str) -> Scenario:
     delayacct = root.boolean("task_delayacct", default=None)
     release, arch = root.string("release", None), root.string("arch", None)
     config = root.table("config", required=False).settings()
+    start = _start(root)
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus, delayacct, release, arch, config, text)
+    return Scenario(tasks, cpus, delayacct, release, arch, config, start, text)
+
+
+def _start(root: Table) -> Start | None:
+    word = root.string("start", None)
+    if word is not None and word not in list(Start):
+        root.refuse("start", f"is {word!r}, not one of {', '.join(Start)}")
+    return None if word is None else Start(word)
 
 
 def _check_parents(tasks: tuple[TaskPlan, ...]) -> None:

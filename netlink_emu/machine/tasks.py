@@ -100,13 +100,17 @@ class TaskTable:
             if ns.is_init and pid is not None:
                 if pid in taken:
                     raise ValueError(f"pid {pid} is taken by {taken[pid]}")
-                if not 0 < pid < self.pid_max:
-                    raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
+                self.check_pid(pid)
                 numbers[ns] = pid
             else:
                 numbers[ns] = self._next_nr(ns, taken)
             ns = ns.parent
         return tuple(numbers.items())
+
+    def check_pid(self, pid: int) -> None:
+        """Raise ValueError for a number that no task here can have."""
+        if not 0 < pid < self.pid_max:
+            raise ValueError(f"pid {pid} is not between 1 and pid_max {self.pid_max} - 1")
 
     def _next_nr(self, ns: PidNamespace, taken: dict[int, Task]) -> int:
         for _ in range(self.pid_max):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from netlink_emu.machine.cgroups import Cgroup
-from netlink_emu.machine.clock import NSEC_PER_SEC, VirtualClock
+from netlink_emu.machine.clock import NSEC_PER_SEC, PlannedClock, VirtualClock
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario import (
@@ -44,24 +44,79 @@ SLICE_NS: Final = 100_000_000
 
 
 class Timeline:
-    """A scenario under way; time 0 is the machine's clock when it was made."""
+    """A scenario under way. Time 0 is the machine's clock when it was made, or at :meth:`begin`.
 
-    def __init__(self, scenario: Scenario, machine: Machine) -> None:
+    What is done late is done as of its time: on a PlannedClock, which this sets the horizon of.
+    Raises ScenarioError for what this machine can never do.
+    """
+
+    def __init__(self, scenario: Scenario, machine: Machine, *, begin: bool = True) -> None:
         self._machine: Final = machine
         self._scenario: Final = scenario
+        self.begun = False
+        self._when_begun: list[Callable[[], object]] = []
+        self._doing_ns: int | None = None
         self._named: dict[str, Task] = {}
         # (when, what comes first at one time, order, path, do): what ends at a time comes
         # before what begins then, so that the last slice of a run is charged before an exit.
         self._queue: list[tuple[int, int, int, str, Callable[[int], None]]] = []
         self._order = itertools.count()
-        zero = machine.clock.monotonic_ns()
-        for plan in scenario.tasks:
+        self._check()
+        if isinstance(machine.clock, PlannedClock):
+            machine.clock.horizon = lambda: self.horizon_ns
+        if begin:
+            self.begin()
+
+    def _check(self) -> None:
+        cpus, tasks = self._machine.cpus, self._machine.tasks
+        for thread in self._scenario.threads():
+            path = thread.path
+            try:
+                cpus.check(thread.cpu)
+                if thread.pid is not None:
+                    tasks.check_pid(thread.pid)
+                for step in thread.steps:
+                    path = step.path
+                    if isinstance(step.action, Move):
+                        cpus.check(step.action.cpu)
+            except ValueError as exc:
+                raise self._scenario.error(str(exc), path) from exc
+
+    def begin(self) -> None:
+        """Time 0 is now, unless it has begun; what happens at time 0 is due."""
+        if self.begun:
+            return
+        self.begun = True
+        zero = self._machine.clock.monotonic_ns()
+        for plan in self._scenario.tasks:
             self._schedule_start(plan, zero + plan.leader.start_ns, plan.times)
+        for tell in self._when_begun:
+            tell()
+
+    def when_begun(self, tell: Callable[[], object]) -> None:
+        """Have ``tell`` called when it begins; at once if it has."""
+        if self.begun:
+            tell()
+        else:
+            self._when_begun.append(tell)
 
     @property
     def next_ns(self) -> int | None:
-        """The machine's monotonic time at which something happens next, None when all is over."""
+        """The machine's monotonic time at which something happens next.
+
+        None when nothing does: all is over, or it has not begun.
+        """
         return self._queue[0][0] if self._queue else None
+
+    @property
+    def over(self) -> bool:
+        """Whether all that is planned has happened."""
+        return self.begun and not self._queue
+
+    @property
+    def horizon_ns(self) -> int | None:
+        """The time of what is being done now, or else of what is to be done next."""
+        return self.next_ns if self._doing_ns is None else self._doing_ns
 
     def run_due(self, most: int | None = None) -> int:
         """Do what is due by the machine's clock; returns how many things that were.
@@ -70,13 +125,16 @@ class Timeline:
         ScenarioError when a step cannot be done, with its path in the file.
         """
         count = 0
-        now = self._machine.clock.monotonic_ns()
-        while self._queue and self._queue[0][0] <= now and count != most:
+        clock = self._machine.clock
+        while self._queue and self._queue[0][0] <= clock.monotonic_ns() and count != most:
             when_ns, _rank, _order, path, do = heapq.heappop(self._queue)
+            self._doing_ns = when_ns
             try:
                 do(when_ns)
             except ValueError as exc:
                 raise self._scenario.error(str(exc), path) from exc
+            finally:
+                self._doing_ns = None
             count += 1
         return count
 
@@ -107,7 +165,6 @@ class Timeline:
 
     def _start(self, plan: TaskPlan, now_ns: int) -> None:
         tasks, leader = self._machine.tasks, plan.leader
-        self._machine.cpus.check(leader.cpu)
         parent = self._named.get(plan.parent) if plan.parent else None
         if parent is not None and parent.flags & PF_EXITING:
             raise ValueError(f"the parent {plan.parent!r} has ended before")
@@ -130,7 +187,6 @@ class Timeline:
     def _start_thread(self, leader: Task, thread: ThreadPlan, plan: TaskPlan, now_ns: int) -> None:
         if leader.group.live == 0:
             return
-        self._machine.cpus.check(thread.cpu)
         task = self._machine.tasks.clone_thread(
             leader, pid=thread.pid, comm=thread.comm, cpu=thread.cpu
         )
@@ -168,7 +224,6 @@ class Timeline:
                 tasks.execve(task, comm=action.comm)
                 _set_memory(task, plan)
             case Move():
-                self._machine.cpus.check(action.cpu)
                 task.cpu = action.cpu
             case Renice():
                 task.nice = action.nice

@@ -80,26 +80,19 @@ def _can_interpose() -> bool:
 
 
 @pytest.mark.slow
-def test_the_demonstration_shows_ten_exits() -> None:
-    """scripts/run, as its first user sees it."""
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_demonstration_shows_ten_exits(late: int) -> None:
+    """scripts/run, as its first user sees it: the same text on every machine, however slow."""
     if not _can_interpose():
         pytest.skip("seccomp user notification does not work here: netlink-emu doctor")
     examples = ROOT / "docs" / "examples"
     command = ["run", "--tasks", "none", "--scenario", str(examples / "exits.toml"), "--"]
-    client = [sys.executable, str(examples / "exits.py"), "0-3", "10"]
+    client = ["sh", "-c", f'sleep {late}; exec "$@"', "sh"]
+    client += [sys.executable, str(examples / "exits.py"), "0-3", "10"]
     done = subprocess.run(
         [*NETLINK_EMU, *command, *client],
         capture_output=True, text=True, timeout=SECONDS, check=False,
         env=os.environ | {"LANG": "C"},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert lines[0] == "TASKSTATS is family 31; waiting for exits on CPUs 0-3"
-    pids = [int(line.split()[0]) for line in lines[3:]]
-    assert pids == [4900, 4117, 4900, 4202, 4201, 4900, 4118, 4900, 4301, 4300]
-    by_pid = {int(line.split()[0]): line for line in lines[3:]}
-    assert "SIGSEGV, core" in by_pid[4201]
-    assert "SIGKILL" in by_pid[4301]
-    assert "exit 3" in by_pid[4300]
-    assert by_pid[4300].endswith("0.80 s 100.0 MiB")
-    assert "1.40 s   0.90 s  40.0 MiB" in by_pid[4118]
+    assert done.stdout == (ROOT / "tests" / "data" / "demonstration.txt").read_text()

@@ -186,7 +186,7 @@ def test_a_scenario_that_cannot_go_on_under_a_command(tmp_path: Path) -> None:
         "except OSError:\n"
         "    exit(4)\n"
     )
-    options = ("--tasks", "none", "--scenario", str(scenario))
+    options = ("--tasks", "none", "--scenario", str(scenario), "--start", "boot")
     done = netlink_emu("run", *options, "--", sys.executable, "-c", client)
     assert done.returncode == 1
     said, then = done.stderr.splitlines()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers.interposed import emulated, needs_interposer
+from helpers.interposed import NETLINK_EMU, emulated, needs_interposer
 
 pytestmark = needs_interposer
 
@@ -87,6 +88,72 @@ print(struct.unpack_from("=i", m, 16)[0] if m[4] == 2 else m[116:148].rstrip(b"\
 def free_pid() -> int:
     """A number that no task of the host has, and that every emulated machine allows."""
     return next(n for n in range(32700, 300, -1) if not Path(f"/proc/{n}").exists())
+
+
+ONE_EXIT = """
+[[task]]
+comm = "worker"
+timeline = [{ at = 0, run = 0.25 }, { at = 0.5, exit = 3 }]
+"""
+EXITS = Path(__file__).parents[2] / "docs" / "examples" / "exits.py"
+
+
+def last_line(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+def test_a_client_that_comes_late_misses_nothing(tmp_path: Path) -> None:
+    """Not even what happens before it listens where that is much later."""
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(ONE_EXIT)
+    client = ("sh", "-c", f"sleep 1; exec {sys.executable} {EXITS} 0 1")
+    done = emulated(*client, options=["--scenario", str(scenario)])
+    assert last_line(done.stdout).split()[1:] == (
+        ["worker", "0", "exit", "3", "0.50", "s", "0.25", "s", "0.00", "s", "0.0", "MiB"]
+    )
+    assert done.stderr == ""
+
+
+def test_what_happened_before_the_first_call_did_at_its_time(tmp_path: Path) -> None:
+    """The kernel was there, though nobody looked: its times are those that were planned."""
+    pid, scenario = free_pid(), tmp_path / "scenario.toml"
+    scenario.write_text(
+        f"[[task]]\npid = {pid}\ncomm = 'worker'\nstart = 0.2\n"
+        "timeline = [{ at = 0.1, run = 0.25 }, { at = 2, exit = 3 }]\n"
+    )
+    client = ("sh", "-c", f"sleep 1; exec {sys.executable} {EXITS} 0 1")
+    options = ["--scenario", str(scenario), "--start", "boot", "--tasks", "none"]
+    done = emulated(*client, options=options)
+    assert "exit 3          2.00 s   0.25 s" in last_line(done.stdout)
+    assert done.stderr == ""
+
+
+def test_who_asks_is_no_listener(tmp_path: Path) -> None:
+    pid, scenario = free_pid(), tmp_path / "scenario.toml"
+    scenario.write_text(f"start = 'listener'\n[[task]]\npid = {pid}\ncomm = 'early'\n")
+    client = (sys.executable, "-c", ASKS, str(pid))
+    done = emulated(*client, options=["--scenario", str(scenario)])
+    assert done.stdout == "-3\n"
+    assert done.stderr == (
+        "netlink-emu: the scenario has not begun: no client listened or asked; see --start\n"
+    )
+    done = emulated(*client, options=["--scenario", str(scenario), "--start", "client"])
+    assert (done.stdout, done.stderr) == ("early\n", "")
+
+
+def test_who_waits_after_the_end_is_told_of(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(ONE_EXIT)
+    command = [*NETLINK_EMU, "run", "--tasks", "none", "--scenario", str(scenario), "--"]
+    client = [sys.executable, str(EXITS), "0", "2"]
+    with subprocess.Popen(
+        [*command, *client], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        process.terminate()
+    assert line.startswith("netlink-emu: the scenario is over; still waiting for exits: python")
+    assert line.endswith(")\n")
 
 
 @pytest.mark.parametrize("beforehand", ["", "sleep 0.3; "], ids=["at once", "later"])

@@ -208,7 +208,8 @@ def test_a_scenario_that_cannot_go_on_ends_the_server(tmp_path: Path) -> None:
         '[[task]]\ncomm = "a"\npid = 9\n[[task]]\ncomm = "b"\npid = 9\nstart = 100\n'
     )
     path = tmp_path / "run" / "nl"
-    with _serve(path, "--scenario", str(scenario), "--speed", "1000") as process:
+    options = ("--scenario", str(scenario), "--speed", "1000", "--start", "boot")
+    with _serve(path, *options) as process:
         _out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert err.startswith(f"netlink-emu: {scenario}:4:1: task[1]: pid 9 is taken by ")

@@ -15,7 +15,7 @@ function __netlink_emu_command --description 'Completes what is to run'
     set -l words (commandline -opc)[3..-1]
     while set -q words[1]
         switch $words[1]
-            case --release -r --arch --cpus --tasks --scenario --speed --config --clients --uid --connect --journal --fault
+            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --journal --fault
                 set -e words[1]
             case --
                 set -e words[1]
@@ -48,6 +48,7 @@ complete -c netlink-emu -n '__netlink_emu_at run' -l arch -x -a 'x86_64 i386 arm
 complete -c netlink-emu -n '__netlink_emu_at run' -l cpus -x -d 'Number of CPUs; by default the scenario'"'"'s, or this machine'"'"'s.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l tasks -x -a 'none host any' -d 'Tasks beside the scenario'"'"'s: none, this machine'"'"'s own, or any that is asked for. By default host.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l scenario -r -F -d 'TOML file of CPUs, tasks and what they do; see docs/scenario.md.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l start -x -a 'listener client boot' -d 'When the scenario begins: a client first listens for exits, or listens or asks, or at once. [default: the scenario'"'"'s, or client]'
 complete -c netlink-emu -n '__netlink_emu_at run' -l speed -x -d 'Have time pass so many times as fast. By default 1.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l config -x -d 'Configure the kernel: task_delayacct=on, nr_cpus=64, rmem_max=8388608... May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l clients -x -a 'root themselves' -d 'Act as the emulated root, or as who they are on this machine. By default root.'
@@ -70,6 +71,7 @@ complete -c netlink-emu -n '__netlink_emu_at serve' -l arch -x -a 'x86_64 i386 a
 complete -c netlink-emu -n '__netlink_emu_at serve' -l cpus -x -d 'Number of CPUs; by default the scenario'"'"'s, or this machine'"'"'s.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l tasks -x -a 'none host any' -d 'Tasks beside the scenario'"'"'s: none, this machine'"'"'s own, or any that is asked for. By default none.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l scenario -r -F -d 'TOML file of CPUs, tasks and what they do; see docs/scenario.md.'
+complete -c netlink-emu -n '__netlink_emu_at serve' -l start -x -a 'listener client boot' -d 'When the scenario begins: a client first listens for exits, or listens or asks, or at once. [default: the scenario'"'"'s, or client]'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l speed -x -d 'Have time pass so many times as fast. By default 1.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l config -x -d 'Configure the kernel: task_delayacct=on, nr_cpus=64, rmem_max=8388608... May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l clients -x -a 'root themselves' -d 'Act as the emulated root, or as their own user. By default root.'

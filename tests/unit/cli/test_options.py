@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.options import TaskChoice, build_sandbox, read_scenario
+from netlink_emu.machine.start import Start
 from netlink_emu.machine.task import Task
 
 
@@ -33,9 +35,32 @@ def test_the_option_comes_before_the_scenario(tmp_path: Path) -> None:
     assert sandbox.kernel.profile.arch.name == "mips64"
     assert sandbox.kernel.task_delayacct
     assert sandbox.timeline is not None
+    sandbox.timeline.begin()
     sandbox.timeline.run_due()
     tasks = sandbox.kernel.machine.tasks
     assert tasks.find_task_by_pid_ns(77, sandbox.kernel.machine.init_pid_ns) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "begun"),
+    [
+        ({}, False),
+        ({"start": Start.BOOT}, True),
+        ({"start": Start.LISTENER}, False),
+        ({"virtual_time": True}, True),
+        ({"virtual_time": True, "start": Start.CLIENT}, False),
+    ],
+)
+def test_when_a_scenario_begins(tmp_path: Path, options: dict[str, Any], begun: bool) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[[task]]\ncomm = "t"\n')
+    timeline = build_sandbox(scenario=file, **options).timeline
+    assert timeline is not None
+    assert timeline.begun == begun
+    file.write_text('start = "boot"\n[[task]]\ncomm = "t"\n')
+    timeline = build_sandbox(scenario=file, **options).timeline
+    assert timeline is not None
+    assert timeline.begun == (options.get("start", Start.BOOT) is Start.BOOT)
 
 
 def test_more_cpus_than_the_usual_kernel_is_built_for() -> None:
@@ -56,6 +81,7 @@ def test_the_hosts_tasks_are_there_when_asked_for() -> None:
     ("options", "said"),
     [
         ({"release": "6.99"}, "Linux 6.99 is not known; nearest: "),
+        ({"start": Start.BOOT}, "--start says when a scenario begins: --scenario FILE is missing"),
         ({"release": "tuesday"}, "'tuesday' is not the name of a kernel release"),
         ({"arch": "pdp11"}, "unknown architecture 'pdp11'"),
         ({"speed": 0.0}, "time cannot pass 0 times as fast"),

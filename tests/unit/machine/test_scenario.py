@@ -17,6 +17,7 @@ from netlink_emu.machine.scenario import (
     Wait,
     parse_scenario,
 )
+from netlink_emu.machine.start import Start
 
 SECOND = 1_000_000_000
 
@@ -30,6 +31,7 @@ def test_every_key_of_a_task_arrives() -> None:
         """
         cpus = 4
         task_delayacct = true
+        start = "listener"
         [[task]]
         comm = "postmaster"
         name = "db"
@@ -61,6 +63,7 @@ def test_every_key_of_a_task_arrives() -> None:
     )
     assert scenario.cpus == 4
     assert scenario.task_delayacct is True
+    assert scenario.start is Start.LISTENER
     assert [task.name for task in scenario.tasks] == ["db", "writer"]
     writer = scenario.tasks[1]
     assert (writer.uid, writer.gid, writer.parent, writer.forked) == (26, 27, "db", True)
@@ -203,3 +206,12 @@ def test_a_syntax_error_has_its_line_and_column() -> None:
 def test_an_unfinished_file_is_an_error_too() -> None:
     with pytest.raises(ScenarioError, match="end of document"):
         parse_scenario("cpus = [1,")
+
+
+def test_when_it_begins_is_one_of_three() -> None:
+    assert [parse_scenario(f'start = "{word}"').start for word in Start] == list(Start)
+    assert parse_scenario("").start is None
+    with pytest.raises(
+        ScenarioError, match=r"^start: is 'soon', not one of listener, client, boot"
+    ):
+        parse_scenario('start = "soon"')

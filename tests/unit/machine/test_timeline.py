@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netlink_emu.machine.accounting import mb_usec
-from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.machine.clock import PlannedClock, VirtualClock
 from netlink_emu.machine.machine import Machine
 from netlink_emu.machine.scenario import ScenarioError, parse_scenario
 from netlink_emu.machine.task import (
@@ -296,9 +296,85 @@ def test_a_pid_that_is_taken_is_named_with_its_path() -> None:
 
 
 def test_a_cpu_that_the_machine_lacks_is_named_with_its_path() -> None:
-    stage = Stage('[[task]]\ncomm = "a"\ncpu = 4')
     with pytest.raises(ScenarioError, match=r"^task\[0\]: CPU 4 is not possible"):
-        stage.play(0)
+        Stage('[[task]]\ncomm = "a"\ncpu = 4\nstart = 60')
+    with pytest.raises(ScenarioError, match=r"^task\[0\].timeline\[0\]: CPU 5 is not possible"):
+        Stage('[[task]]\ncomm = "a"\ntimeline = [{ at = 60, cpu = 5 }]')
+
+
+def test_a_pid_that_the_machine_lacks_is_named_with_its_path() -> None:
+    text = '[[task]]\ncomm = "a"\n[[task.thread]]\ncomm = "b"\npid = 32768\n'
+    with pytest.raises(ScenarioError, match=r"^task\[0\].thread\[0\]: pid 32768 is not between"):
+        Stage(text)
+
+
+class Late:
+    """The same machine, on a clock that passes by itself: whoever drives it comes late."""
+
+    TEXT = """
+        [[task]]
+        comm = "batch"
+        pid = 700
+        start = 0.5
+        timeline = [{ at = 1, run = 0.25 }, { at = 3, exit = 3 }]
+        """
+
+    def __init__(self, *, begin: bool = True) -> None:
+        self.real = VirtualClock()
+        self.machine = Machine(clock=PlannedClock(self.real))
+        self.zero = self.real.monotonic_ns()
+        self.zero_realtime = self.real.realtime_ns()
+        self.seen: list[tuple[float, float]] = []
+        self.machine.tasks.exit_hooks.append(self._note)
+        self.timeline = Timeline(parse_scenario(self.TEXT), self.machine, begin=begin)
+
+    @property
+    def now(self) -> float:
+        return (self.machine.clock.monotonic_ns() - self.zero) / 1e9
+
+    def _note(self, task: Task, *, group_dead: bool) -> None:
+        lived = (self.machine.clock.monotonic_ns() - task.start_time_ns) / 1e9
+        self.seen.append((self.now, lived))
+
+
+def test_what_is_done_late_is_done_as_of_its_time() -> None:
+    stage = Late()
+    stage.real.advance(60)
+    assert stage.timeline.run_due(1) == 1
+    assert stage.now == 1.5  # when the run begins: it has not, yet
+    stage.timeline.run_due()
+    assert stage.seen == [(3.5, 3.0)]
+    assert stage.timeline.over
+    assert stage.now == 60
+
+
+def test_time_does_not_pass_what_has_not_happened() -> None:
+    stage = Late()
+    stage.real.advance(0.25)
+    assert stage.now == 0.25
+    stage.real.advance(0.5)
+    assert stage.now == 0.5
+    assert stage.machine.clock.realtime_ns() == stage.zero_realtime + 500_000_000
+    stage.timeline.run_due()
+    assert stage.now == 0.75
+    assert stage.machine.clock.realtime_ns() == stage.zero_realtime + 750_000_000
+
+
+def test_it_begins_when_it_is_told_to() -> None:
+    stage, told = Late(begin=False), []
+    stage.timeline.when_begun(lambda: told.append("first"))
+    stage.real.advance(60)
+    assert stage.timeline.run_due() == 0
+    assert (stage.now, stage.timeline.next_ns, stage.timeline.over) == (60, None, False)
+    stage.timeline.begin()
+    stage.timeline.when_begun(lambda: told.append("second"))
+    assert told == ["first", "second"]
+    stage.real.advance(1)
+    assert stage.now == 60.5
+    stage.timeline.begin()  # once is enough
+    stage.real.advance(60)
+    stage.timeline.run_due()
+    assert stage.seen == [(63.5, 3.0)]
 
 
 def test_not_more_at_a_time_than_asked_for() -> None:
