@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from netlink_emu.conformance.cases.case import Case, CaseError
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.exceptions import not_emulated
+from netlink_emu.conformance.cases.machine import FILE_NAME, MachineError, read_machine
 from netlink_emu.conformance.cases.selection import ExpressionError, select
 from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.record import NotReproducible
@@ -26,22 +28,30 @@ from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.server import ServerTarget
 from netlink_emu.conformance.targets.target import Target, TargetError, Unsupported
-from netlink_emu.kernel.releases import UnknownReleaseError
+from netlink_emu.kernel.config import ConfigError, configure, parse_settings
+from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError
 
 _MOST_BYTES: Final = 1 << 26
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def load_cases(vectors: Path | None) -> list[Case]:
-    """The shipped corpus, or the transcripts of a folder in either form."""
+    """The shipped corpus, or the transcripts of a folder in either form, with its machine."""
     if vectors is None:
         return load_corpus()
     if not vectors.is_dir():
         raise UserError(f"{vectors} is not a folder")
-    cases = [case for path in sorted(vectors.glob("*.json")) for case in read_file(path)]
-    if not cases:
+    paths = [path for path in sorted(vectors.glob("*.json")) if path.name != FILE_NAME]
+    if not paths and (inside := vectors / "transcripts").is_dir():
+        return load_cases(inside)
+    if not paths:
         raise UserError(f"there are no transcripts (*.json) in {vectors}")
-    return cases
+    try:
+        machine = read_machine(vectors)
+    except MachineError as exc:
+        raise UserError(str(exc)) from exc
+    cases = [case for path in paths for case in read_file(path)]
+    return [dataclasses.replace(case, machine=machine) for case in cases]
 
 
 def read_file(path: Path) -> list[Case]:
@@ -66,17 +76,18 @@ def _selected(cases: list[Case], expression: str | None) -> list[Case]:
 
 
 @contextlib.contextmanager
-def open_target(target: str, release: str | None) -> Iterator[Target]:
+def open_target(
+    target: str,
+    release: str | None = None,
+    arch: str | None = None,
+    config: list[str] | None = None,
+) -> Iterator[Target]:
     """What ``--target`` names."""
-    if release is not None and target != "emulator":
-        raise typer.BadParameter(
-            "only the emulator can be another release", param_hint="--release"
-        )
+    for option, value in (("--release", release), ("--arch", arch), ("--config", config)):
+        if value is not None and target != "emulator":
+            raise typer.BadParameter("only the emulator can be another machine", param_hint=option)
     if target == "emulator":
-        try:
-            yield EmulatorTarget(release)
-        except UnknownReleaseError as exc:
-            raise typer.BadParameter(str(exc), param_hint="--release") from exc
+        yield _emulator(release, arch, config or [])
     elif target == "kernel":
         with KernelTarget() as kernel:
             yield kernel
@@ -86,6 +97,19 @@ def open_target(target: str, release: str | None) -> Iterator[Target]:
                 yield server
         except TargetError as exc:
             raise UserError(str(exc)) from exc
+
+
+def _emulator(release: str | None, arch: str | None, config: list[str]) -> EmulatorTarget:
+    try:
+        settings = parse_settings(config)
+        configure(settings)
+        return EmulatorTarget(release, arch=arch, settings=settings)
+    except UnknownReleaseError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--release") from exc
+    except UnknownArchError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--arch") from exc
+    except ConfigError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--config") from exc
 
 
 @contextlib.contextmanager
@@ -122,12 +146,28 @@ def conformance(
     ] = "emulator",
     vectors: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Run the transcripts of a folder, not the shipped ones."),
+        typer.Option(
+            metavar="DIR",
+            help="Run the transcripts of a folder, not the shipped ones, on the machine that its "
+            "machine.json describes.",
+        ),
     ] = None,
     release: Annotated[
         str | None,
         typer.Option(
             metavar="R", help="Emulate this release, not the one that a case was recorded on."
+        ),
+    ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(metavar="ARCH", help="Emulate this architecture instead of the recorded."),
+    ] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Configure the emulated kernel otherwise than the recorded one: nr_cpus=64. "
+            "May be repeated.",
         ),
     ] = None,
     expression: Annotated[
@@ -161,13 +201,12 @@ def conformance(
         return
     if not cases:
         raise UserError(f"no case matches {expression!r}")
-    with open_target(target, release) as opened:
+    with open_target(target, release, arch, config) as opened:
         exceptions = not_emulated() if opened.name == "emulator" else {}
         with progress(len(cases)) as on_result:
             report = run(cases, opened, on_result, exceptions)
-        family_id = getattr(opened, "family_id", None)
-    _show(report, family_id)
-    _write(report, family_id, junit_xml, html)
+    _show(report)
+    _write(report, junit_xml, html)
     raise typer.Exit(1 if report.failed else 0)
 
 
@@ -224,20 +263,20 @@ def _write_file(path: Path, text: str) -> None:
         raise UserError(f"cannot write {path}: {exc.strerror}") from exc
 
 
-def _show(report: Report, family_id: int | None) -> None:
+def _show(report: Report) -> None:
     for result in report.results:
         if result.verdict is Verdict.FAILED:
-            print("\n".join(failure(result, family_id)), end="\n\n")
+            print("\n".join(failure(result)), end="\n\n")
     print("\n".join(totals(report)))
 
 
-def _write(report: Report, family_id: int | None, junit: Path | None, html: Path | None) -> None:
+def _write(report: Report, junit: Path | None, html: Path | None) -> None:
     if junit is not None:
         from netlink_emu.conformance.report.junit import junit_xml
 
-        _write_file(junit, junit_xml(report, family_id))
+        _write_file(junit, junit_xml(report))
     if html is not None:
         from netlink_emu.conformance.report.html import html_page
 
         when = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-        _write_file(html, html_page(report, when, family_id))
+        _write_file(html, html_page(report, when))

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from netlink_emu.protocol.format import HOST_ORDER
+
 from .cases import ops
 from .cases.case import MAIN, Case, Cmsg, Datagram, Mask, MaskedBytes, Outcome, Step, Symbol
 from .cases.names import NOTHING
@@ -15,7 +17,7 @@ from .judge.masking import Known, mask_datagram
 from .judge.relations import Relations
 from .targets.kernel import KernelTarget
 from .targets.real import probe
-from .targets.target import Session
+from .targets.target import About, Session
 
 _TRIES = 30  # pairs of runs, because others' exits disturb
 
@@ -54,8 +56,8 @@ def record(case: Case, target: KernelTarget) -> Case:
 
 def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
     with target.session(case) as session:
-        bindings = Bindings(session)
-        run = _Run(Known(target.family_id or 0))
+        bindings = Bindings(session, HOST_ORDER)
+        run = _Run(Known(target.family_id or 0, HOST_ORDER))
         for step in case.steps:
             _one_step(step, session, bindings, run)
         trouble = ""
@@ -90,7 +92,7 @@ def _one_step(step: Step, session: Session, bindings: Bindings, run: _Run) -> No
     if isinstance(op, ops.Send) and isinstance(prepared.op, ops.Send):
         payload = MaskedBytes(prepared.op.payload.data, op.payload.masks)
         op = dataclasses.replace(op, payload=payload)
-        seq = int.from_bytes(payload.data[8:12], "little")
+        seq = int.from_bytes(payload.data[8:12], HOST_ORDER.name)
         run.requests.setdefault(op.sock, {})[seq] = payload
     if isinstance(op, ops.Recv):
         outcome = _masked(op, outcome, run)
@@ -154,7 +156,7 @@ def _learn(step: Step, outcome: Outcome, run: _Run, bindings: Bindings) -> None:
 def _named(op: ops.Bind) -> int:
     """The portid that a bind names; 0 for autobind, or where only the run can tell."""
     if op.addr_hex is not None:
-        return int.from_bytes(bytes.fromhex(op.addr_hex)[4:8], "little")
+        return int.from_bytes(bytes.fromhex(op.addr_hex)[4:8], HOST_ORDER.name)
     return op.pid or 0
 
 
@@ -181,7 +183,7 @@ def _masked(op: ops.Recv, outcome: Outcome, run: _Run) -> Outcome:
 
 def _cmsgs(datagram: Datagram, op: ops.Recv, run: _Run) -> Iterator[Cmsg]:
     for cmsg in datagram.cmsgs or ():
-        pid = int.from_bytes(cmsg.payload.data[:4], "little")
+        pid = int.from_bytes(cmsg.payload.data[:4], HOST_ORDER.name)
         if op.mask_creds is not None and run.known.pids.get(pid) == op.mask_creds:
             mask = Mask(0, 4, Symbol("PID", op.mask_creds))
             yield Cmsg(cmsg.level, cmsg.type, MaskedBytes(cmsg.payload.data, (mask,)))
@@ -207,11 +209,21 @@ def _shape(step: Step) -> list[object]:
     ]
 
 
+class _Nobody:
+    """The session of a comparison between records: nothing is carried out, nobody is asked."""
+
+    def execute(self, step: Step) -> Outcome:
+        raise AssertionError(step)
+
+    def value_of(self, symbol: Symbol, about: About) -> int | None:
+        return None
+
+
 class _SecondRun(Bindings):
     """Leaves every mask loose: what is under it was checked to be the same symbol."""
 
     def __init__(self) -> None:
-        self.cpus = {}
+        super().__init__(_Nobody(), HOST_ORDER)
 
     def resolve(self, masked: MaskedBytes, actor: str) -> MaskedBytes:
         return masked

@@ -25,7 +25,10 @@ class Verdict(enum.Enum):
 
 @dataclass(slots=True)
 class Result:
-    """What came of one case. ``seconds`` is real time, over all attempts."""
+    """What came of one case.
+
+    ``seconds`` is real time, over all attempts; ``family_id`` that of TASKSTATS on the target.
+    """
 
     case: Case
     verdict: Verdict
@@ -33,6 +36,7 @@ class Result:
     reason: str = ""  # of a skip, or of a breakdown
     mismatches: list[Mismatch] = field(default_factory=list)
     attempts: int = 1
+    family_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -94,6 +98,8 @@ def run_case(case: Case, target: Target) -> Result:
     if _disturbed(result):
         reason = f"others' exits or listeners never let up: {result.mismatches[0].text}"
         result = Result(case, Verdict.SKIPPED, reason=reason, attempts=result.attempts)
+    if result.verdict is Verdict.FAILED:
+        result.family_id = target.family_id_of(case)
     result.seconds = time.monotonic() - began
     return result
 
@@ -122,7 +128,7 @@ def _disturbed(result: Result) -> bool:
 
 def execute(case: Case, session: Session, *, exact_sequence: bool) -> list[Mismatch]:
     """Carry out all steps in a session; returns what differs from the record."""
-    bindings = Bindings(session)
+    bindings = Bindings(session, case.order)
     sequence = SequenceCheck(exact_sequence)
     outcomes: list[Outcome] = []
     mismatches: list[Mismatch] = []

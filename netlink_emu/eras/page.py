@@ -51,6 +51,7 @@ CONFIGURATION = {
     "task_delay_acct": "CONFIG_TASK_DELAY_ACCT: without it every delay field is 0.",
     "task_delayacct": "Delay accounting on or off at boot; by default as the release has it.",
     "cpumask_offstack": "CONFIG_CPUMASK_OFFSTACK: CPU lists end at the last CPU before 6.1, too.",
+    "efficient_unaligned_access": "HAVE_EFFICIENT_UNALIGNED_ACCESS; by default the machine's.",
     "nr_cpus": "CONFIG_NR_CPUS: bounds the length of CPU lists, and before 6.1 their width.",
     "rmem_default": "net.core.rmem_default: a receive buffer, in bytes.",
     "rmem_max": "net.core.rmem_max: what SO_RCVBUF may ask for.",

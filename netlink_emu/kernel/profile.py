@@ -83,6 +83,7 @@ ARCHS: Final = {
         Arch("ppc64", BIG, 64, 8, efficient_unaligned_access=True),
         Arch("ppc64le", LITTLE, 64, 8, efficient_unaligned_access=True),
         Arch("s390x", BIG, 64, 8, efficient_unaligned_access=True),
+        Arch("um", LITTLE, 64, 8, efficient_unaligned_access=True),  # user mode Linux on x86-64
         Arch("riscv64", LITTLE, 64, 8, efficient_unaligned_access=False),
         Arch("ia64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
         Arch("alpha", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=8192),
@@ -116,13 +117,16 @@ class KernelConfig:
     """What the builder and the administrator of a kernel chose, not its release.
 
     ``task_delayacct`` None takes the release's default. ``cpumask_offstack`` shows up to 6.0
-    only; kernels with few CPUs (here ``nr_cpus``) are built without. Sizes are bytes.
+    only; kernels with few CPUs (here ``nr_cpus``) are built without.
+    ``efficient_unaligned_access`` None takes the architecture's: on some it is up to who builds
+    the kernel (riscv64, arm). Sizes are bytes.
     """
 
     taskstats: bool = True
     task_delay_acct: bool = True
     task_delayacct: bool | None = None
     cpumask_offstack: bool = False
+    efficient_unaligned_access: bool | None = None
     nr_cpus: int = 256
     rmem_default: int = 212992
     rmem_max: int = 4194304

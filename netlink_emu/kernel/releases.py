@@ -24,6 +24,7 @@ from netlink_emu.kernel.releases_table import (
     UNALIGNED_ACCESS_SINCE,
     Change,
 )
+from netlink_emu.protocol.format import LITTLE, ByteOrder
 
 # The mainline releases with TASKSTATS that were looked at.
 SERIES: Final[tuple[str, ...]] = (
@@ -131,11 +132,28 @@ def _nearest(numbers: tuple[int, ...]) -> tuple[str, ...]:
     return (*older[-1:], *SERIES[len(older) : len(older) + 1])
 
 
-def _arch(name: str, release: Release) -> Arch:
-    """The machine as kernels of that time saw it."""
+def arch_named(name: str) -> Arch:
+    """The machine that ``name`` (as uname -m or Debian says it) stands for.
+
+    Raises UnknownArchError.
+    """
     arch = ARCHS.get(ARCH_ALIASES.get(name, name))
     if arch is None:
         raise UnknownArchError(name)
+    return arch
+
+
+def byte_order(arch: str) -> ByteOrder:
+    """The byte order of a machine; of one that nobody knows, little-endian."""
+    try:
+        return arch_named(arch).order
+    except UnknownArchError:
+        return LITTLE
+
+
+def _arch(name: str, release: Release) -> Arch:
+    """The machine as kernels of that time saw it."""
+    arch = arch_named(name)
     since = UNALIGNED_ACCESS_SINCE.get(arch.name)
     if since is not None and release.index < _INDEX[since]:
         return dataclasses.replace(arch, efficient_unaligned_access=False)
@@ -161,10 +179,15 @@ def profile_for(
     """
     place = parse_release(release)
     machine = _arch(arch, place)
+    config = KernelConfig() if config is None else config
+    if config.efficient_unaligned_access is not None:
+        machine = dataclasses.replace(
+            machine, efficient_unaligned_access=config.efficient_unaligned_access
+        )
     return Profile(
         release=release.strip(),
         arch=machine,
-        config=KernelConfig() if config is None else config,
+        config=config,
         **_row(place, machine),
     )
 

@@ -24,7 +24,7 @@ def run_broken(spoil: Spoil, *names: str) -> Report:
 
 def first_failure(report: Report) -> str:
     result = next(result for result in report.results if result.verdict is Verdict.FAILED)
-    return "\n".join(failure(result, 31))
+    return "\n".join(failure(result))
 
 
 def at(offset: int, change: int, least: int = 0) -> Spoil:

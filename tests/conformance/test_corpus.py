@@ -25,7 +25,7 @@ def of_group(group: str) -> list[Case]:
 def told(report: Report) -> str:
     """What failed, in words."""
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
-    return "\n".join(line for result in failed for line in failure(result, 31))
+    return "\n".join(line for result in failed for line in failure(result))
 
 
 def test_every_case_holds_on_the_emulator() -> None:

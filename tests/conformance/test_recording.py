@@ -21,6 +21,7 @@ from netlink_emu.conformance.runner import Verdict, run_case
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.premises import missing_for_anything
+from netlink_emu.protocol.format import LITTLE
 
 pytestmark = pytest.mark.real_kernel
 
@@ -71,7 +72,8 @@ def test_recorded_again_a_case_has_the_same_masks(kernel: KernelTarget, name: st
 def test_a_new_case_from_its_steps_alone(kernel: KernelTarget) -> None:
     request = read(
         "1c000000 FAMILY_ID(TASKSTATS)=0000 0500 07000000 00000000 01010000"
-        " 08000100 PID(c1)=00000000"
+        " 08000100 PID(c1)=00000000",
+        LITTLE,
     )
     steps = (
         Step(ops.Spawn(cpu=0, comm="mine"), task="c1"),
@@ -97,7 +99,7 @@ def test_what_cannot_be_reproduced_is_refused(kernel: KernelTarget) -> None:
         Step(ops.Socket(sock="a")),
         Step(ops.SetSockOpt(sock="a", level=1, opt=16, value=1)),  # SO_PASSCRED
         Step(ops.Bind(sock="a", pid=0x4F123457, groups=0)),
-        Step(ops.Send(sock="a", payload=read("'hello'"), addr=["a", 0])),
+        Step(ops.Send(sock="a", payload=read("'hello'", LITTLE), addr=["a", 0])),
         Step(ops.Recv(sock="a")),
     )
     with pytest.raises(NotReproducible, match=r"two runs differ, step 4: .*control message 0"):

@@ -29,7 +29,7 @@ CASES = load_corpus()
 
 def told(report: Report) -> str:
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
-    return "\n".join(line for result in failed for line in failure(result, 31))
+    return "\n".join(line for result in failed for line in failure(result))
 
 
 class PlainServer:

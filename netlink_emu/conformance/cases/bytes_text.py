@@ -5,7 +5,8 @@
 
 Hex in groups; ``'text'`` is ASCII; ``00*12`` and ``'0,'*9`` repeat; ``KIND(name)=hex`` is masked.
 A ``taskstats:VERSION:MODE{...}`` block names the members that are not 0; ``~`` marks those that
-may vary, and MODE (:data:`.stats.VOLATILE`) implies the varying ones that were 0.
+may vary, and MODE (:data:`.stats.VOLATILE`) implies the varying ones that were 0. Only in such
+a block numbers are in decimal, and so need the byte order of the machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 
 from netlink_emu.conformance.judge.stats import VOLATILE
 from netlink_emu.conformance.judge.structure import StatsBlock, boundaries, stats_blocks
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import nlmsg_walk
 from netlink_emu.protocol.taskstats import TS_COMM_LEN, TaskstatsLayout, taskstats_layout
 
@@ -56,34 +58,34 @@ def _unquote(text: str) -> bytes:
 # --- writing
 
 
-def write_messages(masked: MaskedBytes) -> list[str]:
+def write_messages(masked: MaskedBytes, order: ByteOrder) -> list[str]:
     """The text of a datagram, message by message; joined by blanks it is as :func:`write`'s."""
-    starts = [offset for offset, _ in nlmsg_walk(masked.data)]
+    starts = [offset for offset, _ in nlmsg_walk(masked.data, order)]
     straddled = any(mask.offset < start < mask.end for mask in masked.masks for start in starts)
     if straddled or not starts:
-        return [write(masked)]
+        return [write(masked, order)]
     ends = [*starts[1:], len(masked)]
-    return [write(masked[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return [write(masked[start:end], order) for start, end in zip(starts, ends, strict=True)]
 
 
-def write(masked: MaskedBytes) -> str:
+def write(masked: MaskedBytes, order: ByteOrder) -> str:
     """The text of masked bytes; :func:`read` gives them back."""
     blocks = {}
-    for block in stats_blocks(masked.data):
-        if (text := _write_block(masked, block)) is not None:
+    for block in stats_blocks(masked.data, order):
+        if (text := _write_block(masked, block, order)) is not None:
             blocks[block.offset] = (block, text)
+    cuts = boundaries(masked.data, order)
     tokens: list[str] = []
     offset = 0
     for start, (block, text) in sorted(blocks.items()):
-        tokens += _write_plain(masked, offset, start)
+        tokens += _write_plain(masked, offset, start, cuts)
         tokens.append(text)
         offset = start + block.size
-    tokens += _write_plain(masked, offset, len(masked))
+    tokens += _write_plain(masked, offset, len(masked), cuts)
     return " ".join(tokens)
 
 
-def _write_plain(masked: MaskedBytes, start: int, end: int) -> Iterator[str]:
-    cuts = boundaries(masked.data)
+def _write_plain(masked: MaskedBytes, start: int, end: int, cuts: frozenset[int]) -> Iterator[str]:
     offset = start
     for mask in masked.masks:
         if not start <= mask.offset < end:
@@ -145,13 +147,13 @@ def _next_repetition(data: bytes, start: int, end: int) -> int:
     return end
 
 
-def _write_block(masked: MaskedBytes, block: StatsBlock) -> str | None:
+def _write_block(masked: MaskedBytes, block: StatsBlock, order: ByteOrder) -> str | None:
     """A STATS payload by the names of its members; None where that would lose something."""
     layout = block.layout
-    values = layout.codec().decode(masked.data, block.offset)
+    values = layout.codec(order).decode(masked.data, block.offset)
     masks = {m.offset - block.offset: m for m in masked.masks if block.covers(m.offset)}
     comm = values.get("ac_comm")
-    if layout.codec().encode(values) != masked.data[block.offset : block.offset + block.size]:
+    if layout.codec(order).encode(values) != masked.data[block.offset : block.offset + block.size]:
         return None  # something in the padding
     vary = set()
     members = []
@@ -186,7 +188,7 @@ def _write_block(masked: MaskedBytes, block: StatsBlock) -> str | None:
 # --- reading
 
 
-def read(text: str) -> MaskedBytes:
+def read(text: str, order: ByteOrder) -> MaskedBytes:
     """Masked bytes from their text; raises CaseError where it is not understood."""
     data = bytearray()
     masks: list[Mask] = []
@@ -206,7 +208,7 @@ def read(text: str) -> MaskedBytes:
             masks.append(Mask(len(data), len(value), Symbol(match["kind"], match["name"])))
             data += value
         else:
-            _read_block(match, data, masks)
+            _read_block(match, data, masks, order)
     return MaskedBytes(bytes(data), tuple(masks))
 
 
@@ -217,7 +219,9 @@ def _times(data: bytes, times: str | None) -> bytes:
     return data * count
 
 
-def _read_block(match: re.Match[str], data: bytearray, masks: list[Mask]) -> None:
+def _read_block(
+    match: re.Match[str], data: bytearray, masks: list[Mask], order: ByteOrder
+) -> None:
     if match["mode"] not in VOLATILE:
         raise CaseError(f"there is no mode {match['mode']} of a taskstats block")
     layout: TaskstatsLayout = taskstats_layout(int(match["version"]))
@@ -243,4 +247,4 @@ def _read_block(match: re.Match[str], data: bytearray, masks: list[Mask]) -> Non
     for name, field in layout.fields.items():
         if name in symbols:
             masks.append(Mask(len(data) + field.offset, field.size, symbols[name]))
-    data += layout.codec().encode(values)
+    data += layout.codec(order).encode(values)

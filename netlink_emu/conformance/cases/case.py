@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netlink_emu.kernel.releases import byte_order
+from netlink_emu.protocol.format import ByteOrder
+
+from .machine import RecordedMachine
 from .ops import Op
 
 MAIN: Final = "main"  # the name of the task that carries out steps without one
@@ -50,9 +54,9 @@ class MaskedBytes:
     data: bytes
     masks: tuple[Mask, ...] = ()
 
-    def value(self, mask: Mask) -> int:
-        """What was recorded under the mask, as a number of the recorded (little-endian) host."""
-        return int.from_bytes(self.data[mask.offset : mask.end], "little")
+    def value(self, mask: Mask, order: ByteOrder) -> int:
+        """What was recorded under the mask, as a number in the recorded machine's order."""
+        return int.from_bytes(self.data[mask.offset : mask.end], order.name)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -139,7 +143,8 @@ class Case:
 
     ``title`` says what it establishes. ``unordered`` means that the order of the datagrams of
     one recv is up to the scheduler. ``guard`` maps the label of a recv to the number of its
-    datagrams in a run that nothing disturbed.
+    datagrams in a run that nothing disturbed. ``machine`` is the one that
+    recorded it, as far as that was told.
     """
 
     name: str
@@ -155,6 +160,12 @@ class Case:
     guard: Mapping[str, int] = field(default_factory=dict)
     notes: str = ""
     relations: tuple[Relation, ...] = ()
+    machine: RecordedMachine | None = None
+
+    @property
+    def order(self) -> ByteOrder:
+        """The byte order of all that was recorded: that of the case's architecture."""
+        return byte_order(self.arch)
 
     def labelled(self) -> Iterator[tuple[str, int]]:
         """The (label, index) of every labelled step."""

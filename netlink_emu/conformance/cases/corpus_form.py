@@ -10,6 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from netlink_emu.kernel.releases import byte_order
+from netlink_emu.protocol.format import ByteOrder
+
 from . import bytes_text
 from .case import Case, CaseError, Cmsg, Datagram, Outcome, Step, Symbol
 from .ops import Send, field_names, make_op, op_type
@@ -32,11 +35,12 @@ def read_cases(text: str) -> Iterator[Case]:
 
 
 def _read_case(source: Mapping[str, Any]) -> Case:
+    order = byte_order(source["arch"])
     return Case(
         name=source["name"],
         title=source["title"],
         group=source["group"],
-        steps=tuple(_read_step(step) for step in source["steps"]),
+        steps=tuple(_read_step(step, order) for step in source["steps"]),
         guard=source.get("guard", {}),
         notes=source.get("notes", ""),
         relations=tuple(map(relation_from_json, source.get("relations", ()))),
@@ -45,7 +49,7 @@ def _read_case(source: Mapping[str, Any]) -> Case:
     )
 
 
-def _read_step(source: Mapping[str, Any]) -> Step:
+def _read_step(source: Mapping[str, Any], order: ByteOrder) -> Step:
     name, action = source["op"], source.get("action")
     cls = op_type(name, action)
     if cls is None:
@@ -53,7 +57,7 @@ def _read_step(source: Mapping[str, Any]) -> Step:
     known = field_names(cls)
     arguments = {key: value for key, value in source.items() if key in known}
     if "payload" in arguments:
-        arguments["payload"] = bytes_text.read(arguments["payload"])
+        arguments["payload"] = bytes_text.read(arguments["payload"], order)
     expect = source.get("expect", {})
     datagrams = expect.get("datagrams")
     value = expect.get("value")
@@ -66,7 +70,9 @@ def _read_step(source: Mapping[str, Any]) -> Step:
         expect=Outcome(
             result=expect.get("result"),
             error=expect.get("error"),
-            datagrams=None if datagrams is None else tuple(map(_read_datagram, datagrams)),
+            datagrams=None
+            if datagrams is None
+            else tuple(_read_datagram(one, order) for one in datagrams),
             optlen_out=expect.get("optlen_out"),
             value=None if value is None else bytes.fromhex(value),
             symbols={
@@ -85,22 +91,24 @@ def _read_symbol(text: str) -> Symbol:
     return Symbol(kind, name)
 
 
-def _read_datagram(source: str | list[str] | Mapping[str, Any]) -> Datagram:
+def _read_datagram(source: str | list[str] | Mapping[str, Any], order: ByteOrder) -> Datagram:
     if isinstance(source, str):
-        return Datagram(bytes_text.read(source))
+        return Datagram(bytes_text.read(source, order))
     if isinstance(source, list):
-        return Datagram(bytes_text.read(" ".join(source)))
+        return Datagram(bytes_text.read(" ".join(source), order))
     sender = source.get("from", (0, 0))
     cmsgs = source.get("cmsgs", ())
     symbol = source.get("from_symbol")
     return Datagram(
-        payload=bytes_text.read(source["payload"]),
+        payload=bytes_text.read(source["payload"], order),
         sender=None if sender is None else (sender[0], sender[1]),
         sender_symbol=None if symbol is None else _read_symbol(symbol),
         msg_flags=source.get("msg_flags", "0"),
         cmsgs=None
         if cmsgs is None
-        else tuple(Cmsg(c["level"], c["type"], bytes_text.read(c["payload"])) for c in cmsgs),
+        else tuple(
+            Cmsg(c["level"], c["type"], bytes_text.read(c["payload"], order)) for c in cmsgs
+        ),
         returned_length=source.get("returned_length"),
     )
 
@@ -134,7 +142,7 @@ def _write_case(case: Case, head: Mapping[str, Any]) -> str:
     if case.notes:
         facts["notes"] = case.notes
     lines = [f"  {_dump(key)}: {_dump(value)}" for key, value in facts.items()]
-    steps = ",\n".join(f"    {_write_step(step)}" for step in case.steps)
+    steps = ",\n".join(f"    {_write_step(step, case.order)}" for step in case.steps)
     lines.append(f'  "steps": [\n{steps}\n  ]')
     if case.relations:
         rows = ",\n".join(
@@ -144,7 +152,7 @@ def _write_case(case: Case, head: Mapping[str, Any]) -> str:
     return " {\n" + ",\n".join(lines) + "\n }"
 
 
-def _write_step(step: Step) -> str:
+def _write_step(step: Step, order: ByteOrder) -> str:
     out: dict[str, Any] = {"op": step.op.NAME}
     if step.op.ACTION is not None:
         out["action"] = step.op.ACTION
@@ -154,7 +162,7 @@ def _write_step(step: Step) -> str:
         out["label"] = step.label
     out |= arguments_to_json(step.op) | dict(step.extra)
     if isinstance(step.op, Send):
-        out["payload"] = bytes_text.write(step.op.payload)
+        out["payload"] = bytes_text.write(step.op.payload, order)
     expect = step.expect
     brought: dict[str, Any] = {}
     if expect.optlen_out is not None:
@@ -172,7 +180,9 @@ def _write_step(step: Step) -> str:
             out["expect"] = brought
         return _dump(out)
     # The datagrams come last, each on a line of its own.
-    rows = "".join(f"\n      {_lines(_write_datagram(d))}," for d in expect.datagrams).rstrip(",")
+    rows = "".join(
+        f"\n      {_lines(_write_datagram(d, order))}," for d in expect.datagrams
+    ).rstrip(",")
     inner = _dump(brought | {"datagrams": []})
     text = _dump(out | {"expect": {}})
     return text[:-2] + inner[1:-2] + rows + "]}}"
@@ -185,7 +195,7 @@ def _lines(datagram: str | list[str] | dict[str, Any]) -> str:
     return _dump(datagram)
 
 
-def _write_datagram(datagram: Datagram) -> str | list[str] | dict[str, Any]:
+def _write_datagram(datagram: Datagram, order: ByteOrder) -> str | list[str] | dict[str, Any]:
     out: dict[str, Any] = {}
     if datagram.sender != (0, 0):
         out["from"] = None if datagram.sender is None else list(datagram.sender)
@@ -196,14 +206,18 @@ def _write_datagram(datagram: Datagram) -> str | list[str] | dict[str, Any]:
     if datagram.cmsgs is None:
         out["cmsgs"] = None
     elif datagram.cmsgs:
-        out["cmsgs"] = [_write_cmsg(cmsg) for cmsg in datagram.cmsgs]
+        out["cmsgs"] = [_write_cmsg(cmsg, order) for cmsg in datagram.cmsgs]
     if datagram.returned_length is not None:
         out["returned_length"] = datagram.returned_length
     if out:
-        return {**out, "payload": bytes_text.write(datagram.payload)}
-    messages = bytes_text.write_messages(datagram.payload)
+        return {**out, "payload": bytes_text.write(datagram.payload, order)}
+    messages = bytes_text.write_messages(datagram.payload, order)
     return messages if len(messages) > 1 else messages[0]
 
 
-def _write_cmsg(cmsg: Cmsg) -> dict[str, Any]:
-    return {"level": cmsg.level, "type": cmsg.type, "payload": bytes_text.write(cmsg.payload)}
+def _write_cmsg(cmsg: Cmsg, order: ByteOrder) -> dict[str, Any]:
+    return {
+        "level": cmsg.level,
+        "type": cmsg.type,
+        "payload": bytes_text.write(cmsg.payload, order),
+    }

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, nlmsg_walk
 
 from . import ops
@@ -41,10 +42,10 @@ def _harms(case: Case) -> Iterator[str]:
             others.add(op.sock)
         if isinstance(op, ops.Send) and op.sock in others:
             yield f"it sends to another netlink protocol, by {op.sock}"
-        yield from _harms_of(step)
+        yield from _harms_of(step, case.order)
 
 
-def _harms_of(step: Step) -> Iterator[str]:
+def _harms_of(step: Step, order: ByteOrder) -> Iterator[str]:
     match step.op:
         case ops.Spawn(exec=list() as argv) | ops.Exit(argv=list() as argv):
             if not _PROGRAMS.fullmatch(" ".join(argv)):
@@ -62,7 +63,7 @@ def _harms_of(step: Step) -> Iterator[str]:
                 yield f"it makes, fills or removes {path!r}"
         case ops.Send(payload=payload):
             named = {mask.offset for mask in payload.masks if mask.symbol.kind == "FAMILY_ID"}
-            for offset, header in nlmsg_walk(payload.data):
+            for offset, header in nlmsg_walk(payload.data, order):
                 kind = header.nlmsg_type
                 if offset + 4 in named or kind <= _GENL_ID_CTRL or kind > _GENL_MAX_ID:
                     continue

@@ -10,6 +10,7 @@ from netlink_emu.conformance.cases.case import Datagram, Outcome, Step
 from netlink_emu.conformance.judge.flatten import OURS, family_name
 from netlink_emu.conformance.judge.stats import GROUP, LIVE
 from netlink_emu.conformance.judge.structure import stats_blocks
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align, nlmsg_walk
 
 _MOST = 65536  # bytes of a message
@@ -99,15 +100,19 @@ class Equality:
             del a[length:], b[length:]
 
     def _blank(self, a: bytearray, b: bytearray) -> None:
-        for offset, header in nlmsg_walk(bytes(a)):
+        for offset, header in nlmsg_walk(bytes(a), HOST_ORDER):
             end = offset + header.nlmsg_len
-            name = family_name(bytes(a[offset:end]))
-            if name is not None and name not in OURS and family_name(bytes(b[offset:end])) == name:
+            name = family_name(bytes(a[offset:end]), HOST_ORDER)
+            if (
+                name is not None
+                and name not in OURS
+                and family_name(bytes(b[offset:end]), HOST_ORDER) == name
+            ):
                 b[offset:end] = a[offset:end]
             self._blank_portids(a, b, offset)
         if self._may_be_event(a) and self._may_be_event(b):
             b[8:12] = a[8:12]
-        for block in stats_blocks(bytes(a)):
+        for block in stats_blocks(bytes(a), HOST_ORDER):
             volatile = GROUP if block.group else LIVE
             for member, place in block.layout.fields.items():
                 part = slice(block.offset + place.offset, block.offset + place.offset + place.size)
@@ -124,10 +129,10 @@ class Equality:
 
     def _may_be_event(self, data: bytearray) -> bool:
         """An exit event, or the head of one: from the kernel to nobody in particular."""
-        return data[4:6] == self.family_id.to_bytes(2, "little") and not any(data[12:16])
+        return data[4:6] == self.family_id.to_bytes(2, HOST_ORDER.name) and not any(data[12:16])
 
     def _random_portids(self, a: bytearray, b: bytearray, at: int) -> bool:
-        x, y = (int.from_bytes(side[at : at + 4], "little") for side in (a, b))
+        x, y = (int.from_bytes(side[at : at + 4], HOST_ORDER.name) for side in (a, b))
         return x != y and x >= _AUTOBOUND and y >= _AUTOBOUND and self._same_portid(x, y)
 
 
@@ -135,7 +140,7 @@ def _cut_off(data: bytearray) -> int:
     """How many bytes the last message would have if its datagram had not been cut off."""
     offset = 0
     while len(data) - offset >= NLMSG_HDRLEN:
-        length = int.from_bytes(data[offset : offset + 4], "little")
+        length = int.from_bytes(data[offset : offset + 4], HOST_ORDER.name)
         if not NLMSG_HDRLEN <= length <= _MOST:
             return 0
         if length > len(data) - offset:

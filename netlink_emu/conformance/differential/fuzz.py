@@ -20,6 +20,7 @@ from netlink_emu.families import boot
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.machine import Machine
+from netlink_emu.protocol.format import HOST_ORDER
 
 from .equal import Equality
 from .sequences import Sequences
@@ -113,7 +114,7 @@ class Fuzzer:
         steps = families_dumped()
         with self.kernel.session(Case("dump", "dump", "differential", steps)) as session:
             made = tuple(replace(step, expect=session.execute(step)) for step in steps)
-        return Case("dump", "dump", "differential", made)
+        return Case("dump", "dump", "differential", made, arch=probe.machine_name())
 
     def run(
         self,
@@ -161,7 +162,7 @@ class Fuzzer:
         figures = self.figures
         with self.kernel.session(case) as kernel, self._emulator(kernel) as emulator:
             self._witness.others()
-            theirs, mine = Bindings(kernel), Bindings(emulator)
+            theirs, mine = Bindings(kernel, HOST_ORDER), Bindings(emulator, HOST_ORDER)
             for index, step in enumerate(steps):
                 real = kernel.execute(theirs.prepare(step))
                 emulator.tasks.like = real.result if isinstance(real.result, dict) else {}

@@ -8,6 +8,7 @@ from netlink_emu.conformance.cases.case import Case, Outcome, Step
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.report.text import side_by_side
+from netlink_emu.protocol.format import HOST_ORDER
 
 from .equal import Equality
 from .fuzz import Difference, Figures
@@ -43,7 +44,7 @@ def difference_text(difference: Difference, family_id: int | None) -> Iterator[s
             ranges = tuple((i, i + 1) for i in range(longest) if x[i : i + 1] != y[i : i + 1])
             mismatch = Mismatch(difference.index, "datagram", "", x, y, ranges)
             yield "  kernel (expected) and emulator (got):"
-            yield from (f"  {line}" for line in side_by_side(mismatch, family_id))
+            yield from (f"  {line}" for line in side_by_side(mismatch, family_id, HOST_ORDER))
             break
     name = f"diff_seed_{difference.seed}"
     yield write_cases([as_case(name, difference.text, difference.steps)]).rstrip()

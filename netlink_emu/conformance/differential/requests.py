@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netlink_emu.conformance.cases.case import Mask, MaskedBytes, Symbol
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import nlmsg_align, nlmsg_walk
 
@@ -105,16 +106,16 @@ class Requests:
         if kind is None:
             out.symbol(_TASKSTATS, 2)
         else:
-            out.data += struct.pack("<H", kind)
+            out.data += struct.pack("=H", kind)
         pid = 0 if self.rng.random() < 0.9 else self.rng.getrandbits(32)
-        out.data += struct.pack("<HII", flags, seq, pid)
+        out.data += struct.pack("=HII", flags, seq, pid)
         return start
 
     def _genl(self, out: Pieces, cmd: int) -> None:
         odd = self.rng.random() < 0.05
         version = self.rng.choice((0, 1, 2, 255)) if odd else 1
         reserved = self.rng.choice((0, 1, 0xFFFF)) if self.rng.random() < 0.05 else 0
-        out.data += struct.pack("<BBH", cmd, version, reserved)
+        out.data += struct.pack("=BBH", cmd, version, reserved)
 
     def _taskstats(self, out: Pieces, tasks: Sequence[str], fds: Sequence[str]) -> None:
         start = self._open(out, None, self._flags())
@@ -143,7 +144,7 @@ class Requests:
             # With a bit turned round, 0 would be a low pid.
             zero = () if kind in (1, 2) else (0,)
             number = self.rng.choice((NO_TASK, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, *zero))
-            _attribute(out, kind | flags, struct.pack("<I", number))
+            _attribute(out, kind | flags, struct.pack("=I", number))
         else:
             size = self.rng.choice((0, 1, 2, 3, 5, 8, 16))
             # Too long a number counts by its first bytes: not that of a task of others.
@@ -155,7 +156,7 @@ class Requests:
         else:
             number = self.rng.choice((NO_TASK, 0x80000000, 0xFFFFFFFF))
             size = 4 if self.rng.random() < 0.8 else self.rng.choice((0, 1, 3))
-            _attribute(out, self.rng.choice((1, 1, 1, 2)), struct.pack("<I", number)[:size])
+            _attribute(out, self.rng.choice((1, 1, 1, 2)), _number(number, size))
 
     def _nlctrl(self, out: Pieces) -> None:
         start = self._open(out, GENL_ID_CTRL, self._flags())
@@ -170,11 +171,11 @@ class Requests:
             elif kind == 1:
                 number = self.rng.choice((GENL_ID_CTRL, 0, 15, 0x3FF, 0xFFFF))
                 size = self.rng.choice((2, 2, 2, 4, 0, 1))
-                _attribute(out, 1, struct.pack("<I", number)[:size])
+                _attribute(out, 1, _number(number, size))
             else:
                 number = self.rng.choice((0, 1, 3, 4, 10, 0x103, 0xFFFFFFFF))
                 size = self.rng.choice((4, 4, 4, 8, 2, 0))
-                _attribute(out, kind, struct.pack("<Q", number)[:size])
+                _attribute(out, kind, _number(number, size))
         self._tail(out)
         _close(out, start)
 
@@ -190,7 +191,7 @@ class Requests:
         match self.rng.randrange(4):
             case 0 if len(data) >= 4:
                 struct.pack_into(
-                    "<I", data, 0, self.rng.choice((0, 15, 16, 17, len(data) + 4, 40))
+                    "=I", data, 0, self.rng.choice((0, 15, 16, 17, len(data) + 4, 40))
                 )
             case 1 if data:
                 # Not the type: another family's is none of our business.
@@ -211,16 +212,16 @@ class Requests:
         """Damage may have made a request to another family: send that to nobody instead."""
         data = bytearray(masked.data)
         masked_at = {mask.offset for mask in masked.masks}
-        for offset, header in nlmsg_walk(masked.data):
+        for offset, header in nlmsg_walk(masked.data, HOST_ORDER):
             kind = header.nlmsg_type
             if offset + 4 not in masked_at and kind != GENL_ID_CTRL and kind not in _NOBODYS_TYPES:
-                struct.pack_into("<H", data, offset + 4, 0x3FF)
+                struct.pack_into("=H", data, offset + 4, 0x3FF)
         return MaskedBytes(bytes(data), masked.masks)
 
 
 def _attribute(out: Pieces, kind: int, payload: bytes | Symbol, size: int = 4) -> None:
     length = size if isinstance(payload, Symbol) else len(payload)
-    out.data += struct.pack("<HH", 4 + length, kind)
+    out.data += struct.pack("=HH", 4 + length, kind)
     if isinstance(payload, Symbol):
         out.symbol(payload, size)
     else:
@@ -228,5 +229,10 @@ def _attribute(out: Pieces, kind: int, payload: bytes | Symbol, size: int = 4) -
     out.data += bytes(-length % 4)
 
 
+def _number(number: int, size: int) -> bytes:
+    """The low bytes of a number."""
+    return (number & (1 << 8 * size) - 1).to_bytes(size, HOST_ORDER.name)
+
+
 def _close(out: Pieces, start: int) -> None:
-    struct.pack_into("<I", out.data, start, len(out.data) - start)
+    struct.pack_into("=I", out.data, start, len(out.data) - start)

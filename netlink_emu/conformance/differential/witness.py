@@ -13,7 +13,7 @@ from typing import Final
 
 from netlink_emu.conformance.judge.structure import stats_blocks
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
@@ -37,13 +37,13 @@ class Witness:
     def __init__(self, family_id: int) -> None:
         self._sock = socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, struct.pack("=I", _ROOM))
-        attributes = AttrWriter()
+        attributes = AttrWriter(HOST_ORDER)
         attributes.put_string(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, "all")
-        body = GENLMSGHDR[LITTLE].encode(GenlMsgHdr(TASKSTATS_CMD_GET, 1, 0))
+        body = GENLMSGHDR[HOST_ORDER].encode(GenlMsgHdr(TASKSTATS_CMD_GET, 1, 0))
         body += bytes(attributes.data)
         flags = NLM_F_REQUEST | NLM_F_ACK
         header = NlMsgHdr(NLMSG_HDRLEN + len(body), family_id, flags, 1, 0)
-        self._sock.send(NLMSGHDR[LITTLE].encode(header) + body)
+        self._sock.send(NLMSGHDR[HOST_ORDER].encode(header) + body)
         self._sock.recv(4096)
         self._sock.settimeout(0)
 
@@ -64,7 +64,7 @@ class Witness:
             except OSError:  # ENOBUFS: more than there was room for
                 count += 1
                 continue
-            for block in stats_blocks(data):
-                comm = block.layout.codec().decode(data, block.offset).get("ac_comm")
+            for block in stats_blocks(data, HOST_ORDER):
+                comm = block.layout.codec(HOST_ORDER).decode(data, block.offset).get("ac_comm")
                 if not block.group and isinstance(comm, bytes) and not _OURS.match(comm):
                     count += 1

@@ -8,6 +8,7 @@ from typing import Any, Final
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import MAIN, Case, MaskedBytes, Outcome, Step, Symbol
 from netlink_emu.conformance.targets.target import About, Session
+from netlink_emu.protocol.format import ByteOrder
 
 from .structure import StatsBlock, stats_blocks
 
@@ -21,11 +22,13 @@ _MAIN: Final = About(MAIN)
 class Bindings:
     """The values of symbols: learnt from results, else asked of the session.
 
-    ``cpus`` says on which CPU a task ends: its own, as the steps bind it.
+    ``order`` is that of the bytes. ``cpus`` says on which CPU a task ends: its own, as the steps
+    bind it.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, order: ByteOrder) -> None:
         self._session = session
+        self.order: Final = order
         self._values: dict[Symbol, int] = {}
         self.cpus: dict[str, int] = {}
 
@@ -59,7 +62,7 @@ class Bindings:
         if not masked.masks:
             return masked
         data = bytearray(masked.data)
-        blocks = list(stats_blocks(masked.data))
+        blocks = list(stats_blocks(masked.data, self.order))
         symbols = {mask.offset: mask.symbol for mask in masked.masks}
         left = []
         for mask in masked.masks:
@@ -72,9 +75,8 @@ class Bindings:
                 left.append(mask)
             else:
                 size = mask.length
-                data[mask.offset : mask.end] = (value & (1 << 8 * size) - 1).to_bytes(
-                    size, "little"
-                )
+                value &= (1 << 8 * size) - 1
+                data[mask.offset : mask.end] = value.to_bytes(size, self.order.name)
         return MaskedBytes(bytes(data), tuple(left))
 
     def prepare(self, step: Step) -> Step:

@@ -12,6 +12,7 @@ from typing import Any
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
 from netlink_emu.conformance.targets.target import About
+from netlink_emu.protocol.format import ByteOrder
 
 from .bindings import LOOSE, Bindings, part_of
 from .flatten import flatten
@@ -143,7 +144,7 @@ def _compare_datagrams(
     got = list(outcome.datagrams or ())
     assert isinstance(step.op, ops.Recv)
     if step.op.flatten:
-        recorded, got = flatten(recorded), flatten(got)
+        recorded, got = flatten(recorded, case.order), flatten(got, case.order)
     if len(recorded) != len(got):
         unit = "messages" if step.op.flatten else "datagrams"
         yield Mismatch(
@@ -157,7 +158,7 @@ def _compare_datagrams(
         yield from _compare_unordered(index, recorded, got)
         return
     for number, (expected, received) in enumerate(zip(recorded, got, strict=False)):
-        yield from _compare_datagram(index, f"datagram {number}", expected, received)
+        yield from _compare_datagram(index, f"datagram {number}", expected, received, case.order)
 
 
 def _resolved(datagram: Datagram, step: Step, bindings: Bindings) -> Datagram:
@@ -180,13 +181,13 @@ def _resolved(datagram: Datagram, step: Step, bindings: Bindings) -> Datagram:
 
 
 def _compare_datagram(
-    index: int, what: str, expected: Datagram, got: Datagram
+    index: int, what: str, expected: Datagram, got: Datagram, order: ByteOrder
 ) -> Iterator[Mismatch]:
     mismatch = compare_bytes(index, what, expected.payload, got.payload.data)
     if mismatch is not None:
         yield mismatch
     else:
-        yield from _compare_stats(index, what, expected, got)
+        yield from _compare_stats(index, what, expected, got, order)
     yield from _compare_envelope(index, what, expected, got)
 
 
@@ -226,11 +227,13 @@ def _compare_unordered(
         yield _plain(index, "senders", expected, came)
 
 
-def _compare_stats(index: int, what: str, expected: Datagram, got: Datagram) -> Iterator[Mismatch]:
+def _compare_stats(
+    index: int, what: str, expected: Datagram, got: Datagram, order: ByteOrder
+) -> Iterator[Mismatch]:
     """What must hold of the members of STATS that may vary."""
     data = got.payload.data
-    for block in stats_blocks(data):
-        codec = block.layout.codec()
+    for block in stats_blocks(data, order):
+        codec = block.layout.codec(order)
         masks = {m.offset - block.offset for m in expected.payload.masks if block.covers(m.offset)}
         volatile = frozenset(n for n, f in block.layout.fields.items() if f.offset in masks)
         values = codec.decode(data, block.offset)

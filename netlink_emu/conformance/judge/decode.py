@@ -12,7 +12,7 @@ from typing import Final
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL
 from netlink_emu.protocol.netlink import (
     NLM_F_CAPPED,
@@ -75,8 +75,9 @@ class Row:
 class _Reader:
     """A datagram being read; knows what the family id means."""
 
-    def __init__(self, data: bytes, family_id: int | None) -> None:
+    def __init__(self, data: bytes, family_id: int | None, order: ByteOrder) -> None:
         self.data = data
+        self.order = order
         self.family_id = family_id
 
     def family(self, kind: int) -> FamilyDesc | None:
@@ -86,16 +87,16 @@ class _Reader:
         return TASKSTATS if self.family_id in (None, kind) else None
 
     def number(self, offset: int, size: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self.data[offset : offset + size], "little", signed=signed)
+        return int.from_bytes(self.data[offset : offset + size], self.order.name, signed=signed)
 
     def raw(self, offset: int, end: int, name: str) -> Iterator[Row]:
         if offset < end:
             yield Row(offset, end - offset, name, brief_hex(self.data[offset:end]))
 
 
-def decode(data: bytes, family_id: int | None = None) -> list[Row]:
+def decode(data: bytes, family_id: int | None, order: ByteOrder) -> list[Row]:
     """Every byte of a datagram in rows; ``family_id`` is that of TASKSTATS."""
-    reader = _Reader(data, family_id)
+    reader = _Reader(data, family_id, order)
     rows: list[Row] = []
     offset, count = 0, 0
     while len(data) - offset >= NLMSG_HDRLEN:
@@ -254,8 +255,8 @@ def _payload(reader: _Reader, start: int, end: int, prefix: str, desc: AttrDesc)
     elif desc.kind is Kind.TASKSTATS:
         yield from _taskstats(reader, start, end, prefix)
     elif desc.kind is Kind.CGROUPSTATS and size == CGROUPSTATS.size:
-        counts = CGROUPSTATS[LITTLE].decode(reader.data, start)
-        for index, name in enumerate(CGROUPSTATS[LITTLE].names):
+        counts = CGROUPSTATS[reader.order].decode(reader.data, start)
+        for index, name in enumerate(CGROUPSTATS[reader.order].names):
             yield Row(start + 8 * index, 8, f"{prefix}{name}", str(getattr(counts, name)))
     elif desc.kind is Kind.STRING:
         if size:
@@ -300,9 +301,9 @@ def _taskstats(reader: _Reader, start: int, end: int, prefix: str) -> Iterator[R
     yield from reader.raw(at, end, f"{prefix}{HOLE}")
 
 
-def summary(data: bytes, family_id: int | None = None) -> str:
+def summary(data: bytes, family_id: int | None, order: ByteOrder) -> str:
     """A datagram in one line."""
-    rows = {row.name: row.text for row in decode(data, family_id)}
+    rows = {row.name: row.text for row in decode(data, family_id, order)}
     parts = [f"{len(data)} bytes", rows.get("nlmsg_type", "").partition(" ")[2] or "?"]
     for name in ("cmd", "error", "FAMILY_NAME/text", "AGGR_PID/PID/value", "MSG/text"):
         if name in rows:

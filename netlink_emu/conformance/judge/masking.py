@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from netlink_emu.conformance.cases.case import MAIN, Mask, MaskedBytes, Symbol
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, CtrlAttr
 from netlink_emu.protocol.netlink import (
     NLM_F_CAPPED,
@@ -33,14 +34,20 @@ class Known:
     """What the values of a run stand for.
 
     ``pids`` and ``tgids`` are those of the case's tasks by number, ``parents`` what their
-    parents are called, ``portids`` those that were given by autobind.
+    parents are called, ``portids`` those that were given by autobind. ``order`` is that of the
+    bytes.
     """
 
     family_id: int
+    order: ByteOrder
     pids: dict[int, str] = field(default_factory=dict)
     tgids: dict[int, str] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     portids: dict[int, str] = field(default_factory=dict)
+
+    def number(self, data: bytes, offset: int, size: int) -> int:
+        """The number of ``size`` bytes at an offset."""
+        return int.from_bytes(data[offset : offset + size], self.order.name)
 
 
 def mask_datagram(
@@ -49,33 +56,25 @@ def mask_datagram(
     """The datagram with its masks; ``requests`` are the socket's own by nlmsg_seq."""
     masks: dict[int, Mask] = {}
     end = 0
-    for offset, header in nlmsg_walk(data):
+    for offset, header in nlmsg_walk(data, known.order):
         end = offset + nlmsg_align(header.nlmsg_len)
         for mask in _message(data, offset, header, known, requests):
             masks.setdefault(mask.offset, mask)
     if len(data) - end >= NLMSG_HDRLEN:  # a message that was cut off
         for mask in _header(data, end, known):
             masks.setdefault(mask.offset, mask)
-    if event_of(data, known.family_id) is not None:
+    if event_of(data, known.family_id, known.order) is not None:
         masks[8] = Mask(8, 4, Symbol("SEQ_EVENT", "cpu"))
-    for block in stats_blocks(data):
+    for block in stats_blocks(data, known.order):
         for mask in _block(data, block, known, stats):
             masks.setdefault(mask.offset, mask)
     return MaskedBytes(data, tuple(masks[offset] for offset in sorted(masks)))
 
 
-def _u16(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 2], "little")
-
-
-def _u32(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset : offset + 4], "little")
-
-
 def _header(data: bytes, offset: int, known: Known) -> Iterator[Mask]:
-    if _u16(data, offset + 4) == known.family_id:
+    if known.number(data, offset + 4, 2) == known.family_id:
         yield Mask(offset + 4, 2, _FAMILY)
-    portid = known.portids.get(_u32(data, offset + 12))
+    portid = known.portids.get(known.number(data, offset + 12, 4))
     if portid is not None:
         yield Mask(offset + 12, 4, Symbol("PORTID", portid))
 
@@ -85,23 +84,25 @@ def _message(
 ) -> Iterator[Mask]:
     end = offset + header.nlmsg_len
     message = data[offset:end]
-    name = family_name(message)
+    name = family_name(message, known.order)
     if name is not None and name not in OURS:
         yield Mask(offset, nlmsg_align(len(message)), Symbol("FOREIGN_FAMILY", name.decode()))
         return
     yield from _header(data, offset, known)
     if header.nlmsg_type == NLMSG_ERROR and len(message) >= _REQUEST + NLMSG_HDRLEN:
         yield from _header(data, offset + _REQUEST, known)
-        echoed = min(_u32(data, offset + _REQUEST), len(message) - _REQUEST)
+        echoed = min(known.number(data, offset + _REQUEST, 4), len(message) - _REQUEST)
         request = requests.get(header.nlmsg_seq)
         capped = header.nlmsg_flags & NLM_F_CAPPED
         for mask in () if request is None or capped else request.masks:
             if mask.end <= echoed:
                 yield Mask(offset + _REQUEST + mask.offset, mask.length, mask.symbol)
     elif header.nlmsg_type == GENL_ID_CTRL:
-        for kind, payload, length in nla_walk(data, offset + NLMSG_HDRLEN + GENL_HDRLEN, end):
+        for kind, payload, length in nla_walk(
+            data, offset + NLMSG_HDRLEN + GENL_HDRLEN, end, known.order
+        ):
             number = kind & NLA_TYPE_MASK
-            ours = length == 2 and _u16(data, payload) == known.family_id
+            ours = length == 2 and known.number(data, payload, 2) == known.family_id
             if ours and number == CtrlAttr.CTRL_ATTR_FAMILY_ID:
                 yield Mask(payload, 2, _FAMILY)
 
@@ -113,7 +114,7 @@ def _block(data: bytes, block: StatsBlock, known: Known, stats: str | None) -> I
         yield Mask(block.id_offset, 4, Symbol("TGID" if block.group else "PID", task))
     mode = stats or "live"
     volatile = VOLATILE["group" if block.group and mode != "none" else mode]
-    values = block.layout.codec().decode(data, block.offset)
+    values = block.layout.codec(known.order).decode(data, block.offset)
     for member, place in block.layout.fields.items():
         at, size = block.offset + place.offset, place.size
         value = values[member]

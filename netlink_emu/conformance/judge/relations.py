@@ -29,6 +29,7 @@ class Relations:
         exact_sequence: bool = True,
     ) -> None:
         self._case = case
+        self._order = case.order
         self._exact_sequence = exact_sequence
         self._outcomes = outcomes
         self._bindings = bindings
@@ -56,7 +57,8 @@ class Relations:
 
     def _seq_delta(self, args: Mapping[str, Any]) -> int:
         first, second = (
-            int.from_bytes(self._datagram(args[k]).payload.data[8:12], "little") for k in "ab"
+            int.from_bytes(self._datagram(args[k]).payload.data[8:12], self._order.name)
+            for k in "ab"
         )
         return (second - first) & 0xFFFF_FFFF
 
@@ -76,8 +78,8 @@ class Relations:
 
     def _stats(self, where: list[Any]) -> dict[str, int | bytes]:
         data = self._datagram(where).payload.data
-        for block in stats_blocks(data):
-            return block.layout.codec().decode(data, block.offset)
+        for block in stats_blocks(data, self._order):
+            return block.layout.codec(self._order).decode(data, block.offset)
         raise _Absent
 
     def _fault(self, relation: Relation) -> str | None:

@@ -33,7 +33,7 @@ class Sequence:
             zip(step.expect.datagrams or (), outcome.datagrams or (), strict=False)
         ):
             masks = [m for m in expected.payload.masks if m.symbol.kind == "SEQ_EVENT"]
-            event = event_of(got.payload.data, None)
+            event = event_of(got.payload.data, None, bindings.order)
             names = {m.offset: m.symbol.name for m in expected.payload.masks}
             if not masks or event is None or event.id_offset not in names:
                 continue
@@ -41,8 +41,8 @@ class Sequence:
             if cpu is None:
                 continue
             pair = (
-                expected.payload.value(masks[0]),
-                int.from_bytes(got.payload.data[_SEQ], "little"),
+                expected.payload.value(masks[0], bindings.order),
+                int.from_bytes(got.payload.data[_SEQ], bindings.order.name),
             )
             if (fault := self._fault(cpu, pair)) is not None:
                 yield Mismatch(

@@ -10,6 +10,7 @@ from string import Template
 from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.judge.decode import summary
 from netlink_emu.conformance.runner import Report, Result, Verdict
+from netlink_emu.protocol.format import ByteOrder
 
 from .sidebyside import HexLine, hex_lines, is_bytes, lines, worth_showing
 from .text import describe_step
@@ -17,7 +18,7 @@ from .text import describe_step
 _ORDER = (Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED)
 
 
-def html_page(report: Report, when: str, family_id: int | None = None) -> str:
+def html_page(report: Report, when: str) -> str:
     """The page; ``when`` is shown as the time of the run."""
     template = importlib.resources.files(__package__).joinpath("report.html").read_text("utf-8")
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
@@ -27,8 +28,7 @@ def html_page(report: Report, when: str, family_id: int | None = None) -> str:
         headline=escape(_headline(report)),
         facts="".join(_facts(report, when)),
         groups="".join(_groups(report)),
-        failures="".join(_failure(result, family_id) for result in failed)
-        or "<p class=none>None.</p>",
+        failures="".join(_failure(result) for result in failed) or "<p class=none>None.</p>",
         skips="".join(_skips(report)) or "<p class=none>None.</p>",
         cases="".join(_cases(report)),
     )
@@ -67,13 +67,13 @@ def _groups(report: Report) -> Iterator[str]:
         )
 
 
-def _failure(result: Result, family_id: int | None) -> str:
+def _failure(result: Result) -> str:
     case = result.case
     parts = [f"<p>{escape(result.reason)}</p>"] if result.reason else []
     for mismatch in result.mismatches:
         where = f"{describe_step(case, mismatch.step)}: {mismatch.what}"
         parts.append(f"<h4>{escape(where)}</h4><p>{escape(mismatch.text)}</p>")
-        parts += _details(mismatch, family_id)
+        parts += _details(mismatch, result.family_id, case.order)
     return (
         f'<article id="{escape(case.name)}"><h3>{escape(case.name)} '
         f"<small>{escape(case.group)}</small></h3>"
@@ -81,19 +81,21 @@ def _failure(result: Result, family_id: int | None) -> str:
     )
 
 
-def _details(mismatch: Mismatch, family_id: int | None) -> Iterator[str]:
+def _details(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> Iterator[str]:
     if is_bytes(mismatch):
-        yield from _table(mismatch, family_id)
+        yield from _table(mismatch, family_id, order)
         yield "<pre class=hex>" + "".join(map(_hex, hex_lines(mismatch))) + "</pre>"
     elif isinstance(mismatch.expected, tuple) and isinstance(mismatch.got, tuple):
         for side, datagrams in (("expected", mismatch.expected), ("got", mismatch.got)):
-            items = "".join(f"<li>{escape(summary(data, family_id))}</li>" for data in datagrams)
+            items = "".join(
+                f"<li>{escape(summary(data, family_id, order))}</li>" for data in datagrams
+            )
             yield f"<p>{side}</p><ol start=0>{items}</ol>"
 
 
-def _table(mismatch: Mismatch, family_id: int | None) -> Iterator[str]:
+def _table(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> Iterator[str]:
     yield "<div class=wide><table class=sides><tr><th>at<th>field<th>expected<th>got</tr>"
-    for line in worth_showing(lines(mismatch, family_id)):
+    for line in worth_showing(lines(mismatch, family_id, order)):
         expected = escape(line.expected.text) if line.expected else "&mdash;"
         got = escape(line.got.text) if line.got else "&mdash;"
         mark = " class=differs" if line.differs else " class=loose" if line.loose else ""

@@ -9,7 +9,7 @@ from netlink_emu.conformance.runner import Report, Result, Verdict
 from .text import failure
 
 
-def junit_xml(report: Report, family_id: int | None = None) -> str:
+def junit_xml(report: Report) -> str:
     """The whole report: a test suite per group."""
     root = ET.Element(
         "testsuites",
@@ -35,12 +35,12 @@ def junit_xml(report: Report, family_id: int | None = None) -> str:
         for key, value in report.description.items():
             ET.SubElement(properties, "property", name=key, value=value)
         for result in results:
-            _case(suite, result, family_id)
+            _case(suite, result)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(suite: ET.Element, result: Result, family_id: int | None) -> None:
+def _case(suite: ET.Element, result: Result) -> None:
     case = ET.SubElement(
         suite,
         "testcase",
@@ -53,7 +53,7 @@ def _case(suite: ET.Element, result: Result, family_id: int | None) -> None:
     elif result.verdict is Verdict.FAILED:
         first = result.mismatches[0].text if result.mismatches else result.reason
         node = ET.SubElement(case, "failure", message=_clean(f"{result.case.title}: {first}"))
-        node.text = _clean("\n".join(failure(result, family_id)))
+        node.text = _clean("\n".join(failure(result)))
 
 
 def _clean(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.judge.decode import HOLE, Row, decode
+from netlink_emu.protocol.format import ByteOrder
 
 _WIDTH = 16  # bytes in a line of hex
 
@@ -38,9 +39,10 @@ class HexLine:
     differing: frozenset[int]
 
 
-def lines(mismatch: Mismatch, family_id: int | None = None) -> list[Line]:
+def lines(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> list[Line]:
     """The fields of a mismatch between bytes."""
-    expected, got = decode(mismatch.expected, family_id), decode(mismatch.got, family_id)
+    expected = decode(mismatch.expected, family_id, order)
+    got = decode(mismatch.got, family_id, order)
     out = []
     matcher = difflib.SequenceMatcher(
         None, [row.name for row in expected], [row.name for row in got], autojunk=False

@@ -9,6 +9,7 @@ from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.judge.decode import summary
 from netlink_emu.conformance.runner import Report, Result, Verdict
+from netlink_emu.protocol.format import ByteOrder
 
 from .sidebyside import HexLine, Line, hex_lines, is_bytes, lines, worth_showing
 
@@ -31,7 +32,7 @@ def describe_step(case: Case, index: int) -> str:
     return " ".join(parts)
 
 
-def failure(result: Result, family_id: int | None = None) -> Iterator[str]:
+def failure(result: Result) -> Iterator[str]:
     """The lines that tell of one failed case."""
     case = result.case
     yield f"FAILED {case.name} ({case.group})"
@@ -40,23 +41,23 @@ def failure(result: Result, family_id: int | None = None) -> Iterator[str]:
         yield f"  {result.reason}"
     for mismatch in result.mismatches[:_MOST]:
         yield f"  {describe_step(case, mismatch.step)}: {mismatch.what}: {mismatch.text}"
-        yield from (f"    {line}" for line in _details(mismatch, family_id))
+        yield from (f"    {line}" for line in _details(mismatch, result.family_id, case.order))
     if len(result.mismatches) > _MOST:
         yield f"  and {len(result.mismatches) - _MOST} more differences"
 
 
-def _details(mismatch: Mismatch, family_id: int | None) -> Iterator[str]:
+def _details(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> Iterator[str]:
     if is_bytes(mismatch):
-        yield from side_by_side(mismatch, family_id)
+        yield from side_by_side(mismatch, family_id, order)
     elif isinstance(mismatch.expected, tuple) and isinstance(mismatch.got, tuple):
         for side, datagrams in (("expected", mismatch.expected), ("got", mismatch.got)):
             for number, data in enumerate(datagrams):
-                yield f"{side:8} {number}: {summary(data, family_id)}"
+                yield f"{side:8} {number}: {summary(data, family_id, order)}"
 
 
-def side_by_side(mismatch: Mismatch, family_id: int | None = None) -> Iterator[str]:
+def side_by_side(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> Iterator[str]:
     """A table of fields, then the bytes around the differences."""
-    shown = worth_showing(lines(mismatch, family_id))
+    shown = worth_showing(lines(mismatch, family_id, order))
     yield f"   at  {'field':28} {'expected':{_COLUMN}} got"
     for line in shown:
         name = "  " * line.row.depth + line.row.label

@@ -3,56 +3,95 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from netlink_emu.conformance.cases.case import Case
+from netlink_emu.conformance.cases.machine import RecordedMachine
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.kernel.config import configure
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.machine import Machine
 
 from .emulated.foreign import foreign_families
 from .emulated.session import EmulatedSession
+from .premises import cpus_used, recorded_family_id
 
 Boot = Callable[[Machine, Profile], BootedKernel]
 
 
 class EmulatorTarget:
-    """Emulates ``release``, or the one that each case was recorded on.
+    """Emulates the machine that each case was recorded on.
 
+    ``release``, ``arch`` and the ``settings`` of KernelConfig override what the recording says.
     ``boot`` makes the kernel; a test of the runner puts one there that is broken.
     """
 
     name: Final = "emulator"
     exact_sequence: Final = True
-    family_id: Final = Profile().config.taskstats_family_id
 
-    def __init__(self, release: str | None = None, boot: Boot = boot) -> None:
+    def __init__(
+        self,
+        release: str | None = None,
+        boot: Boot = boot,
+        *,
+        arch: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         self.release: Final = release
+        self.arch: Final = arch
+        self.settings: Final = dict(settings or {})
         self._boot: Final = boot
-        self._profiles: dict[tuple[str, str], Profile] = {}
-        if release is not None:
-            profile_for(release)  # so that a wrong name is refused at once
+        self._profiles: dict[tuple[str, str, int | None, RecordedMachine | None], Profile] = {}
+        # So that a wrong name is refused at once.
+        profile_for(release or Profile().release, arch=arch or Profile().arch.name)
 
     def describe(self) -> dict[str, str]:
-        return {
+        said = {
             "release": self.release or "that of each case",
             "CPUs": "as each case was recorded with",
         }
+        if self.arch is not None:
+            said["arch"] = self.arch
+        return said | {name: str(value) for name, value in self.settings.items()}
 
     def profile(self, case: Case) -> Profile:
-        """The profile for a case; raises UnknownReleaseError if nobody knows its kernel."""
-        release, arch = self.release or case.kernel or Profile().release, case.arch or "x86_64"
-        if (release, arch) not in self._profiles:
-            self._profiles[release, arch] = profile_for(release, arch=arch)
-        return self._profiles[release, arch]
+        """The profile for a case.
+
+        Raises UnknownReleaseError or UnknownArchError if nobody knows its kernel.
+        """
+        machine = case.machine or RecordedMachine()
+        release = self.release or case.kernel or machine.release or Profile().release
+        arch = self.arch or machine.arch_name or case.arch or Profile().arch.name
+        number = machine.family_id or recorded_family_id(case)
+        key = (release, arch, number, case.machine)
+        if key not in self._profiles:
+            settings = machine.settings
+            if number is not None:
+                settings["taskstats_family_id"] = number
+            if self.arch is not None:
+                settings.pop("efficient_unaligned_access", None)
+            config = configure(settings | self.settings)
+            self._profiles[key] = profile_for(release, arch=arch, config=config)
+        return self._profiles[key]
+
+    def family_id_of(self, case: Case) -> int | None:
+        return self.profile(case).config.taskstats_family_id
 
     def premise_missing(self, case: Case) -> str | None:
         try:
-            self.profile(case)
+            profile = self.profile(case)
         except (UnknownReleaseError, UnknownArchError) as exc:
             return str(exc)
+        if profile.arch.order is not case.order:
+            order = profile.arch.order.name
+            return f"{profile.arch.name} is {order}-endian, the bytes of {case.arch} are not"
+        cpus = cpu_count(case.cpus_possible)
+        if absent := [cpu for cpu in cpus_used(case) if cpu >= cpus]:
+            return f"the machine has no CPU {min(absent)} to run tasks on"
+        if cpus > profile.config.nr_cpus:
+            return f"a kernel with nr_cpus={profile.config.nr_cpus} does not run on {cpus} CPUs"
         return None
 
     def attempts(self, case: Case) -> int:
@@ -63,6 +102,8 @@ class EmulatorTarget:
         machine = Machine(cpus=cpu_count(case.cpus_possible))
         kernel = self._boot(machine, self.profile(case))
         for family in foreign_families(case):
+            if family.id in kernel.genl.families:  # another configuration than the recorded one
+                family.id = 0
             kernel.genl.register_family(family)
         yield EmulatedSession(kernel)
 

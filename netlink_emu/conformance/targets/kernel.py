@@ -49,6 +49,9 @@ class KernelTarget:
             "TASKSTATS": "none" if self.family_id is None else f"family {self.family_id}",
         }
 
+    def family_id_of(self, case: Case) -> int | None:
+        return self.family_id
+
     def premise_missing(self, case: Case) -> str | None:
         if harmful := harm(case):
             return f"{harmful}, which no transcript may on a real machine"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case
+from netlink_emu.conformance.cases.case import Case, MaskedBytes
 from netlink_emu.conformance.judge.structure import cpu_lists_in, stats_blocks
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import SOL_SOCKET
 
 from .real import probe
@@ -23,7 +24,7 @@ def cpu_lists(case: Case) -> Iterator[bytes]:
     """The CPU lists that a case sends."""
     for step in case.steps:
         if isinstance(step.op, ops.Send):
-            yield from cpu_lists_in(step.op.payload.data)
+            yield from cpu_lists_in(step.op.payload.data, case.order)
 
 
 def cpus_used(case: Case) -> frozenset[int]:
@@ -35,9 +36,26 @@ def cpus_used(case: Case) -> frozenset[int]:
     )
 
 
+def recorded_family_id(case: Case) -> int | None:
+    """The id that TASKSTATS had where the case was recorded; None if it does not show."""
+    payloads: list[MaskedBytes] = [
+        payload
+        for step in case.steps
+        for payload in (
+            *([step.op.payload] if isinstance(step.op, ops.Send) else ()),
+            *(datagram.payload for datagram in step.expect.datagrams or ()),
+        )
+    ]
+    for payload in payloads:
+        for mask in payload.masks:
+            if mask.symbol.kind == "FAMILY_ID":
+                return payload.value(mask, case.order)
+    return None
+
+
 def has_stats(case: Case) -> bool:
     return any(
-        next(stats_blocks(datagram.payload.data), None) is not None
+        next(stats_blocks(datagram.payload.data, case.order), None) is not None
         for step in case.steps
         for datagram in step.expect.datagrams or ()
     )
@@ -111,6 +129,8 @@ def _missing_buffers(case: Case) -> str | None:
 
 def missing_for_kernel(case: Case, family_id: int | None) -> str | None:
     """Why a case cannot be carried out on this machine's kernel, None if it can."""
+    if case.order is not HOST_ORDER:
+        return f"this machine is {HOST_ORDER.name}-endian, recorded on {case.arch}"
     if not probe.is_admin() and (what := needs_root(case)) is not None:
         return f"{what} needs root with CAP_NET_ADMIN"
     if family_id is None and (asks_family(case) or b"TASKSTATS" in _all_sent(case)):

@@ -20,7 +20,7 @@ from netlink_emu.conformance.cases.case import Case, Datagram, MaskedBytes, Outc
 from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE, msg_flags_names, socket_type
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
@@ -42,7 +42,7 @@ from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK
 from .premises import cpu_lists, has_stats
 from .real.probe import family_id_in, getfamily_request
 from .target import About, TargetError, Unsupported
-from .unix_client import FENCE, PATIENCE, UnixClient, is_fence
+from .unix_client import FENCE, PATIENCE, UnixClient
 
 _REST_OF_DUMP: Final = 1.0  # seconds for the next part
 _SO_RCVBUF: Final = 8
@@ -62,11 +62,10 @@ class ServerTarget:
         self._directory = tempfile.TemporaryDirectory(prefix="netlink-emu-")
         self._count = 0
         try:
+            self.order: Final = self._find_order()
             with contextlib.closing(self.connect()) as client:
-                answer = client.ask(getfamily_request("TASKSTATS"))
-                self.family_id = None if answer is None else family_id_in(answer)
-                if answer is None:
-                    raise TargetError(f"nobody answers netlink at {path}")
+                answer = client.ask(getfamily_request("TASKSTATS", self.order))
+                self.family_id = None if answer is None else family_id_in(answer, self.order)
                 self.speaks_hello: Final = client.hello(Hello()) is not None
                 self.two_cpus: Final = self._has_two_cpus(client)
         except OSError as exc:  # TimeoutError, too: of a send
@@ -82,12 +81,23 @@ class ServerTarget:
     def __exit__(self, *exc: object) -> None:
         self._directory.cleanup()
 
-    def connect(self) -> UnixClient:
+    def _find_order(self) -> ByteOrder:
+        """The byte order of the server's kernel: it answers no request in the other one."""
+        with contextlib.closing(self.connect(LITTLE)) as client:
+            for order in (BIG, LITTLE):
+                client.sock.send(getfamily_request("nlctrl", order))
+            answer = client.sock.recv(DEFAULT_BUFSIZE) if client.wait(PATIENCE) else b""
+        for order in (LITTLE, BIG):
+            if len(answer) >= NLMSG_HDRLEN and next(nlmsg_walk(answer, order), None) is not None:
+                return order
+        raise TargetError(f"nobody answers netlink at {self.path}")
+
+    def connect(self, order: ByteOrder | None = None) -> UnixClient:
         """A new client of the server."""
         self._count += 1
         own = Path(self._directory.name) / f"client{self._count}"
         try:
-            return UnixClient(self.path, own)
+            return UnixClient(self.path, own, order or self.order)
         except OSError as exc:
             raise TargetError(f"cannot reach {self.path}: {exc.strerror or exc}") from exc
 
@@ -96,15 +106,15 @@ class ServerTarget:
             return False
         found = []
         for cpus in (b"0-1\0", b"2\0"):
-            attributes = AttrWriter()
+            attributes = AttrWriter(self.order)
             attributes.put(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, cpus)
-            genl = GENLMSGHDR[LITTLE].encode(GenlMsgHdr(TASKSTATS_CMD_GET, 1, 0))
+            genl = GENLMSGHDR[self.order].encode(GenlMsgHdr(TASKSTATS_CMD_GET, 1, 0))
             body = genl + bytes(attributes.data)
             header = NlMsgHdr(
                 NLMSG_HDRLEN + len(body), self.family_id, NLM_F_REQUEST | NLM_F_ACK, 1, 0
             )
-            answer = client.ask(NLMSGHDR[LITTLE].encode(header) + body) or bytes(20)
-            found.append(int.from_bytes(answer[16:20], "little"))
+            answer = client.ask(NLMSGHDR[self.order].encode(header) + body) or bytes(20)
+            found.append(int.from_bytes(answer[16:20], self.order.name))
         return found[0] == 0 and found[1] != 0
 
     def describe(self) -> dict[str, str]:
@@ -114,7 +124,12 @@ class ServerTarget:
             "binds portids": "yes" if self.speaks_hello else "no, they are translated",
         }
 
+    def family_id_of(self, case: Case) -> int | None:
+        return self.family_id
+
     def premise_missing(self, case: Case) -> str | None:
+        if case.order is not self.order:
+            return f"the server's kernel is {self.order.name}-endian, recorded on {case.arch}"
         for step in case.steps:
             if (reason := self._cannot_carry(step)) is not None:
                 return reason
@@ -258,8 +273,8 @@ class ServerSession:
                 raise Unsupported(f"the server refuses the hello: {answer}")
             sock.real_portid = answer.portid
         else:
-            reply = client.ask(getfamily_request("nlctrl"))
-            sock.real_portid = int.from_bytes(reply[12:16], "little") if reply else 0
+            reply = client.ask(getfamily_request("nlctrl", client.order))
+            sock.real_portid = int.from_bytes(reply[12:16], client.order.name) if reply else 0
         return client
 
     def _recv(self, sock: _Socket, op: ops.Recv) -> Outcome:
@@ -271,7 +286,7 @@ class ServerSession:
                 if fence is _Fence.ANSWERED and not (sock.dumping and client.wait(_REST_OF_DUMP)):
                     return Outcome(datagrams=tuple(datagrams), error="EAGAIN")
                 if fence is _Fence.ABSENT:
-                    client.sock.send(getfamily_request("nlctrl", FENCE))
+                    client.sock.send(getfamily_request("nlctrl", client.order, FENCE))
                     fence = _Fence.SENT
                 if not client.wait(PATIENCE):
                     raise TargetError("the server answers no more")
@@ -285,15 +300,15 @@ class ServerSession:
 
     def _receive(self, sock: _Socket, client: UnixClient, op: ops.Recv) -> Datagram | None:
         whole = client.sock.recv(DEFAULT_BUFSIZE, _MSG_PEEK)
-        for _, header in nlmsg_walk(whole):
+        for _, header in nlmsg_walk(whole, client.order):
             if header.nlmsg_flags & 0x2 or header.nlmsg_type == NLMSG_ERROR:
                 sock.dumping = header.nlmsg_type not in (NLMSG_ERROR, 3)
         size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
         flags = op.flags or 0
-        if is_fence(whole):
+        if client.is_fence(whole):
             flags = 0
         length, _, msg_flags, _ = client.sock.recvmsg_into([buffer := bytearray(size)], 0, flags)
-        if is_fence(whole):
+        if client.is_fence(whole):
             return None
         data = self._translated(bytes(buffer[: min(length, size)]), sock)
         plain = op.via == "read"
@@ -312,9 +327,9 @@ class ServerSession:
         out = bytearray(data)
         offset = 0
         while offset + NLMSG_HDRLEN <= len(data):  # also a last one that was cut off
-            header = NLMSGHDR[LITTLE].decode(data, offset)
+            header = NLMSGHDR[self._target.order].decode(data, offset)
             if header.nlmsg_pid == sock.real_portid:
-                out[offset + 12 : offset + 16] = sock.portid.to_bytes(4, "little")
+                out[offset + 12 : offset + 16] = sock.portid.to_bytes(4, self._target.order.name)
             offset += max(nlmsg_align(header.nlmsg_len), NLMSG_HDRLEN)
         return bytes(out)
 

@@ -61,6 +61,10 @@ class Target(Protocol):
         """What was tested, for a report: release, CPUs and so on."""
         ...
 
+    def family_id_of(self, case: Case) -> int | None:
+        """The id that TASKSTATS has here, for reports; None if it has none."""
+        ...
+
     def premise_missing(self, case: Case) -> str | None:
         """Why the case cannot be carried out here, None if it can."""
         ...

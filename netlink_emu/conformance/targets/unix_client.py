@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN
 from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello
 
@@ -19,9 +20,13 @@ FENCE: Final = 0xFE4CE  # nlmsg_seq of the request behind which nothing older ca
 
 
 class UnixClient:
-    """A bound Unix datagram socket that is connected to the server."""
+    """A bound Unix datagram socket that is connected to the server.
 
-    def __init__(self, server: Path, own: Path) -> None:
+    ``order`` is that of the server's kernel.
+    """
+
+    def __init__(self, server: Path, own: Path, order: ByteOrder) -> None:
+        self.order: Final = order
         self._own: Final = own
         self.sock: Final = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.settimeout(PATIENCE)
@@ -47,11 +52,11 @@ class UnixClient:
         A kernel's answer to the fence behind it tells that there will be none.
         """
         self.sock.send(encode_hello(hello))
-        self.sock.send(getfamily_request("nlctrl", FENCE))
+        self.sock.send(getfamily_request("nlctrl", self.order, FENCE))
         answer = None
         while self.wait(PATIENCE):
             datagram = self.sock.recv(DEFAULT_BUFSIZE)
-            if is_fence(datagram):
+            if self.is_fence(datagram):
                 break
             answer = decode_hello(datagram) or answer
         return answer
@@ -61,6 +66,7 @@ class UnixClient:
         with contextlib.suppress(OSError):
             self._own.unlink()
 
-
-def is_fence(datagram: bytes) -> bool:
-    return len(datagram) >= NLMSG_HDRLEN and datagram[8:12] == FENCE.to_bytes(4, "little")
+    def is_fence(self, datagram: bytes) -> bool:
+        """Whether this is the answer to the fence."""
+        fence = FENCE.to_bytes(4, self.order.name)
+        return len(datagram) >= NLMSG_HDRLEN and datagram[8:12] == fence

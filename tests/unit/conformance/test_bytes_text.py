@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from netlink_emu.conformance.cases import bytes_text
 from netlink_emu.conformance.cases.case import CaseError, Mask, MaskedBytes, Symbol
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.protocol.format import LITTLE
 
 FAMILY = Symbol("FAMILY_ID", "TASKSTATS")
 
@@ -40,16 +41,16 @@ def masked_bytes(draw: st.DrawFn) -> MaskedBytes:
 
 @given(masked_bytes())
 def test_round_trip(masked: MaskedBytes) -> None:
-    assert bytes_text.read(bytes_text.write(masked)) == masked
-    assert bytes_text.read(" ".join(bytes_text.write_messages(masked))) == masked
+    assert bytes_text.read(bytes_text.write(masked, LITTLE), LITTLE) == masked
+    assert bytes_text.read(" ".join(bytes_text.write_messages(masked, LITTLE)), LITTLE) == masked
 
 
 def test_every_recorded_datagram_round_trips() -> None:
     for case in load_corpus():
         for step in case.steps:
             for datagram in step.expect.datagrams or ():
-                text = bytes_text.write(datagram.payload)
-                assert bytes_text.read(text) == datagram.payload, case.name
+                text = bytes_text.write(datagram.payload, LITTLE)
+                assert bytes_text.read(text, LITTLE) == datagram.payload, case.name
 
 
 @pytest.mark.parametrize(
@@ -64,19 +65,19 @@ def test_every_recorded_datagram_round_trips() -> None:
     ],
 )
 def test_reading(text: str, data: bytes) -> None:
-    assert bytes_text.read(text) == MaskedBytes(data)
+    assert bytes_text.read(text, LITTLE) == MaskedBytes(data)
 
 
 def test_a_mask_keeps_what_was_recorded() -> None:
-    masked = bytes_text.read("1c000000 FAMILY_ID(TASKSTATS)=1f00 0500")
+    masked = bytes_text.read("1c000000 FAMILY_ID(TASKSTATS)=1f00 0500", LITTLE)
     assert masked == MaskedBytes(bytes.fromhex("1c0000001f000500"), (Mask(4, 2, FAMILY),))
-    assert masked.value(masked.masks[0]) == 31
+    assert masked.value(masked.masks[0], LITTLE) == 31
 
 
 def test_a_stats_block_is_written_by_its_members() -> None:
     case = next(case for case in load_corpus() if case.name == "event_exit_0")
     (datagram,) = case.steps[-1].expect.datagrams or ()
-    text = bytes_text.write(datagram.payload)
+    text = bytes_text.write(datagram.payload, LITTLE)
     assert "taskstats:16:live{version=16 ac_flag=33 " in text
     assert " ac_comm='orc-c1' ac_pid=PID(c1):" in text
     assert " ~nvcsw=" in text
@@ -90,8 +91,8 @@ def test_a_block_that_would_lose_something_is_written_in_hex() -> None:
     data = bytearray(datagram.payload.data)
     data[hole] = 1
     masked = MaskedBytes(bytes(data), datagram.payload.masks)
-    assert "taskstats:" not in bytes_text.write(masked)
-    assert bytes_text.read(bytes_text.write(masked)) == masked
+    assert "taskstats:" not in bytes_text.write(masked, LITTLE)
+    assert bytes_text.read(bytes_text.write(masked, LITTLE), LITTLE) == masked
 
 
 @pytest.mark.parametrize(
@@ -109,4 +110,4 @@ def test_a_block_that_would_lose_something_is_written_in_hex() -> None:
 )
 def test_not_understood(text: str) -> None:
     with pytest.raises(CaseError):
-        bytes_text.read(text)
+        bytes_text.read(text, LITTLE)

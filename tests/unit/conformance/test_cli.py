@@ -63,7 +63,9 @@ def test_a_failure_is_told_and_is_status_1(
     monkeypatch: pytest.MonkeyPatch, broken_boot: Boot
 ) -> None:
     monkeypatch.setattr(
-        command, "EmulatorTarget", lambda release: EmulatorTarget(release, broken_boot)
+        command,
+        "EmulatorTarget",
+        lambda release, **others: EmulatorTarget(release, broken_boot, **others),
     )
     result = invoke("-k", "frame_flag_ack_error")
     assert result.exit_code == 1
@@ -71,12 +73,31 @@ def test_a_failure_is_told_and_is_status_1(
     assert "0 passed, 1 failed" in result.output
 
 
+def test_a_folder_brings_its_machine_along(tmp_path: Path) -> None:
+    """The case passes under the family's id and the CPUs that it was recorded with."""
+    folder = tmp_path / "transcripts"
+    folder.mkdir()
+    source = DATA / "ctrl_dump_families_plain.json"
+    (folder / source.name).write_text(source.read_text())
+    machine = tmp_path / "machine.json"
+    machine.write_text('{"release": "6.18.44", "family_id": 31}')
+    assert invoke("--vectors", str(folder)).exit_code == 0
+    assert invoke("--vectors", str(tmp_path)).exit_code == 0
+    machine.write_text('{"release": 6.18}')
+    result = invoke("--vectors", str(folder))
+    assert isinstance(result.exception, UserError)
+    assert "machine.json: release cannot be '6.18'" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (("-k", "and"), "a word is missing"),
         (("--release", "nonsense"), "--release"),
-        (("--release", "6.18", "--target", "kernel"), "only the emulator can be another release"),
+        (("--release", "6.18", "--target", "kernel"), "only the emulator can be another machine"),
+        (("--arch", "vax"), "unknown architecture 'vax'"),
+        (("--config", "nr_cpus=0"), "nr_cpus is between 1 and 8192"),
+        (("--config", "colour=red"), "a kernel has no 'colour' to configure"),
         (("--no-such-option",), "No such option"),
     ],
 )

@@ -21,6 +21,7 @@ from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.judge.compare import Mismatch, compare_step
 from netlink_emu.conformance.targets.target import About
+from netlink_emu.protocol.format import LITTLE
 
 CASES = {case.name: case for case in load_corpus()}
 
@@ -46,11 +47,11 @@ def compare(
     unordered: bool = False,
 ) -> list[Mismatch]:
     case = Case("x", "", "test", (step,), unordered=unordered)
-    return list(compare_step(case, 0, step, outcome, Bindings(Knows(**(values or {})))))
+    return list(compare_step(case, 0, step, outcome, Bindings(Knows(**(values or {})), LITTLE)))
 
 
 def recv(*texts: str, error: str | None = None) -> Step:
-    datagrams = tuple(Datagram(bytes_text.read(text)) for text in texts)
+    datagrams = tuple(Datagram(bytes_text.read(text, LITTLE)) for text in texts)
     return Step(ops.Recv(sock="a"), Outcome(datagrams=datagrams, error=error))
 
 
@@ -115,7 +116,7 @@ def test_what_comes_with_a_datagram(change: dict[str, object], what: str) -> Non
 
 def test_the_bytes_of_a_control_message() -> None:
     def with_cmsg(text: str) -> Datagram:
-        return Datagram(MaskedBytes(b""), cmsgs=(Cmsg(1, 2, bytes_text.read(text)),))
+        return Datagram(MaskedBytes(b""), cmsgs=(Cmsg(1, 2, bytes_text.read(text, LITTLE)),))
 
     step = Step(ops.Recv(sock="a"), Outcome(datagrams=(with_cmsg("PID(c1)=01000000 00"),)))
     assert compare(step, Outcome(datagrams=(with_cmsg("09000000 00"),)), {"PID": 9}) == []
@@ -192,7 +193,7 @@ def test_a_member_of_stats_that_cannot_be() -> None:
         error="EAGAIN",
         datagrams=(dataclasses.replace(datagram, payload=MaskedBytes(bytes(data))),),
     )
-    values = {m.symbol.kind: datagram.payload.value(m) for m in datagram.payload.masks}
+    values = {m.symbol.kind: datagram.payload.value(m, LITTLE) for m in datagram.payload.masks}
     values = {kind: v for kind, v in values.items() if kind not in ("STATS", "SEQ_EVENT")}
     (mismatch,) = compare(step, outcome, values)
     assert mismatch.text == "read_char is not a multiple of 1024"
@@ -242,6 +243,6 @@ def test_spoiling_any_recorded_datagram_is_noticed(how: str) -> None:
                 datagrams[0], payload=MaskedBytes(spoil(datagrams[0].payload.data))
             )
             outcome = dataclasses.replace(step.expect, datagrams=(spoiled, *datagrams[1:]))
-            bindings = Bindings(Knows())
+            bindings = Bindings(Knows(), LITTLE)
             found = list(compare_step(case, index, step, outcome, bindings))
             assert found, (case.name, index)

@@ -10,6 +10,7 @@ from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.judge.decode import decode, summary
 from netlink_emu.conformance.report.sidebyside import hex_lines, lines
 from netlink_emu.conformance.report.text import side_by_side
+from netlink_emu.protocol.format import LITTLE
 
 CASES = {case.name: case for case in load_corpus()}
 
@@ -22,7 +23,7 @@ def recorded(name: str, step: int = -1, datagram: int = 0) -> bytes:
 
 def covers_every_byte_once(data: bytes) -> bool:
     at = 0
-    for row in decode(data, 31):
+    for row in decode(data, 31, LITTLE):
         if row.offset != at or row.size < 0:
             return False
         at += row.size
@@ -50,7 +51,7 @@ def test_every_byte_is_in_one_row_of_what_was_recorded() -> None:
 
 
 def texts(data: bytes) -> dict[str, str]:
-    return {row.name: row.text for row in decode(data, 31)}
+    return {row.name: row.text for row in decode(data, 31, LITTLE)}
 
 
 def test_an_event() -> None:
@@ -77,11 +78,13 @@ def test_the_request_in_an_error() -> None:
 
 
 def test_a_summary_is_a_line() -> None:
-    assert summary(recorded("error_esrch_ext"), 31).startswith(
+    assert summary(recorded("error_esrch_ext"), 31, LITTLE).startswith(
         "48 bytes, NLMSG_ERROR, error -3 ESRCH"
     )
-    assert "cmd 1 CTRL_CMD_NEWFAMILY" in summary(recorded("ctrl_getfamily_name_taskstats"), 31)
-    assert summary(b"", 31) == "0 bytes, ?, seq ?"
+    assert "cmd 1 CTRL_CMD_NEWFAMILY" in summary(
+        recorded("ctrl_getfamily_name_taskstats"), 31, LITTLE
+    )
+    assert summary(b"", 31, LITTLE) == "0 bytes, ?, seq ?"
 
 
 def mismatch(change: dict[int, int], loose: tuple[tuple[int, int], ...] = ()) -> Mismatch:
@@ -94,19 +97,23 @@ def mismatch(change: dict[int, int], loose: tuple[tuple[int, int], ...] = ()) ->
 
 
 def test_the_field_that_differs_is_marked_alone() -> None:
-    marked = [line for line in side_by_side(mismatch({44: 0x20}), 31) if line.startswith("!")]
+    marked = [
+        line for line in side_by_side(mismatch({44: 0x20}), 31, LITTLE) if line.startswith("!")
+    ]
     assert marked == [
         "!  44      ac_flag                  0x0021 AFORK|AGROUP                0x0020 AGROUP"
     ]
 
 
 def test_a_byte_between_members_shows_when_it_differs() -> None:
-    (line,) = [line for line in side_by_side(mismatch({150: 7}), 31) if line.startswith("!")]
+    (line,) = [
+        line for line in side_by_side(mismatch({150: 7}), 31, LITTLE) if line.startswith("!")
+    ]
     assert "(hole)" in line
 
 
 def test_ranges_that_may_vary_are_marked_as_such() -> None:
-    shown = list(side_by_side(mismatch({44: 0}, loose=((8, 12),)), 31))
+    shown = list(side_by_side(mismatch({44: 0}, loose=((8, 12),)), 31, LITTLE))
     (line,) = [line for line in shown if line.startswith("~")]
     assert "nlmsg_seq" in line
 
@@ -120,7 +127,7 @@ def test_hex_shows_the_line_of_the_difference_and_its_neighbours() -> None:
 
 def test_a_message_of_another_sort_leaves_gaps_on_both_sides() -> None:
     expected, got = recorded("event_exit_0"), recorded("error_esrch_ext")
-    both = lines(Mismatch(0, "", "", expected, got, ((0, 596),)), 31)
+    both = lines(Mismatch(0, "", "", expected, got, ((0, 596),)), 31, LITTLE)
     assert any(line.got is None for line in both)
     assert any(line.expected is None for line in both)
 
@@ -131,6 +138,6 @@ def test_long_texts_are_cut_around_the_difference() -> None:
     at = data.index(b"validation") + 5
     data[at] ^= 1
     marked = Mismatch(0, "", "", expected, bytes(data), ((at, at + 1),))
-    (line,) = [line for line in side_by_side(marked, 31) if line.startswith("!")]
+    (line,) = [line for line in side_by_side(marked, 31, LITTLE) if line.startswith("!")]
     assert "validation" in line
     assert "valid`tion" in line

@@ -8,13 +8,14 @@ from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import MAIN, Case, MaskedBytes
 from netlink_emu.conformance.cases.corpus import GROUPS, load_corpus
 from netlink_emu.conformance.judge.masking import Known, mask_datagram
+from netlink_emu.protocol.format import LITTLE
 
 FAMILY_ID = 31
 
 
 def known_from_record(case: Case) -> Known:
     """What the values of a recorded run stand for, from its own symbols."""
-    known = Known(FAMILY_ID)
+    known = Known(FAMILY_ID, LITTLE)
     for step in case.steps:
         for field, symbol in step.expect.symbols.items():
             if symbol.kind == "PID":
@@ -34,7 +35,7 @@ def known_from_record(case: Case) -> Known:
         for datagram in step.expect.datagrams or ():
             for mask in datagram.payload.masks:
                 if mask.symbol.kind == "PORTID":
-                    known.portids[datagram.payload.value(mask)] = mask.symbol.name
+                    known.portids[datagram.payload.value(mask, LITTLE)] = mask.symbol.name
     return known
 
 
@@ -61,5 +62,5 @@ def test_every_recorded_mask_is_found_again(group: str) -> None:
 
 
 def test_a_request_that_nobody_sent_has_no_masks() -> None:
-    found = mask_datagram(b"\x10\0\0\0\x34\x12\0\0" + bytes(8), Known(FAMILY_ID), None, {})
+    found = mask_datagram(b"\x10\0\0\0\x34\x12\0\0" + bytes(8), Known(FAMILY_ID, LITTLE), None, {})
     assert found.masks == ()

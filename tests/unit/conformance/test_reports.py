@@ -34,9 +34,14 @@ ODD = Case("odd", "a title with <angle> & \x01 brackets", "odd", (Step(ops.Recv(
 def report() -> Report:
     made = Report("emulator", {"release": "6.18", "made of": "<bytes>"}, seconds=1.25)
     made.results = [
-        Result(EVENT, Verdict.FAILED, 0.5, mismatches=[WRONG]),
+        Result(EVENT, Verdict.FAILED, 0.5, mismatches=[WRONG], family_id=31),
         Result(ODD, Verdict.FAILED, reason="TargetError: the driver is gone"),
-        Result(ODD, Verdict.FAILED, mismatches=[Mismatch(0, "datagrams", "t", (DATA,), ())]),
+        Result(
+            ODD,
+            Verdict.FAILED,
+            mismatches=[Mismatch(0, "datagrams", "t", (DATA,), ())],
+            family_id=31,
+        ),
         Result(EVENT, Verdict.PASSED, 0.25),
         Result(ODD, Verdict.SKIPPED, reason="no CPU 7 to run tasks on"),
     ]
@@ -44,7 +49,7 @@ def report() -> Report:
 
 
 def test_text_says_what_where_and_both_sides(report: Report) -> None:
-    text = "\n".join(failure(report.results[0], 31))
+    text = "\n".join(failure(report.results[0]))
     assert text.startswith(f"FAILED event_exit_0 (events)\n  {EVENT.title}\n")
     assert "recv a (e): datagram 0: 1 of 596 bytes differ, at 44" in text
     assert re.search(r"!  44 +ac_flag +0x0021 AFORK\|AGROUP +0x0020 AGROUP", text)
@@ -52,7 +57,7 @@ def test_text_says_what_where_and_both_sides(report: Report) -> None:
 
 
 def test_text_of_datagrams_that_did_not_come(report: Report) -> None:
-    text = "\n".join(failure(report.results[2], 31))
+    text = "\n".join(failure(report.results[2]))
     assert "expected 0: 596 bytes, TASKSTATS, cmd 2 TASKSTATS_CMD_NEW" in text
 
 
@@ -73,7 +78,7 @@ def test_totals(report: Report) -> None:
 
 
 def test_junit(report: Report) -> None:
-    root = ET.fromstring(junit_xml(report, 31))
+    root = ET.fromstring(junit_xml(report))
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("5", "3", "1")
     suites = {suite.get("name"): suite for suite in root}
     assert set(suites) == {"events", "odd"}
@@ -113,7 +118,7 @@ class Outline(HTMLParser):
 
 
 def test_html_is_one_sound_page(report: Report) -> None:
-    page = html_page(report, "2026-01-01 12:00:00 UTC", 31)
+    page = html_page(report, "2026-01-01 12:00:00 UTC")
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
@@ -129,6 +134,6 @@ def test_html_is_one_sound_page(report: Report) -> None:
 
 def test_html_of_a_run_without_failures(report: Report) -> None:
     report.results = [result for result in report.results if result.verdict is Verdict.PASSED]
-    page = html_page(report, "now", 31)
+    page = html_page(report, "now")
     assert "1 cases passed" in page
     assert "<article" not in page

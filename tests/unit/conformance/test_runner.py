@@ -18,6 +18,7 @@ from netlink_emu.conformance.runner import Result, Verdict, run, run_case
 from netlink_emu.conformance.targets.premises import missing_for_kernel
 from netlink_emu.conformance.targets.real import probe
 from netlink_emu.conformance.targets.target import About, TargetError, Unsupported
+from netlink_emu.protocol.format import LITTLE
 
 CASES = {case.name: case for case in load_corpus()}
 BIND = Case("bind", "", "t", (Step(ops.Bind(sock="a", pid=1), Outcome(result=0)),))
@@ -36,6 +37,9 @@ class Scripted:
 
     def describe(self) -> dict[str, str]:
         return {}
+
+    def family_id_of(self, case: Case) -> int | None:
+        return 42
 
     def premise_missing(self, case: Case) -> str | None:
         return self.premise
@@ -94,13 +98,13 @@ def test_a_breakdown_fails_at_once() -> None:
 
 def test_requests_have_their_symbols_resolved() -> None:
     step = Step(
-        ops.Send(sock="a", payload=read("01 FAMILY_ID(TASKSTATS)=1f00")), Outcome(result=3)
+        ops.Send(sock="a", payload=read("01 FAMILY_ID(TASKSTATS)=1f00", LITTLE)), Outcome(result=3)
     )
     target = Scripted(Outcome(result=3))
     run_case(Case("send", "", "t", (step,)), target)
     (sent,) = target.sent
     assert isinstance(sent.op, ops.Send)
-    assert sent.op.payload == read("01 2a00")
+    assert sent.op.payload == read("01 2a00", LITTLE)
 
 
 def test_a_disturbance_that_never_ends_is_no_failure() -> None:

@@ -25,6 +25,7 @@ from netlink_emu.conformance.judge.compare import DISTURBED
 from netlink_emu.conformance.judge.relations import Relations
 from netlink_emu.conformance.judge.sequence import Sequence
 from netlink_emu.conformance.targets.target import About
+from netlink_emu.protocol.format import LITTLE
 
 SEQ_CASE = next(case for case in load_corpus() if case.name == "event_seq_per_cpu")
 RECV = SEQ_CASE.steps[-1]
@@ -49,7 +50,7 @@ def with_counters(*counters: int) -> Outcome:
 
 
 def faults(*counters: int, exact: bool = True) -> list[str]:
-    bindings = Bindings(Nobody())
+    bindings = Bindings(Nobody(), LITTLE)
     bindings.cpus = dict(CPUS)
     check = Sequence(exact)
     return [m.text for m in check.check(0, RECV, with_counters(*counters), bindings)]
@@ -79,7 +80,7 @@ def test_others_exits_may_come_between_on_a_real_machine() -> None:
 def relation(kind: str, **args: Any) -> list[str]:
     case = dataclasses.replace(SEQ_CASE, relations=(Relation(kind, "so it is", args),))
     outcomes = [Outcome()] * (len(case.steps) - 1) + [RECV.expect]
-    return [m.text for m in Relations(case, outcomes, Bindings(Nobody())).check()]
+    return [m.text for m in Relations(case, outcomes, Bindings(Nobody(), LITTLE)).check()]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_counter_may_go_further_where_others_listen() -> None:
     )
     case = dataclasses.replace(SEQ_CASE, relations=facts)
     outcomes = [Outcome()] * (len(case.steps) - 1) + [RECV.expect]
-    relations = Relations(case, outcomes, Bindings(Nobody()), exact_sequence=False)
+    relations = Relations(case, outcomes, Bindings(Nobody(), LITTLE), exact_sequence=False)
     assert [m.what for m in relations.check()] == [DISTURBED, "relation"]
 
 
@@ -136,6 +137,6 @@ def test_a_case_without_labels_has_its_relations_at_the_end() -> None:
         "x", "", "t", (Step(ops.Close(sock="a")),), relations=(Relation("nothing", "t", {}),)
     )
     (mismatch,) = Relations(
-        case, [Outcome(datagrams=(Datagram(MaskedBytes(b"")),))], Bindings(Nobody())
+        case, [Outcome(datagrams=(Datagram(MaskedBytes(b"")),))], Bindings(Nobody(), LITTLE)
     ).check()
     assert mismatch.step == 0

@@ -14,6 +14,7 @@ from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
 from netlink_emu.conformance.cases.vectors import case_from_json, case_to_json, load_directory
 from netlink_emu.conformance.judge.stats import layout_of
 from netlink_emu.conformance.judge.structure import stats_blocks
+from netlink_emu.protocol.format import LITTLE
 
 HERE = Path(__file__).parents[2] / "data" / "transcripts"
 # A folder with more of them, where there is one.
@@ -59,7 +60,7 @@ def test_the_recorders_own_decoding_follows_from_bytes_and_masks(source: dict[st
         datagrams = case.steps[entry["step"]].expect.datagrams
         assert datagrams is not None
         payload = datagrams[entry["datagram"]].payload
-        found = list(stats_blocks(payload.data))
+        found = list(stats_blocks(payload.data, LITTLE))
         assert len(found) == len(blocks)
         for block, told in zip(found, blocks, strict=True):
             values = block.layout.codec().decode(payload.data, block.offset)

@@ -67,7 +67,11 @@ def test_every_member_can_be_set() -> None:
     values = {
         key: not current if isinstance(current := getattr(KernelConfig(), key), bool) else 5000
         for key in KEYS
-    } | {"task_delayacct": True, "taskstats_family_id": 99}
+    } | {
+        "task_delayacct": True,
+        "efficient_unaligned_access": True,
+        "taskstats_family_id": 99,
+    }
     texts = [
         f"{key}={'on' if value is True else 'off' if value is False else value}"
         for key, value in values.items()

@@ -12,6 +12,7 @@ from netlink_emu.conformance.cases.case import Case, Step
 from netlink_emu.conformance.judge.flatten import OURS, family_name
 from netlink_emu.kernel.genetlink import GenlFamily, GenlOp
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
     CtrlAttr,
@@ -34,13 +35,13 @@ def foreign_families(case: Case) -> list[GenlFamily]:
     found: dict[bytes, bytes] = {}
     shown_apart: set[bytes] = set()
     for step in case.steps:
-        for name, message, flags in _announced(step):
+        for name, message, flags in _announced(step, case.order):
             if getattr(step.op, "sock", None) in apart and flags & NLM_F_MULTI:
                 shown_apart.add(name)
             if name not in OURS:
                 found.setdefault(name, message)
     return [
-        _family(name.decode(), message, netnsok=not shown_apart or name in shown_apart)
+        _family(name.decode(), message, case.order, netnsok=not shown_apart or name in shown_apart)
         for name, message in found.items()
     ]
 
@@ -59,51 +60,51 @@ def _sockets_apart(case: Case) -> set[str]:
     }
 
 
-def _announced(step: Step) -> Iterator[tuple[bytes, bytes, int]]:
+def _announced(step: Step, order: ByteOrder) -> Iterator[tuple[bytes, bytes, int]]:
     """The name of each family of which the step was told, the message, and its nlmsg_flags."""
     for datagram in step.expect.datagrams or ():
         data = datagram.payload.data
-        for offset, header in nlmsg_walk(data):
+        for offset, header in nlmsg_walk(data, order):
             message = data[offset : offset + header.nlmsg_len]
-            name = family_name(message)
+            name = family_name(message, order)
             if name is not None:
                 yield name, message, header.nlmsg_flags
 
 
-def _attributes(data: bytes, start: int, end: int) -> dict[int, bytes]:
+def _attributes(data: bytes, start: int, end: int, order: ByteOrder) -> dict[int, bytes]:
     return {
         kind & NLA_TYPE_MASK: data[payload : payload + length]
-        for kind, payload, length in nla_walk(data, start, end)
+        for kind, payload, length in nla_walk(data, start, end, order)
     }
 
 
-def _number(data: bytes | None) -> int:
-    return int.from_bytes(data or b"", "little")
+def _nests(data: bytes | None, order: ByteOrder) -> Iterator[dict[int, bytes]]:
+    for nest in _attributes(data or b"", 0, len(data or b""), order).values():
+        yield _attributes(nest, 0, len(nest), order)
 
 
-def _nests(data: bytes | None) -> Iterator[dict[int, bytes]]:
-    for nest in _attributes(data or b"", 0, len(data or b"")).values():
-        yield _attributes(nest, 0, len(nest))
+def _family(name: str, message: bytes, order: ByteOrder, *, netnsok: bool) -> GenlFamily:
+    attrs = _attributes(message, _ATTRIBUTES, len(message), order)
 
+    def number(data: bytes | None) -> int:
+        return int.from_bytes(data or b"", order.name)
 
-def _family(name: str, message: bytes, *, netnsok: bool) -> GenlFamily:
-    attrs = _attributes(message, _ATTRIBUTES, len(message))
     return GenlFamily(
         name,
-        _number(attrs.get(CtrlAttr.CTRL_ATTR_VERSION)),
+        number(attrs.get(CtrlAttr.CTRL_ATTR_VERSION)),
         tuple(
             GenlOp(
-                _number(op.get(CtrlAttrOp.CTRL_ATTR_OP_ID)),
-                GenlOpFlags(_number(op.get(CtrlAttrOp.CTRL_ATTR_OP_FLAGS))),
+                number(op.get(CtrlAttrOp.CTRL_ATTR_OP_ID)),
+                GenlOpFlags(number(op.get(CtrlAttrOp.CTRL_ATTR_OP_FLAGS))),
             )
-            for op in _nests(attrs.get(CtrlAttr.CTRL_ATTR_OPS))
+            for op in _nests(attrs.get(CtrlAttr.CTRL_ATTR_OPS), order)
         ),
-        id=_number(attrs.get(CtrlAttr.CTRL_ATTR_FAMILY_ID)),
-        hdrsize=_number(attrs.get(CtrlAttr.CTRL_ATTR_HDRSIZE)),
-        maxattr=_number(attrs.get(CtrlAttr.CTRL_ATTR_MAXATTR)),
+        id=number(attrs.get(CtrlAttr.CTRL_ATTR_FAMILY_ID)),
+        hdrsize=number(attrs.get(CtrlAttr.CTRL_ATTR_HDRSIZE)),
+        maxattr=number(attrs.get(CtrlAttr.CTRL_ATTR_MAXATTR)),
         mcgrps=tuple(
             group[CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_NAME].rstrip(b"\0").decode()
-            for group in _nests(attrs.get(CtrlAttr.CTRL_ATTR_MCAST_GROUPS))
+            for group in _nests(attrs.get(CtrlAttr.CTRL_ATTR_MCAST_GROUPS), order)
         ),
         netnsok=netnsok,
     )

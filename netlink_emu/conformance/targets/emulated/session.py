@@ -36,6 +36,7 @@ from netlink_emu.machine.task import (
     TaskState,
 )
 from netlink_emu.protocol.errors import NetlinkError, errno_name
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
     NETLINK_GENERIC,
@@ -171,7 +172,7 @@ class EmulatedSession:
 
     def _native(self, value: bytes, op: ops.SetSockOpt) -> bytes:
         """An int in the byte order of the emulated machine; raw bytes as they are."""
-        return value if op.value_hex is not None or self._order.char == "<" else value[::-1]
+        return value if op.value_hex is not None or self._order is HOST_ORDER else value[::-1]
 
     def _sockaddr(self, portid: int, groups: int) -> bytes:
         mask = 0xFFFF_FFFF

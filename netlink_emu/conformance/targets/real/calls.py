@@ -12,6 +12,7 @@ import resource
 import select
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ from netlink_emu.conformance.cases.names import (
 )
 from netlink_emu.conformance.judge.structure import event_pid
 from netlink_emu.protocol.errors import errno_name
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOL_NETLINK, NetlinkSockOpt
 
 from . import libc
@@ -180,7 +182,7 @@ class Calls:
 
     def _is_foreign(self, data: bytes, request: Request) -> bool:
         """Whether this is the exit event of a task that is none of the case's."""
-        pid = event_pid(data, request.family_id)
+        pid = event_pid(data, request.family_id, HOST_ORDER)
         foreign = pid is not None and pid not in request.known
         self.foreign += foreign
         return foreign
@@ -244,7 +246,7 @@ def _ask(calls: Calls, op: ops.Op) -> Outcome | None:
             value, optlen = libc.getsockopt(
                 calls.fileno(op.sock), op.level, op.opt, 4 if op.len is None else op.len
             )
-            number = int.from_bytes(value, "little", signed=True) if len(value) == 4 else None
+            number = int.from_bytes(value, sys.byteorder, signed=True) if len(value) == 4 else None
             return Outcome(result=number, value=value, optlen_out=optlen)
         case ops.ListMemberships():
             value, optlen = libc.getsockopt(

@@ -22,6 +22,7 @@ from netlink_emu.conformance.judge.structure import has_cpu_list
 from netlink_emu.conformance.targets.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
 from netlink_emu.protocol.errors import errno_name
+from netlink_emu.protocol.format import HOST_ORDER
 
 from . import libc, procfs
 from .agent import NeedMaps, Pipes, Ready, StartThread
@@ -82,7 +83,7 @@ class Driver:
         if isinstance(op, ops.Socket):
             self.owners[op.sock] = step.actor
         actor = step.actor if step.task or sock is None else self.owners.get(sock, MAIN)
-        if isinstance(op, ops.Send) and has_cpu_list(op.payload.data):
+        if isinstance(op, ops.Send) and has_cpu_list(op.payload.data, HOST_ORDER):
             self.registered = True
         if isinstance(op, ops.Chdir) and op.path == _SCRATCH:
             op = ops.Chdir(path=self._scratch())

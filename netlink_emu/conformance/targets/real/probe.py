@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, AttrWriter, nla_walk
-from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.format import HOST_ORDER, ByteOrder
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
     GENL_ID_CTRL,
@@ -33,25 +33,25 @@ _INIT_NET_NS = 0xEFFFFFF9  # fixed since 6.18
 _CAP_NET_ADMIN = 12
 
 
-def getfamily_request(name: str, seq: int = 1) -> bytes:
+def getfamily_request(name: str, order: ByteOrder, seq: int = 1) -> bytes:
     """CTRL_CMD_GETFAMILY for a name."""
-    attributes = AttrWriter()
+    attributes = AttrWriter(order)
     attributes.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, name)
-    body = GENLMSGHDR[LITTLE].encode(GenlMsgHdr(CtrlCmd.CTRL_CMD_GETFAMILY, 2, 0)) + bytes(
-        attributes.data
-    )
+    genl = GENLMSGHDR[order].encode(GenlMsgHdr(CtrlCmd.CTRL_CMD_GETFAMILY, 2, 0))
+    body = genl + bytes(attributes.data)
     header = NlMsgHdr(NLMSG_HDRLEN + len(body), GENL_ID_CTRL, NLM_F_REQUEST, seq, 0)
-    return NLMSGHDR[LITTLE].encode(header) + body
+    return NLMSGHDR[order].encode(header) + body
 
 
-def family_id_in(reply: bytes) -> int | None:
+def family_id_in(reply: bytes, order: ByteOrder) -> int | None:
     """The id in the answer to :func:`getfamily_request`; None if it is an error."""
-    header = NLMSGHDR[LITTLE].decode(reply)
+    header = NLMSGHDR[order].decode(reply)
     if header.nlmsg_type == NLMSG_ERROR:
         return None
-    for kind, payload, _ in nla_walk(reply, NLMSG_HDRLEN + GENL_HDRLEN, header.nlmsg_len):
+    start = NLMSG_HDRLEN + GENL_HDRLEN
+    for kind, payload, _ in nla_walk(reply, start, header.nlmsg_len, order):
         if kind & NLA_TYPE_MASK == CtrlAttr.CTRL_ATTR_FAMILY_ID:
-            return int.from_bytes(reply[payload : payload + 2], "little")
+            return int.from_bytes(reply[payload : payload + 2], order.name)
     return None
 
 
@@ -59,8 +59,8 @@ def family_id(name: str = "TASKSTATS") -> int | None:
     """The id of a generic netlink family of this kernel; None if it has no such family."""
     try:
         with socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
-            sock.send(getfamily_request(name))
-            return family_id_in(sock.recv(65536))
+            sock.send(getfamily_request(name, HOST_ORDER))
+            return family_id_in(sock.recv(65536), HOST_ORDER)
     except OSError:
         return None
 
