@@ -19,6 +19,7 @@ from .attributes import (
     NLA_TYPE_MASK,
     NLATTR,
     AttrWriter,
+    nla_walk,
 )
 from .errors import NetlinkError, NetlinkExtAck
 from .format import LITTLE, ByteOrder
@@ -47,6 +48,11 @@ class NlPolicyTypeAttr(enum.IntEnum):
     NL_POLICY_TYPE_ATTR_MAX_VALUE_U = 5
     NL_POLICY_TYPE_ATTR_MIN_LENGTH = 6
     NL_POLICY_TYPE_ATTR_MAX_LENGTH = 7
+    NL_POLICY_TYPE_ATTR_PAD = 11
+
+
+# MIN_VALUE_S, MAX_VALUE_S, MIN_VALUE_U, MAX_VALUE_U and MASK have a u64 or s64 for payload.
+_64BIT: Final = frozenset({2, 3, 4, 5, 12})
 
 
 _INT_SIZE: Final = {
@@ -110,6 +116,21 @@ def policy_attributes(policy: NlaPolicy, order: ByteOrder = LITTLE) -> bytes:
     elif policy.len:
         attrs.put_u32(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_LENGTH, policy.len)
     attrs.put_u32(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_TYPE, policy.type)
+    return bytes(attrs.data)
+
+
+def pad_u64(described: bytes, position: int, order: ByteOrder = LITTLE) -> bytes:
+    """What :func:`policy_attributes` gave, as nla_put_u64_64bit() writes it at ``position``.
+
+    ``position`` is the address, modulo 8, where it begins. On machines that align u64
+    (CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS=n) an empty NL_POLICY_TYPE_ATTR_PAD stands before each
+    64-bit number that would be misaligned without.
+    """
+    attrs = AttrWriter(order)
+    for nla_type, at, length in nla_walk(described, 0, len(described), order):
+        if nla_type in _64BIT and (position + len(attrs.data)) % 8 == 0:
+            attrs.put(NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_PAD)
+        attrs.put(nla_type, described[at : at + length])
     return bytes(attrs.data)
 
 

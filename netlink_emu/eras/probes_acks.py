@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from netlink_emu.eras.bench import Bench, Client
+from netlink_emu.eras.bench import Attr, Bench, Client
 from netlink_emu.eras.probes import probe
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NLM_F_ACK, NetlinkSockOpt
+from netlink_emu.protocol.genetlink import CtrlAttr, CtrlCmd
+from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NetlinkSockOpt
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET
 
 EINVAL = 22
@@ -66,6 +67,17 @@ def leftover(bench: Bench) -> list[str]:
     client, _ = _client(bench, NetlinkSockOpt.NETLINK_EXT_ACK)
     request = bench.request(TASKSTATS_CMD_GET, [(3, "0")], flags=NLM_F_ACK, extra=b"\xee\xee")
     return client.said(request)
+
+
+@probe("extack_dump_start")
+def dump_start(bench: Bench) -> list[str]:
+    """With NETLINK_EXT_ACK the policy of an operation is dumped that TASKSTATS does not have."""
+    client, _ = _client(bench, NetlinkSockOpt.NETLINK_EXT_ACK)
+    attrs: list[Attr] = [
+        (CtrlAttr.CTRL_ATTR_FAMILY_NAME, "TASKSTATS"),
+        (CtrlAttr.CTRL_ATTR_OP, 99),
+    ]
+    return client.said(bench.ctrl(CtrlCmd.CTRL_CMD_GETPOLICY, attrs, flags=NLM_F_DUMP))
 
 
 @probe("extack_cookie_before_offs")

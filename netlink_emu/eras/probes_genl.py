@@ -181,6 +181,33 @@ def getpolicy(bench: Bench) -> list[str]:
     return bench.client().said(request)
 
 
+@probe("getpolicy_dump_only_cmd")
+def dump_only(bench: Bench) -> list[str]:
+    """The policy of nlctrl's GETPOLICY itself is dumped: where its command stands, and which."""
+    request = bench.ctrl(
+        CtrlCmd.CTRL_CMD_GETPOLICY,
+        [(_NAME, "nlctrl"), (CtrlAttr.CTRL_ATTR_OP, int(CtrlCmd.CTRL_CMD_GETPOLICY))],
+        flags=NLM_F_DUMP,
+    )
+    return [hex4(bench.client().ask(request)[0][:44])]
+
+
+@probe("policy_u64_pad")
+def policy_of_numbers(bench: Bench) -> list[str]:
+    """A PID of two bytes is refused; a policy is dumped, that of TASKSTATS or of nlctrl."""
+    client = bench.client()
+    client.setsockopt(NetlinkSockOpt.NETLINK_EXT_ACK, 1)
+    request = bench.ctrl(
+        CtrlCmd.CTRL_CMD_GETPOLICY,
+        [(_NAME, "TASKSTATS" if bench.profile.per_op_policy else "nlctrl")],
+        flags=NLM_F_DUMP,
+    )
+    return [
+        *client.said(bench.get([(TASKSTATS_CMD_ATTR_PID, b"\1\0")])),
+        *client.said(request)[:1],
+    ]
+
+
 @probe("genl_all_netns")
 def other_netns(bench: Bench) -> list[str]:
     """From another network namespace TASKSTATS is looked up, and a task asked about."""

@@ -90,6 +90,19 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
             Getpolicy.PER_OP: "CTRL_CMD_GETPOLICY dumps the policy of each operation.",
         },
     ),
+    "getpolicy_dump_only_cmd": switch(
+        _G,
+        "dump-only operations in CTRL_CMD_GETPOLICY",
+        "CTRL_CMD_GETPOLICY shows 0 for the command of an operation that can dump alone.",
+        "CTRL_CMD_GETPOLICY shows an operation that can dump alone by its command.",
+    ),
+    "policy_u64_pad": switch(
+        _G,
+        "NL_POLICY_TYPE_ATTR_PAD",
+        "Nothing stands before the limits of a number in a policy.",
+        "An empty NL_POLICY_TYPE_ATTR_PAD stands before a limit of a number in a policy where it "
+        "would be misaligned without.",
+    ),
     "genl_all_netns": switch(
         _G,
         "network namespaces",
@@ -170,6 +183,12 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "left over bytes",
         "Bytes after the last attribute go unmentioned.",
         "Bytes after the last attribute leave a text, even in the ack of a success.",
+    ),
+    "extack_dump_start": switch(
+        _A,
+        "errors of a dump's start",
+        "An error of a dump's start other than of its attributes says nothing beside its errno.",
+        "An error of a dump's start has extended acks as any other.",
     ),
     "extack_cookie_before_offs": switch(
         _A,

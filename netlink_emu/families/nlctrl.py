@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from errno import EINVAL, ENODATA, ENOENT
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from netlink_emu.kernel.dump import Part
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy
 from netlink_emu.kernel.skbuff import nlmsg_goodsize
-from netlink_emu.protocol.attributes import NLA_F_NESTED, AttrWriter, nla_walk
+from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, AttrWriter, nla_walk
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
@@ -33,6 +35,7 @@ from netlink_emu.protocol.policy import (
     NlaPolicy,
     NlAttrType,
     Policy,
+    pad_u64,
     policy_attributes,
 )
 
@@ -100,6 +103,8 @@ class Nlctrl:
     def getfamily(self, info: GenlInfo) -> None:
         """ctrl_getfamily(): by id or by name, the name winning."""
         family = self._asked_for(info, prefer_name=True)
+        if not self._kernel.genl.visible(family, info.net):
+            raise NetlinkError(ENOENT)
         room = nlmsg_goodsize(self._kernel.profile.arch.page_size)
         allocated = room - NLMSG_HDRLEN - GENL_HDRLEN
         info.reply(CtrlCmd.CTRL_CMD_NEWFAMILY, self.fill_info(family), allocated)
@@ -118,7 +123,7 @@ class Nlctrl:
             else:
                 name = info.attrs[kind].partition(b"\0")[0]
                 family = genl.by_name(name.decode("latin-1"))
-        if family is None or not genl.visible(family, info.net):
+        if family is None:
             raise NetlinkError(ENOENT)
         return family
 
@@ -213,7 +218,7 @@ class Nlctrl:
 
     # --- CTRL_CMD_GETPOLICY
 
-    def dumppolicy(self, info: GenlInfo) -> Iterator[bytes]:
+    def dumppolicy(self, info: GenlInfo) -> Iterator[Part]:
         """ctrl_dumppolicy_start() and ctrl_dumppolicy()."""
         if self._kernel.profile.getpolicy is Getpolicy.FAMILY:
             return self._dump_family_policy(info)
@@ -235,14 +240,15 @@ class Nlctrl:
 
     def _dump_op_policies(
         self, family: GenlFamily, ops: tuple[GenlOp, ...], policies: _Policies
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Part]:
         for op in ops:
             indices = policies.of(op)
             if not indices:
                 continue
             attrs = self._policy_part(family)
-            # ctrl_dumppolicy_put_op() takes the command from the doit: 0 where there is none.
-            cmd = op.cmd if op.doit is not None else 0
+            # Split operations (6.2) took the command from the doit alone: 0 where there is none.
+            named = op.doit is not None or self._kernel.profile.getpolicy_dump_only_cmd
+            cmd = op.cmd if named else 0
             with (
                 attrs.nest(CtrlAttr.CTRL_ATTR_OP_POLICY | NLA_F_NESTED),
                 attrs.nest(cmd | NLA_F_NESTED),
@@ -252,16 +258,24 @@ class Nlctrl:
             yield bytes(attrs.data)
         for index, policy in enumerate(policies.known):
             for nla_type in sorted(policy):
-                attrs = self._policy_part(family)
-                with (
-                    attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED),
-                    attrs.nest(index | NLA_F_NESTED),
-                ):
-                    described = policy_attributes(
-                        policy[nla_type], self._kernel.profile.arch.order
-                    )
-                    attrs.put(nla_type | NLA_F_NESTED, described)
-                yield bytes(attrs.data)
+                yield partial(
+                    self._policy, family, index | NLA_F_NESTED, nla_type | NLA_F_NESTED,
+                    policy[nla_type],
+                )  # fmt: skip
+
+    def _policy(
+        self, family: GenlFamily, index: int, nla_type: int, rule: NlaPolicy, position: int
+    ) -> bytes:
+        """ctrl_dumppolicy_put_policy(): one attribute's policy in a message at ``position``."""
+        profile = self._kernel.profile
+        attrs = self._policy_part(family)
+        with attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED), attrs.nest(index):
+            described = policy_attributes(rule, profile.arch.order)
+            if profile.policy_u64_pad:
+                begins = position + len(attrs.data) + NLA_HDRLEN
+                described = pad_u64(described, begins, profile.arch.order)
+            attrs.put(nla_type, described)
+        return bytes(attrs.data)
 
     def _policy_part(self, family: GenlFamily) -> AttrWriter:
         attrs = AttrWriter(
@@ -270,16 +284,13 @@ class Nlctrl:
         attrs.put_u16(CtrlAttr.CTRL_ATTR_FAMILY_ID, family.id)
         return attrs
 
-    def _dump_family_policy(self, info: GenlInfo) -> Iterator[bytes]:
+    def _dump_family_policy(self, info: GenlInfo) -> Iterator[Part]:
         """5.8 and 5.9 knew a family's own policy only; errors came in NLMSG_DONE."""
         family = self._asked_for(info, prefer_name=False)
         if family is not self.family:
             raise NetlinkError(ENODATA)
         for nla_type, rule in sorted(_FAMILY_POLICY.items()):
-            attrs = self._policy_part(family)
-            with attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED), attrs.nest(0):
-                attrs.put(nla_type, policy_attributes(rule, self._kernel.profile.arch.order))
-            yield bytes(attrs.data)
+            yield partial(self._policy, family, NLA_F_NESTED, nla_type | NLA_F_NESTED, rule)
 
 
 def _attr_offset(info: GenlInfo, kind: int) -> int:

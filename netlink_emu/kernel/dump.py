@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EMSGSIZE, ENOBUFS
 from typing import TYPE_CHECKING
 
 from netlink_emu.kernel.netlink_rcv import extack_tlvs
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize
+from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize, spare_room
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.netlink import (
     NLM_F_ACK_TLVS,
@@ -25,24 +25,28 @@ if TYPE_CHECKING:
 
 DONE_SIZE = NLMSG_HDRLEN + NLMSGERR.size
 
+# The payload of a message behind its nlmsghdr; or, where the place decides what is in it, what
+# gives it for the address modulo 8 at which it begins.
+Part = bytes | Callable[[int], bytes]
+
 
 @dataclass(slots=True)
 class NetlinkDump:
     """struct netlink_callback: a dump under way.
 
-    ``parts`` yields each message's payload behind the nlmsghdr, and may raise NetlinkError (its
-    errno then travels in NLMSG_DONE). ``ends_with_zero``: the family's dumpit returns 0 when it
+    ``parts`` yields the messages, and may raise NetlinkError (its errno then travels in
+    NLMSG_DONE). ``ends_with_zero``: the family's dumpit returns 0 when it
     is through, not skb->len, so that NLMSG_DONE may share the last datagram.
     """
 
-    parts: Iterator[bytes]
+    parts: Iterator[Part]
     nlmsg_type: int
     nlmsg_seq: int
     portid: int
     ends_with_zero: bool
     extack: NetlinkExtAck
     loses_unfit: bool = False  # what does not fit a datagram is not in the next one either
-    pending: bytes | None = None
+    pending: Part | None = None
     done_errno: int | None = None  # None: more to come
 
 
@@ -55,21 +59,25 @@ def netlink_dump(sk: NetlinkSock) -> None:
     if kernel.profile.dump_grows_with_reads:
         room = max(room, sk.max_recvmsg_len)
     truesize = alloc_truesize(room)
+    # skb_reserve() leaves free what the allocator gave beyond ``room``.
+    start = spare_room(room)
     if sk.rmem_alloc and sk.rmem_alloc + truesize >= sk.rcvbuf:
         raise NetlinkError(ENOBUFS)
 
     datagram = bytearray()
     if dump.done_errno is None:
-        dump.done_errno = _fill(sk, dump, datagram, room)
+        dump.done_errno = _fill(sk, dump, datagram, room, start)
     if dump.done_errno is None or room - len(datagram) < DONE_SIZE:
         sk.queue_dump(SkBuff(bytes(datagram), truesize))
         return
-    datagram += _done(sk, dump, room - len(datagram))
+    datagram += _done(sk, dump, room - len(datagram), start + len(datagram))
     sk.dump = None
     sk.queue_dump(SkBuff(bytes(datagram), truesize))
 
 
-def _fill(sk: NetlinkSock, dump: NetlinkDump, datagram: bytearray, room: int) -> int | None:
+def _fill(
+    sk: NetlinkSock, dump: NetlinkDump, datagram: bytearray, room: int, start: int
+) -> int | None:
     """Append messages while they fit; None while there are more, else the errno for DONE."""
     header = NLMSGHDR[sk.kernel.profile.arch.order]
     while True:
@@ -81,21 +89,24 @@ def _fill(sk: NetlinkSock, dump: NetlinkDump, datagram: bytearray, room: int) ->
         if dump.pending is None:
             # A dumpit that returns skb->len is asked again, and finds nothing left.
             return 0 if dump.ends_with_zero or not datagram else None
-        length = NLMSG_HDRLEN + len(dump.pending)
+        payload = dump.pending
+        if not isinstance(payload, bytes):
+            payload = payload(start + len(datagram) + NLMSG_HDRLEN)
+        length = NLMSG_HDRLEN + len(payload)
         if len(datagram) + length > room:
             if dump.loses_unfit:
                 dump.pending = None
             return None if datagram else EMSGSIZE
         datagram += header.pack(length, dump.nlmsg_type, NLM_F_MULTI, dump.nlmsg_seq, dump.portid)
-        datagram += dump.pending
+        datagram += payload
         datagram += bytes(nlmsg_align(length) - length)
         dump.pending = None
 
 
-def _done(sk: NetlinkSock, dump: NetlinkDump, room: int) -> bytes:
+def _done(sk: NetlinkSock, dump: NetlinkDump, room: int, position: int) -> bytes:
     order = sk.kernel.profile.arch.order
     errno = dump.done_errno or 0
-    tlvs = extack_tlvs(sk, errno, dump.extack)
+    tlvs = extack_tlvs(sk, errno, dump.extack, position + DONE_SIZE)
     flags = NLM_F_MULTI | (NLM_F_ACK_TLVS if tlvs else 0)
     if len(tlvs) > room - DONE_SIZE:
         tlvs = b""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final, Protocol
 
-from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
+from netlink_emu.kernel.dump import NetlinkDump, Part, netlink_dump
 from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
 from netlink_emu.kernel.profile import FamilyIds
 from netlink_emu.kernel.skbuff import SkBuff, trimmed_truesize
@@ -97,7 +98,7 @@ class NotifyHook(Protocol):
 Doit = Callable[[GenlInfo], None]
 # Checks a dump's request and gives the payload of each part; NetlinkError while it is called
 # is an immediate error, while it is iterated one in NLMSG_DONE.
-Dumpit = Callable[[GenlInfo], Iterator[bytes]]
+Dumpit = Callable[[GenlInfo], Iterator[Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,8 +391,15 @@ class Genetlink:
             info.attrs = _parse(info, op.dump_parser)
         assert op.dumpit is not None
         profile = self._kernel.profile
+        parsed = copy(request.extack)
+        try:
+            parts = op.dumpit(info)
+        except NetlinkError:
+            if not profile.extack_dump_start:
+                request.extack = parsed
+            raise
         sk.dump = NetlinkDump(
-            op.dumpit(info),
+            parts,
             request.nlmsg_type,
             request.nlmsg_seq,
             request.skb.portid,

@@ -11,7 +11,7 @@ from errno import EINTR
 from typing import TYPE_CHECKING
 
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
-from netlink_emu.protocol.attributes import NLA_F_NESTED, AttrWriter
+from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, AttrWriter
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.netlink import (
     NLM_F_ACK,
@@ -27,6 +27,7 @@ from netlink_emu.protocol.netlink import (
     NlMsgErrAttr,
     nlmsg_align,
 )
+from netlink_emu.protocol.policy import pad_u64
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock
@@ -92,12 +93,12 @@ def netlink_ack(request: Request, err: int) -> None:
     capped = not err or (sk.cap_ack and profile.cap_ack)
     echoed = NLMSG_HDRLEN if capped else request.nlmsg_len
     flags = NLM_F_CAPPED if capped and profile.acks_capped else 0
-    tlvs = extack_tlvs(sk, err, request.extack)
-    if tlvs:
-        flags |= NLM_F_ACK_TLVS
     echo = skb.data[request.start : request.start + echoed]
     body = NLMSGERR[order].pack(-err) + echo
     body += bytes(nlmsg_align(len(body)) - len(body))
+    tlvs = extack_tlvs(sk, err, request.extack, NLMSG_HDRLEN + len(body))
+    if tlvs:
+        flags |= NLM_F_ACK_TLVS
     nlmsg_len = NLMSG_HDRLEN + len(body) + len(tlvs)
     if not profile.acks_capped:
         nlmsg_len = NLMSG_HDRLEN + NLMSGERR_SIZE + echoed - NLMSG_HDRLEN
@@ -110,8 +111,11 @@ def netlink_ack(request: Request, err: int) -> None:
         return  # nobody checks what becomes of an ack
 
 
-def extack_tlvs(sk: NetlinkSock, err: int, extack: NetlinkExtAck) -> bytes:
-    """netlink_ack_tlv_fill(): the TLVs that follow, empty without NETLINK_EXT_ACK."""
+def extack_tlvs(sk: NetlinkSock, err: int, extack: NetlinkExtAck, position: int) -> bytes:
+    """netlink_ack_tlv_fill(): the TLVs that follow, empty without NETLINK_EXT_ACK.
+
+    ``position`` is where in memory they begin, modulo 8: it shows on machines that align u64.
+    """
     profile: Profile = sk.kernel.profile
     if not (sk.ext_ack and profile.ext_ack):
         return b""
@@ -128,7 +132,10 @@ def extack_tlvs(sk: NetlinkSock, err: int, extack: NetlinkExtAck) -> bytes:
     if extack.cookie is not None and not early:
         attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_COOKIE, extack.cookie)
     if extack.policy is not None:
-        attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_POLICY | NLA_F_NESTED, extack.policy)
+        policy = extack.policy
+        if profile.policy_u64_pad:
+            policy = pad_u64(policy, position + len(attrs.data) + NLA_HDRLEN, profile.arch.order)
+        attrs.put(NlMsgErrAttr.NLMSGERR_ATTR_POLICY | NLA_F_NESTED, policy)
     if extack.miss_type is not None:
         attrs.put_u32(NlMsgErrAttr.NLMSGERR_ATTR_MISS_TYPE, extack.miss_type)
     if extack.miss_nest is not None:

@@ -194,6 +194,8 @@ class Profile:
     reserved_family_ids: bool = True  # 3.13: 0x11 and 0x12 are kept free
     families_dumped_by_id: bool = True  # 4.10: by hash bucket before
     getpolicy: Getpolicy = Getpolicy.PER_OP  # 5.8, 5.10
+    getpolicy_dump_only_cmd: bool = False  # 5.10-6.1, 7.3: 0 stands for the command in between
+    policy_u64_pad: bool = False  # 5.8: NL_POLICY_TYPE_ATTR_PAD on machines that align u64
     genl_all_netns: bool = True  # 5.19: TASKSTATS in every network namespace
     lookup_before_permission: bool = True  # 6.2: EOPNOTSUPP of a dump before EPERM
     strict_headers: bool = True  # 6.1: resv_start_op
@@ -204,6 +206,7 @@ class Profile:
     extack_policy_msg: bool = True  # 4.19: "Attribute failed policy validation"
     extack_policy: bool = True  # 5.10: NLMSGERR_ATTR_POLICY
     extack_leftover_msg: bool = True  # 4.20: "bytes leftover after parsing attributes"
+    extack_dump_start: bool = True  # 6.5: what a dump's start says of its error
     extack_cookie_before_offs: bool = True  # 6.1: behind NLMSGERR_ATTR_OFFS before
 
     # --- af_netlink: net/netlink/af_netlink.c

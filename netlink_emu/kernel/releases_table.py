@@ -102,6 +102,7 @@ _UAPI: Final = "include/uapi/linux/taskstats.h"
 _H: Final = "include/linux/taskstats.h"
 _TASKSTATS: Final = "kernel/taskstats.c"
 _GENL: Final = "net/netlink/genetlink.c"
+_POLICY: Final = "net/netlink/policy.c"
 _AF: Final = "net/netlink/af_netlink.c"
 _SCM: Final = "include/net/scm.h"
 _BITMAP: Final = "lib/bitmap.c: bitmap_parselist()"
@@ -202,8 +203,11 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("5.6", "taskstats_version", 10, INFERRED, _UAPI),
     Change("5.8", "ctrl_attr_max", 8, SRC, "include/uapi/linux/genetlink.h"),
     Change("5.8", "getpolicy", Getpolicy.FAMILY, SRC, f"{_GENL}: ctrl_dumppolicy()"),
+    Change("5.8", "policy_u64_pad", ON, INFERRED, f"{_POLICY}: netlink_policy_dump_write()",
+           only=STRICT),
     Change("5.10", "ctrl_attr_max", 10, LIVE, "include/uapi/linux/genetlink.h"),
     Change("5.10", "getpolicy", Getpolicy.PER_OP, LIVE, f"{_GENL}: ctrl_dumppolicy()"),
+    Change("5.10", "getpolicy_dump_only_cmd", ON, SRC, f"{_GENL}: ctrl_dumppolicy_put_op()"),
     Change("5.10", "per_op_policy", ON, LIVE, f"{_GENL}: ctrl_fill_info()"),
     Change("5.10", "extack_policy", ON, LIVE, "lib/nlattr.c: __nla_validate_parse()"),
     Change("5.13", "cpulist_dialect", CpulistDialect.E5A, INFERRED, _BITMAP),
@@ -225,7 +229,9 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("6.1", "extack_cookie_before_offs", ON, SRC, f"{_AF}: netlink_ack_tlv_fill()"),
     Change("6.2", "lookup_before_permission", ON, LIVE, f"{_GENL}: genl_get_cmd()"),
     Change("6.2", "getfamily_dump_validated", ON, LIVE, f"{_GENL}: ctrl_dumpfamily()"),
+    Change("6.2", "getpolicy_dump_only_cmd", OFF, LIVE, f"{_GENL}: ctrl_dumppolicy_put_op()"),
     Change("6.4", "taskstats_version", 14, SRC, _UAPI),
+    Change("6.5", "extack_dump_start", ON, LIVE, f"{_AF}: __netlink_dump_start()"),
     Change("6.8", "group_capabilities", ON, SRC, f"{_GENL}: genl_bind()"),
     Change("6.10", "done_shares_datagram", ON, INFERRED, f"{_AF}: netlink_dump()"),
     Change("6.14", "taskstats_version", 15, SRC, _UAPI),
@@ -240,6 +246,8 @@ CHANGES: Final[tuple[Change, ...]] = (
            stable={"6.1": 192, "6.12": 117, "6.18": 44}),
     Change("7.2", "cpulist_whole_string", ON, SRC, f"{_TASKSTATS}: parse()",
            stable={"6.1": 192, "6.12": 117}),
+    Change("7.3", "getpolicy_dump_only_cmd", ON, SRC, f"{_GENL}: ctrl_dumppolicy_put_op()",
+           stable={"6.12": 112, "7.2": 9}),
     Change("7.3", "cgroup_bad_fd_ebadf", ON, SRC, f"{_TASKSTATS}: cgroupstats_user_cmd()"),
 )
 # fmt: on

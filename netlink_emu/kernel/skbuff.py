@@ -47,6 +47,11 @@ def alloc_truesize(size: int) -> int:
     return _head_size(size) + SKB_STRUCT
 
 
+def spare_room(size: int) -> int:
+    """The bytes that a buffer with room for ``size`` has beyond: skb_tailroom() less ``size``."""
+    return _head_size(size) - SKB_SHARED_INFO - size
+
+
 @lru_cache(maxsize=1024)
 def trimmed_truesize(allocated: int, used: int) -> int:
     """What is charged after netlink_trim(): a buffer that is mostly empty is made smaller."""

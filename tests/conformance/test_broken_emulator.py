@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import struct
+from typing import Any
 
 import pytest
 from helpers.broken import Spoil, boot_with
@@ -12,6 +14,9 @@ from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.report.text import failure
 from netlink_emu.conformance.runner import Report, Verdict, run
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.families import BootedKernel, boot
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.machine.machine import Machine
 
 CASES = {case.name: case for case in load_corpus()}
 NLMSG_ERROR = 2
@@ -148,6 +153,27 @@ def test_a_value_that_no_task_can_have() -> None:
     """The I/O counters vary, but they are rounded to KiB."""
     text = first_failure(run_broken(at(36 + 216, 0x01, least=596), "get_pid_live"))
     assert "read_char is not a multiple of 1024" in text
+
+
+@pytest.mark.parametrize(
+    ("capability", "case"),
+    [
+        ("getpolicy_dump_only_cmd", "ctrl_getpolicy_both_differ"),
+        ("policy_u64_pad", "ctrl_getpolicy_both_differ"),
+        ("policy_u64_pad", "error_erange_policy_ext_cap"),
+        ("extack_dump_start", "ctrl_getpolicy_bad_op_ext_cap"),
+    ],
+)
+def test_what_another_era_does(capability: str, case: str) -> None:
+    """6.18 with one capability as other kernels have it."""
+
+    def other(machine: Machine, profile: Profile) -> BootedKernel:
+        flipped: Any = {capability: not getattr(profile, capability)}
+        return boot(machine, dataclasses.replace(profile, **flipped))
+
+    report = run([CASES[case]], EmulatorTarget(boot=other))
+    assert report.failed, case
+    assert not run([CASES[case]], EmulatorTarget()).failed
 
 
 def test_most_cases_notice_a_flag_too_many() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from errno import EINVAL, ENODATA, ENOENT, EOPNOTSUPP
 
 import pytest
-from helpers.kernel import Bench, error_of, make_bench
+from helpers.kernel import KERNEL, Bench, error_of, make_bench
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy, Profile
+from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.attributes import nla_walk
 from netlink_emu.protocol.netlink import NLM_F_DUMP
 from netlink_emu.protocol.policy import NlaPolicy, NlAttrType
@@ -176,6 +179,57 @@ class TestGetpolicy:
     def test_the_number_wins(self, bench: Bench) -> None:
         by_number = self.ask(bench, [(1, b"\x1f\0"), (2, b"nlctrl\0")])
         assert len(by_number) == len(self.ask(bench, [(2, b"TASKSTATS\0")]))
+
+    @pytest.mark.parametrize("release", ["5.10", "5.18", "6.18", "7.3"])
+    def test_in_another_network_namespace(self, release: str) -> None:
+        """ctrl_dumppolicy_start() does not ask whether the family exists there."""
+        bench = make_bench(profile_for(release))
+        net = NetNamespace(bench.machine.init_user_ns)
+        other = Current.of(bench.machine.tasks.fork(pid=777, net=net))
+        sock = bench.sock(0, other)
+        request = bench.request(16, GETPOLICY, [(2, b"TASKSTATS\0")], flags=NLM_F_DUMP)
+        found = messages(bench.ask(sock, request, other))
+        assert len(found) == 8
+        assert found[-1].error == 0
+
+    def test_nests_are_marked_as_such_from_the_first_release_on(self) -> None:
+        """nla_nest_start() of net/netlink/policy.c, 5.8."""
+        bench = make_bench(profile_for("5.8"))
+        request = bench.request(16, GETPOLICY, [(2, b"nlctrl\0")], flags=NLM_F_DUMP)
+        datagram = bench.ask(bench.sock(0), request)[0]
+        kinds = [int.from_bytes(datagram[at : at + 2], "little") for at in (30, 34, 38)]
+        assert kinds == [0x8008, 0x8000, 0x8001]
+
+    @pytest.mark.parametrize(
+        ("size", "pads"),
+        [
+            (3776, [False, True]),
+            # skb_reserve() leaves 8192 - 320 - size bytes free in front, so that the address of
+            # the first byte is not a multiple of 8.
+            (4804, [True, True]),
+            (4805, [False, False]),
+        ],
+    )
+    def test_numbers_are_aligned_where_the_machine_wants_it(
+        self, size: int, pads: list[bool]
+    ) -> None:
+        bench = make_bench(profile_for("6.18", arch="riscv64"))
+        sock = bench.sock(0)
+        sock.max_recvmsg_len = size
+        attrs = [(1, b"\x1f\0"), (10, b"\4\0\0\0")]
+        sock.sendmsg(
+            bench.current, bench.request(16, GETPOLICY, attrs, flags=NLM_F_DUMP), addr=KERNEL
+        )
+        datagram = sock.recvmsg(size).data
+        # The operation's message has 44 bytes; an id of 8, nests, and headers of 20.
+        assert len(datagram) == 44 + 72 + 4 * sum(pads)
+        pad = b"\4\0\x0b\0"
+        at = 44 + 40
+        for is_padded, kind in zip(pads, (4, 5), strict=True):
+            assert (datagram[at : at + 4] == pad) == is_padded
+            at += 4 * is_padded
+            assert datagram[at : at + 4] == bytes([12, 0, kind, 0])
+            at += 12
 
     def test_a_dump_s_policy_and_none(self, bench: Bench) -> None:
         def dumpit(info: GenlInfo) -> object:

@@ -47,19 +47,19 @@ class TestTlvs:
         bench = make_bench(Profile(extack_cookie_before_offs=early))
         sock = bench.sock()
         sock.ext_ack = True
-        assert kinds(extack_tlvs(sock, errno, EVERYTHING)) == expected
+        assert kinds(extack_tlvs(sock, errno, EVERYTHING, 36)) == expected
 
     def test_none_unless_wanted_and_known(self, bench: Bench) -> None:
         sock = bench.sock()
-        assert extack_tlvs(sock, EINVAL, EVERYTHING) == b""
+        assert extack_tlvs(sock, EINVAL, EVERYTHING, 36) == b""
         old = make_bench(Profile(ext_ack=False)).sock()
         old.ext_ack = True
-        assert extack_tlvs(old, EINVAL, EVERYTHING) == b""
+        assert extack_tlvs(old, EINVAL, EVERYTHING, 36) == b""
 
     def test_nothing_was_said(self, bench: Bench) -> None:
         sock = bench.sock()
         sock.ext_ack = True
-        assert extack_tlvs(sock, EINVAL, NetlinkExtAck()) == b""
+        assert extack_tlvs(sock, EINVAL, NetlinkExtAck(), 36) == b""
 
 
 class TestAcks:

@@ -211,6 +211,18 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
             ("5.10", "7.3", Getpolicy.PER_OP),
         ],
     ),
+    (
+        "getpolicy_dump_only_cmd",
+        [
+            ("2.6.18", "5.9", False),
+            ("5.10", "6.1", True),
+            ("6.2", "6.12.111", False),
+            ("6.12.112", "6.12.117", True),
+            ("6.13", "7.2.8", False),  # 6.18.44 among them
+            ("7.2.9", "7.3", True),
+        ],
+    ),
+    ("policy_u64_pad", [("2.6.18", "7.3", False)]),  # of x86
     ("genl_all_netns", [("2.6.18", "5.18", False), ("5.19", "7.3", True)]),
     ("lookup_before_permission", [("2.6.18", "6.1", False), ("6.2", "7.3", True)]),
     ("strict_headers", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
@@ -221,6 +233,7 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("extack_policy_msg", [("2.6.18", "4.17", False), ("4.19", "7.3", True)]),
     ("extack_policy", [("2.6.18", "5.9", False), ("5.10", "7.3", True)]),
     ("extack_leftover_msg", [("2.6.18", "4.19", False), ("4.20", "7.3", True)]),
+    ("extack_dump_start", [("2.6.18", "6.4", False), ("6.5", "7.3", True)]),
     ("extack_cookie_before_offs", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
     ("protocol_must_exist", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
     ("cap_ack", [("2.6.18", "4.2", False), ("4.3", "7.3", True)]),
@@ -316,7 +329,8 @@ def test_every_capability_has_its_eras_here() -> None:
 
 def test_every_capability_but_the_padding_changes_on_x86() -> None:
     for name, rows in ERAS:
-        assert len({value for _, _, value in rows}) > 1 or name == "taskstats_pad", name
+        padding = name in {"taskstats_pad", "policy_u64_pad"}
+        assert len({value for _, _, value in rows}) > 1 or padding, name
 
 
 def test_the_default_profile_is_6_18_as_recorded() -> None:
@@ -562,4 +576,4 @@ def test_an_era_names_what_changed() -> None:
     assert changes["3.1"] == ["get_needs_admin", "io_rounding"]
     assert changes["6.14"] == ["taskstats_version"]
     assert changes["6.18.35"] == ["tgid_exit_version"]
-    assert changes["7.3"] == ["cgroup_bad_fd_ebadf"]
+    assert changes["7.3"] == ["getpolicy_dump_only_cmd", "cgroup_bad_fd_ebadf"]

@@ -18,6 +18,7 @@ from netlink_emu.protocol.policy import (
     Parser,
     ParseRules,
     nla_parse,
+    pad_u64,
     policy_attributes,
 )
 
@@ -363,6 +364,26 @@ def test_names_needed_no_nul_in_2_6_18(payload: bytes, outcome: int | None) -> N
 )
 def test_description(rule: NlaPolicy, wire: str) -> None:
     assert policy_attributes(rule) == bytes.fromhex(wire)
+
+
+PAD = "04000b00"
+MIN_U = "0c000400 0000000000000000"
+MAX_U32 = "0c000500 ffffffff00000000"
+
+
+@pytest.mark.parametrize(
+    ("position", "wire"),
+    [
+        (0, f"{PAD} {MIN_U} {PAD} {MAX_U32} 08000100 04000000"),
+        (4, f"{MIN_U} {PAD} {MAX_U32} 08000100 04000000"),
+        # Nothing that begins at an odd address would come to be aligned.
+        (1, f"{MIN_U} {MAX_U32} 08000100 04000000"),
+    ],
+)
+def test_numbers_of_64_bits_are_aligned(position: int, wire: str) -> None:
+    """nla_align_64bit(): the payload, four bytes behind the attribute, at a multiple of 8."""
+    assert pad_u64(policy_attributes(U32), position) == bytes.fromhex(wire)
+    assert pad_u64(policy_attributes(NAME), position) == policy_attributes(NAME)
 
 
 def test_types_are_numbered_as_in_the_uapi() -> None:
