@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
+from netlink_emu.cli.circumstances import note
 from netlink_emu.cli.declare import Group, Option, as_typer, group_as_typer, parse_plain
 from netlink_emu.cli.errors import EXIT_USER, report
 from netlink_emu.cli.examples import epilog
@@ -101,8 +102,29 @@ def _run_plainly(args: list[str]) -> bool:
     return True
 
 
+def _command_line() -> str:
+    """What was asked; of a command that is run its name alone, for the rest may be secret."""
+    import shlex
+
+    return shlex.join(["netlink-emu", *_shown(sys.argv[1:])])
+
+
+def _shown(args: list[str]) -> list[str]:
+    if args[:1] != ["run"]:
+        return args
+    from netlink_emu.cli.run import run
+
+    understood = parse_plain(run, args[1:])
+    if understood is None:
+        return ["run", "..."]
+    command = understood["command"]
+    ours = args[: len(args) - len(command)]
+    return [*ours, command[0], "..."] if command[1:] else [*ours, command[0]]
+
+
 def main() -> None:
     """Entry point of the console script; ends by SystemExit."""
+    note("command line", _command_line)
     with watched() as stdout:
         try:
             status = _run(sys.argv[1:])

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from netlink_emu.families.tsacct import Sums
 from netlink_emu.machine.task import Task, ThreadGroup
 
-if TYPE_CHECKING:
-    from netlink_emu.host.tasks import HostTasks
+
+class ThreadSource(Protocol):
+    """Who reads threads: HostTasks."""
+
+    def read_thread(self, nr: int, tgid: int) -> Task | None:
+        """The thread ``nr`` of the process ``tgid`` as it is now, None if it is gone."""
+        ...
+
+    def thread_numbers(self, tgid: int) -> list[int]:
+        """The numbers of its threads now, none if it is gone."""
+        ...
+
+    def sums_of_dead(self, group: HostThreadGroup, runtime_ns: int) -> Sums | None:
+        """What its ended threads have used of ``runtime_ns``, its CPU time; None if none has."""
+        ...
 
 
 class WatchedGroup:
@@ -40,7 +53,7 @@ class HostThreadGroup(ThreadGroup):
     """
 
     def __init__(
-        self, task: Task, source: HostTasks, tgid: int, *, count: int, runtime_ns: int
+        self, task: Task, source: ThreadSource, tgid: int, *, count: int, runtime_ns: int
     ) -> None:
         self.tgid: Final = tgid
         self._read: dict[int, Task] = {task.pid: task}

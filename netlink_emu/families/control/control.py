@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from errno import EINVAL, EPERM, ESRCH
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from netlink_emu.families.control.machine import MachineOps
+from netlink_emu.families.control.machine import Ahead, MachineOps
 from netlink_emu.families.control.ops import Row
 from netlink_emu.families.control.tasks import TaskOps
 from netlink_emu.families.control.values import Values, write
@@ -15,12 +15,15 @@ from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENLMSGHDR
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.control import (
     NETLINK_EMU_GENL_NAME,
     NETLINK_EMU_GENL_VERSION,
     NETLINK_EMU_MCGRP_JOURNAL,
     OPS,
+    WATCH,
     ControlOp,
+    NlemuCmd,
     policy_of,
 )
 from netlink_emu.protocol.policy import STRICT
@@ -30,16 +33,8 @@ if TYPE_CHECKING:
     from netlink_emu.families.control.watch import PendingWait
     from netlink_emu.faults import Faults
     from netlink_emu.journal import Journal
+    from netlink_emu.journal.entries import Entry
     from netlink_emu.kernel.current import Current
-
-
-class Ahead(Protocol):
-    """Something that happens at times: faults, scenarios."""
-
-    @property
-    def next_ns(self) -> int | None: ...
-
-    def run_due(self) -> int: ...
 
 
 class Control:
@@ -59,9 +54,13 @@ class Control:
         # What happens in the machine's own time.
         self.agenda: Final[list[Ahead]] = [faults]
         self.began_wait: Callable[[PendingWait], None] | None = None
-        self.watch: Final = WatchOps(self)
-        tasks, machine, faulty = TaskOps(self), MachineOps(self), FaultOps(self)
-        self._ops: Final = {**tasks.ops(), **machine.ops(), **self.watch.ops(), **faulty.ops()}
+        self.watch: Final = WatchOps(kernel, journal, reply=self.reply, began=self._began)
+        self._ops: Final = {
+            **TaskOps(kernel.machine).ops(),
+            **MachineOps(kernel, journal, faults, self.agenda).ops(),
+            **self.watch.ops(),
+            **FaultOps(faults).ops(),
+        }
         self.family: Final = GenlFamily(
             NETLINK_EMU_GENL_NAME,
             NETLINK_EMU_GENL_VERSION,
@@ -73,12 +72,12 @@ class Control:
         kernel.genl.register_family(self.family)
         journal.muted.add(self.family.id)
         kernel.observe(self.watch)
-        journal.sinks.append(self.watch.notify)
+        journal.sinks.append(self._notify)
 
     def close(self) -> None:
         """The family is gone."""
         self.kernel.unobserve(self.watch)
-        self.journal.sinks.remove(self.watch.notify)
+        self.journal.sinks.remove(self._notify)
         self.journal.muted.discard(self.family.id)
         self.kernel.genl.unregister_family(self.family)
 
@@ -118,6 +117,20 @@ class Control:
         """Answer a request, now or later."""
         attrs = write(op.attrs, values, self.kernel.profile.arch.order)
         info.reply(op.cmd, attrs, len(attrs))
+
+    def _began(self, pending: PendingWait) -> None:
+        if self.began_wait is not None:
+            self.began_wait(pending)
+
+    def _notify(self, entry: Entry) -> None:
+        """A sink of the journal: tell the group."""
+        kernel, net = self.kernel, self.kernel.machine.init_net
+        group = self.family.mcgrp_offset
+        if not kernel.netlink.has_listeners(net, NETLINK_GENERIC, group):
+            return
+        attrs = write(WATCH, self.watch.row(entry), kernel.profile.arch.order)
+        message = self.family.message(kernel, NlemuCmd.NLEMU_CMD_JOURNAL_NTF, attrs, 0, 0)
+        kernel.netlink.broadcast_from_kernel(net, NETLINK_GENERIC, message, group)
 
     def admits(self, current: Current) -> bool:
         """Whether a client may ask, and listen to the journal.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from netlink_emu.families.control.ops import Handler, Handlers, Row
 from netlink_emu.families.control.values import Values
@@ -15,18 +15,33 @@ from netlink_emu.machine.task import PF_EXITING
 from netlink_emu.protocol.ours.control import NlemuCmd, NlemuMachine
 
 if TYPE_CHECKING:
-    from netlink_emu.families.control.control import Control
+    from netlink_emu.families import BootedKernel
+    from netlink_emu.faults import Faults
+    from netlink_emu.journal import Journal
 
 _M = NlemuMachine
+
+
+class Ahead(Protocol):
+    """Something that happens at times: faults, scenarios."""
+
+    @property
+    def next_ns(self) -> int | None: ...
+
+    def run_due(self) -> int: ...
 
 
 class MachineOps:
     """What is not about single tasks."""
 
-    def __init__(self, control: Control) -> None:
-        self._control: Final = control
-        self._kernel: Final = control.kernel
-        self._machine: Final = control.kernel.machine
+    def __init__(
+        self, kernel: BootedKernel, journal: Journal, faults: Faults, agenda: list[Ahead]
+    ) -> None:
+        self._kernel: Final = kernel
+        self._journal: Final = journal
+        self._faults: Final = faults
+        self._agenda: Final = agenda
+        self._machine: Final = kernel.machine
 
     def ops(self) -> Handlers:
         return {
@@ -102,7 +117,7 @@ class MachineOps:
 
     def _advance(self, nanoseconds: int) -> None:
         """Let time pass, and happen what is due on the way."""
-        clock, agenda = self._machine.clock, self._control.agenda
+        clock, agenda = self._machine.clock, self._agenda
         if not isinstance(clock, VirtualClock):
             raise ValueError("the machine's clock does not stand still: --virtual-time")
         end = clock.monotonic_ns() + nanoseconds
@@ -117,8 +132,8 @@ class MachineOps:
         clock.advance_ns(end - clock.monotonic_ns())
 
     def reset(self, _info: GenlInfo, _values: Values) -> None:
-        control, machine = self._control, self._machine
-        control.faults.clear()
+        machine = self._machine
+        self._faults.clear()
         if self._kernel.taskstats is not None:
             self._kernel.taskstats.listeners.clear()
             self._kernel.taskstats.seqnum.clear()
@@ -129,7 +144,7 @@ class MachineOps:
             child.removed = True
         machine.cgroups.children.clear()
         machine.stand_ins.clear()
-        control.journal.clear()
+        self._journal.clear()
 
     def _end_tasks(self) -> None:
         """Nobody hears of it: as if they had never been."""

@@ -14,7 +14,7 @@ from netlink_emu.machine.task import PF_EXITING, Task, TaskState
 from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuState, NlemuTask
 
 if TYPE_CHECKING:
-    from netlink_emu.families.control.control import Control
+    from netlink_emu.machine.machine import Machine
 
 _T = NlemuTask
 _STATES: Final = {
@@ -33,8 +33,8 @@ _AMOUNTS: Final = {
 class TaskOps:
     """Spawn, change, end, reap; storms."""
 
-    def __init__(self, control: Control) -> None:
-        self._machine: Final = control.kernel.machine
+    def __init__(self, machine: Machine) -> None:
+        self._machine: Final = machine
 
     def ops(self) -> Handlers:
         return {

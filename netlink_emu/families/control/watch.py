@@ -8,24 +8,24 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.families.control.ops import Handler, Handlers, Row
-from netlink_emu.families.control.values import Values, write
+from netlink_emu.families.control.values import Values
 from netlink_emu.journal.entries import Datagram, Entry, SocketEvent
 from netlink_emu.journal.parse import parse_criteria
 from netlink_emu.journal.record import text_lines
 from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
-from netlink_emu.protocol.ours.control import OPS, WATCH, NlemuCmd, NlemuFault, NlemuWatch
+from netlink_emu.protocol.ours.control import OPS, ControlOp, NlemuCmd, NlemuFault, NlemuWatch
 
 if TYPE_CHECKING:
-    from netlink_emu.families.control.control import Control
+    from netlink_emu.families import BootedKernel
+    from netlink_emu.faults import Faults
+    from netlink_emu.journal import Journal
     from netlink_emu.kernel.netlink_rcv import Request
 
 _W, _F = NlemuWatch, NlemuFault
 DEFAULT_TIMEOUT_MS: Final = 5000
 _WAIT: Final = next(op for op in OPS if op.cmd is NlemuCmd.NLEMU_CMD_WAIT)
-_NTF: Final = NlemuCmd.NLEMU_CMD_JOURNAL_NTF
 # So that an entry fits a datagram of a page, whatever it is about.
 _DATA_MAX: Final = 1200
 _JSON_MAX: Final = 1200
@@ -67,16 +67,27 @@ class PendingWait:
             return
         # Nobody is told when an answer finds no room.
         with suppress(NetlinkError):
-            self._watch.control.reply(self._info, _WAIT, row)
+            self._watch.reply(self._info, _WAIT, row)
 
 
 class WatchOps(Observer):
-    """Looks at clients; observes the kernel for waits."""
+    """Looks at clients; observes the kernel for waits.
 
-    def __init__(self, control: Control) -> None:
-        self.control: Final = control
-        self._kernel: Final = control.kernel
-        self._journal: Final = control.journal
+    ``reply`` answers a request later; ``began`` is told of each wait that is not over at once.
+    """
+
+    def __init__(
+        self,
+        kernel: BootedKernel,
+        journal: Journal,
+        *,
+        reply: Callable[[GenlInfo, ControlOp, Row], None],
+        began: Callable[[PendingWait], None],
+    ) -> None:
+        self._kernel: Final = kernel
+        self._journal: Final = journal
+        self._began: Final = began
+        self.reply: Final = reply
         self.waits: Final[list[PendingWait]] = []
 
     def ops(self) -> Handlers:
@@ -113,8 +124,7 @@ class WatchOps(Observer):
         pending = PendingWait(self, info, look, explain, timeout_ms)
         self.waits.append(pending)
         # Looked at when this request is done, as at the end of every other: request_done().
-        if self.control.began_wait is not None:
-            self.control.began_wait(pending)
+        self._began(pending)
 
     def _for_listener(
         self, cpu: int | None, count: int
@@ -177,9 +187,10 @@ class WatchOps(Observer):
                 isinstance(entry, Datagram) and any(map(match, entry.views()))
             ):
                 continue
-            yield self._row(entry)
+            yield self.row(entry)
 
-    def _row(self, entry: Entry) -> Row:
+    def row(self, entry: Entry) -> Row:
+        """What the group hears of an entry of the journal."""
         peer = entry.peer if isinstance(entry, Datagram | SocketEvent) else None
         data = entry.data if isinstance(entry, Datagram) else None
         as_json = json.dumps(entry.json(), ensure_ascii=False)
@@ -207,24 +218,12 @@ class WatchOps(Observer):
     def clear(self, _info: GenlInfo, _values: Values) -> None:
         self._journal.clear()
 
-    def notify(self, entry: Entry) -> None:
-        """A sink of the journal: tell the group."""
-        kernel, family = self._kernel, self.control.family
-        group = family.mcgrp_offset
-        if not kernel.netlink.has_listeners(kernel.machine.init_net, NETLINK_GENERIC, group):
-            return
-        attrs = write(WATCH, self._row(entry), kernel.profile.arch.order)
-        message = family.message(kernel, _NTF, attrs, 0, 0)
-        kernel.netlink.broadcast_from_kernel(
-            kernel.machine.init_net, NETLINK_GENERIC, message, group
-        )
-
 
 class FaultOps:
     """Rules, and what they hold back."""
 
-    def __init__(self, control: Control) -> None:
-        self._faults: Final = control.faults
+    def __init__(self, faults: Faults) -> None:
+        self._faults: Final = faults
 
     def ops(self) -> Handlers:
         return {
