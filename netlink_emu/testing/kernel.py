@@ -9,26 +9,36 @@ Works without pytest::
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import socket as _socket
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from netlink_emu.journal.found import Found
+from netlink_emu.families import BootedKernel
+from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
-from netlink_emu.journal.match import Match
 from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
-from netlink_emu.machine.clock import NSEC_PER_SEC
-from netlink_emu.testing.clients import KernelWithClients
-from netlink_emu.testing.core import BootOptions, Tasks
-from netlink_emu.testing.waiting import explain
+from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.testing.booted import Booted, BootOptions, Tasks
+from netlink_emu.testing.calls import Calls
+from netlink_emu.testing.clients import Clients, Directory
+from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
+from netlink_emu.testing.passing import Passing
+from netlink_emu.testing.tasks import TaskTableHandle
+from netlink_emu.testing.waiting import Waiting
+from netlink_emu.testing.waits import Waits
 
 if TYPE_CHECKING:
     from netlink_emu.journal.entries import MessageView
     from netlink_emu.testing.aio import AsyncKernel
+    from netlink_emu.testing.inprocess.threads import ClientThread
+    from netlink_emu.testing.process import ClientProcess
 
 T = TypeVar("T")
 
@@ -36,7 +46,7 @@ DEFAULT_RELEASE: Final = "6.18"
 TIMEOUT: Final = 5.0
 
 
-class EmulatedKernel(KernelWithClients):
+class EmulatedKernel:
     """An emulated kernel on an emulated machine, and its clients.
 
     ``release`` and ``arch`` say which kernel (``arch`` is this machine's by default), ``cpus``
@@ -75,9 +85,22 @@ class EmulatedKernel(KernelWithClients):
                 task_delayacct=config.task_delayacct if delayacct is None else delayacct,
                 nr_cpus=max(config.nr_cpus, highest),
             )
-        profile = profile_for(release, arch=arch or os.uname().machine, config=config)
-        options = BootOptions(profile, numbers, tasks, tuple(families), control, seed)
-        super().__init__(options, uid)
+        self.profile: Final = profile_for(release, arch=arch or os.uname().machine, config=config)
+        self._options: Final = BootOptions(
+            self.profile, numbers, tasks, tuple(families), control, seed
+        )
+        self._uid: Final = uid
+        self._waiting: Final = Waiting()
+        self._directory: Final = Directory()
+        self.closed = False
+        self._boot()
+
+    def _boot(self) -> None:
+        self._calls = Calls(self._waiting.notify)
+        self._booted = Booted(self._options, self._calls)
+        self._passing = Passing(self._booted)
+        self._clients = Clients(self._booted, self._waiting, self._directory, self._uid)
+        self._waits = Waits(self._booted, self._clients, self._waiting)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.cpus)} CPUs, {len(self.tasks)} tasks"
@@ -89,52 +112,62 @@ class EmulatedKernel(KernelWithClients):
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    # --- the machine
+
+    @property
+    def tasks(self) -> TaskTableHandle:
+        """Makes tasks and finds them."""
+        return self._booted.tasks
+
+    @property
+    def cpus(self) -> CpusHandle:
+        """Which CPUs there are, and which are online."""
+        return self._booted.cpus
+
+    @property
+    def cgroups(self) -> CgroupsHandle:
+        """The hierarchy of cgroups."""
+        return self._booted.cgroups
+
     # --- time
+
+    @property
+    def clock(self) -> VirtualClock:
+        """The machine's clock."""
+        return self._booted.clock
 
     @property
     def now(self) -> float:
         """The machine's time since its boot, in seconds."""
-        return self.clock.monotonic_ns() / NSEC_PER_SEC
+        return self._passing.now
 
     def advance(self, seconds: float) -> None:
         """Let the machine's time pass, and do what is due on the way.
 
         That is what :meth:`play` began, and what faults hold back.
         """
-
-        def advance() -> None:
-            end = self.clock.monotonic_ns() + round(seconds * NSEC_PER_SEC)
-            self._run_due()
-            while (due := self._next_ns()) is not None and due <= end:
-                self.clock.advance_ns(max(0, due - self.clock.monotonic_ns()))
-                self._run_due()
-            self.clock.advance_ns(end - self.clock.monotonic_ns())
-
-        self.call(advance)
-
-    def _next_ns(self) -> int | None:
-        times = [timeline.next_ns for timeline in self._timelines] + [self._faults.next_ns]
-        return min((time for time in times if time is not None), default=None)
-
-    def _run_due(self) -> None:
-        for timeline in self._timelines:
-            timeline.run_due()
-        self._faults.run_due()
+        self._passing.advance(seconds)
 
     def play(self, scenario: str | os.PathLike[str], seconds: float = 0.0) -> None:
         """Begin a scenario now (TOML, or a file of that), and let ``seconds`` pass.
 
         :meth:`advance` carries it on. Raises ScenarioError.
         """
-        from netlink_emu.machine.scenario import parse_scenario
-        from netlink_emu.machine.timeline import Timeline
+        self._passing.play(scenario, seconds)
 
-        text = scenario if isinstance(scenario, str) else Path(scenario).read_text("utf-8")
-        timeline = Timeline(parse_scenario(text), self.kernel.machine)
-        self._timelines.append(timeline)
-        self.advance(seconds)
+    # --- the kernel
 
-    # --- what the kernel knows
+    @property
+    def kernel(self) -> BootedKernel:
+        """The emulated kernel itself, for those who know it; touch it in :meth:`call` only."""
+        return self._booted.kernel
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call ``function`` where it may touch :attr:`kernel`, which belongs to one thread.
+
+        What it queues for clients has been sent to them when this returns.
+        """
+        return self._calls.call(function)
 
     @property
     def family_id(self) -> int:
@@ -147,13 +180,12 @@ class EmulatedKernel(KernelWithClients):
     @property
     def listeners(self) -> dict[int, list[int]]:
         """The portids registered for each CPU that has any."""
+        return self._waits.listeners
 
-        def look() -> dict[int, list[int]]:
-            taskstats = self.kernel.taskstats
-            lists = taskstats.listeners if taskstats is not None else {}
-            return {cpu: list(portids) for cpu, portids in lists.items() if portids}
-
-        return self.call(look)
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on demand."""
+        return self._booted.faults
 
     def set_delayacct(self, *, on: bool) -> None:
         """kernel.task_delayacct: whether tasks that are spawned from now on have delays."""
@@ -168,6 +200,80 @@ class EmulatedKernel(KernelWithClients):
         """Remove a family; nlctrl announces that."""
         self.call(lambda: self.kernel.genl.unregister_family(family))
 
+    # --- clients
+
+    @property
+    def clients(self) -> list[ClientProcess]:
+        """The programs that :meth:`popen` and :meth:`run` have started."""
+        return self._clients.processes
+
+    @property
+    def threads(self) -> list[ClientThread[Any]]:
+        """What :meth:`thread` has started."""
+        return self._clients.threads
+
+    def popen(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        stdin: int | None = subprocess.DEVNULL,
+        allow_io_uring: bool = False,
+    ) -> ClientProcess:
+        """Start an unmodified program, whose generic netlink sockets are of this kernel.
+
+        So are those of what it starts. It is ended with the kernel. Raises FileNotFoundError and
+        PermissionError as subprocess.Popen, and interpose.errors.Unsupported with what this
+        machine lacks.
+        """
+        return self._clients.popen(
+            argv, env=env, cwd=cwd, stdin=stdin, allow_io_uring=allow_io_uring
+        )
+
+    def run(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        input: bytes | str | None = None,
+        timeout: float = 30.0,
+        require_use: bool = True,
+        text: bool = True,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[Any]:
+        """Run an unmodified program to its end, with output captured (as text unless told not).
+
+        Raises TimeIsUp when it runs longer than ``timeout`` seconds, and NotUsed if it made no
+        generic netlink socket (``require_use=False`` allows that). Other options are those of
+        :meth:`popen`.
+        """
+        return self._clients.run(
+            argv, input, timeout=timeout, require_use=require_use, text=text, **options
+        )
+
+    def thread(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> ClientThread[T]:
+        """Start a function of the test's process, whose generic netlink sockets are emulated.
+
+        It runs in a thread of its own, and so may what it calls: sockets, pyroute2, asyncio and
+        trio loops, C extensions, threads and processes that it starts. The rest of the process
+        keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
+        """
+        name = getattr(function, "__name__", repr(function))
+        return self._clients.thread(partial(function, *args, **kwargs), name)
+
+    def connect(self, *, portid: int = 0, rcvbuf: int = 0) -> _socket.socket:
+        """A plain socket, connected to this kernel: send a request, receive the answers.
+
+        It is an AF_UNIX one (SOCK_SEQPACKET), whose datagrams are those of a netlink socket.
+        ``portid`` 0 is autobind's choice; ``rcvbuf`` is SO_RCVBUF. It is closed with the kernel.
+        """
+        return self._clients.connect(portid=portid, rcvbuf=rcvbuf)
+
+    @property
+    def path(self) -> Path:
+        """A Unix datagram socket where the kernel is served, for clients in any language."""
+        return self._clients.path
+
     # --- waiting
 
     def wait_for_listener(
@@ -177,30 +283,7 @@ class EmulatedKernel(KernelWithClients):
 
         Returns their portids. Raises TimeIsUp with what happened instead.
         """
-        wanted = [cpu] if isinstance(cpu, int) else None if cpu is None else list(cpu)
-        for number in wanted or []:
-            self.kernel.machine.cpus.check(number)
-
-        def look() -> list[int] | None:
-            listeners = self.listeners
-            if wanted is None:
-                groups = [{portid for portids in listeners.values() for portid in portids}]
-            else:
-                groups = [set(listeners.get(number, [])) for number in wanted]
-            if all(len(group) >= count for group in groups):
-                return sorted(set().union(*groups))
-            return None
-
-        where = "any CPU" if wanted is None else f"CPU {', '.join(map(str, wanted))}"
-        who = "a listener" if count == 1 else f"{count} listeners"
-        found, why = self._wait(look, timeout)
-        if found is None:
-            now = self.listeners
-            near = "Nobody is registered." if not now else "Registered are " + ", ".join(
-                f"{portids} for CPU {number}" for number, portids in sorted(now.items())
-            ) + "."  # fmt: skip
-            raise self._explain(f"waited for {who} on {where}", why, near=near)
-        return found
+        return self._waits.for_listener(cpu, count, timeout)
 
     def wait_for_request(
         self, *, count: int = 1, since: int = 0, timeout: float = TIMEOUT, **criteria: Any
@@ -210,24 +293,7 @@ class EmulatedKernel(KernelWithClients):
         The criteria are those of ``journal.requests()``; ``since=kernel.journal.number`` waits
         for a new one. Raises TimeIsUp with near misses and what happened instead.
         """
-        match = self._journal.match(**criteria)
-
-        def ask() -> Found:
-            return self._journal.requests(since=since, **criteria)
-
-        def look() -> MessageView | None:
-            found = self.call(ask)
-            return found[count - 1] if len(found) >= count else None
-
-        found, why = self._wait(look, timeout)
-        if found is None:
-            raise self._explain(
-                f"waited for {_ordinal(count)}request{_with(match)}",
-                why,
-                near=self.call(ask).explain(),
-                since=since,
-            )
-        return found
+        return self._waits.for_request(count, since, timeout, criteria)
 
     def wait_until(
         self, condition: Callable[[EmulatedKernel], T], *, timeout: float = TIMEOUT
@@ -236,19 +302,8 @@ class EmulatedKernel(KernelWithClients):
 
         Returns its value. Raises TimeIsUp.
         """
-        found, why = self._wait(lambda: condition(self) or None, timeout)
-        if found is None:
-            name = getattr(condition, "__name__", "a condition")
-            raise self._explain(f"waited for {name}", why)
-        return found
-
-    def _wait(self, look: Callable[[], T | None], timeout: float) -> tuple[T | None, str]:
-        return self._waiting.until(look, timeout, hopeless=self._hopeless)
-
-    def _explain(self, what: str, why: str, *, near: str = "", since: int = 0) -> Exception:
-        entries = [e for e in self._journal.entries if e.number > since]
-        clients = self._describe_clients()
-        return explain(what, why, self._journal, entries, clients, near)
+        name = getattr(condition, "__name__", "a condition")
+        return self._waits.until(lambda: condition(self), name, timeout)
 
     @property
     def aio(self) -> AsyncKernel:
@@ -260,15 +315,21 @@ class EmulatedKernel(KernelWithClients):
 
         return AsyncKernel(self)
 
-    # --- what is said at the end
+    # --- what is said
+
+    @property
+    def journal(self) -> Journal:
+        """All that clients and kernel say; it can be read when the kernel is closed, too."""
+        return self._booted.journal
 
     def report(self, *, since: int = 0, limit: int = 200) -> str:
         """The clients with their output, and the last entries of the journal, as text."""
-        lines = self._describe_clients()
-        entries = [entry for entry in self._journal.entries if entry.number > since]
+        journal = self._booted.own_journal
+        lines = self._clients.describe()
+        entries = [entry for entry in journal.entries if entry.number > since]
         if len(entries) > limit:
             lines.append(f"(the last {limit} of {len(entries)} entries)")
-        lines += self._journal.lines(entries[-limit:])
+        lines += journal.lines(entries[-limit:])
         return "\n".join(lines)
 
     @contextmanager
@@ -276,10 +337,11 @@ class EmulatedKernel(KernelWithClients):
         """Write the journal to a file, too: see :func:`netlink_emu.testing.open_journal`."""
         from netlink_emu.testing.files import open_journal
 
+        booted = self._booted
         with ExitStack() as stack:
             journal = self.call(
                 lambda: stack.enter_context(
-                    open_journal(os.fspath(path), self.kernel, self._journal)
+                    open_journal(os.fspath(path), booted.kernel, booted.own_journal)
                 )
             )
             try:
@@ -287,11 +349,31 @@ class EmulatedKernel(KernelWithClients):
             finally:
                 self.call(stack.close)
 
+    # --- life
 
-def _ordinal(count: int) -> str:
-    return "a " if count == 1 else f"{count} times a "
+    def reset(self) -> None:
+        """As new: clients ended, sockets closed, tasks, listeners, faults and journal forgotten.
 
+        What was handed out before (tasks, cgroups) is of the past. :attr:`path` stays.
+        """
+        calls, served = self._calls, self._clients.served
+        calls.raise_failures()
+        self._clients.end()
+        self.cgroups.close()
+        self._boot()
+        if served:
+            self._clients.serve()
+        calls.raise_failures()
 
-def _with(match: Match) -> str:
-    text = str(match)
-    return f" with {text}" if text else ""
+    def close(self) -> None:
+        """End its clients, close its sockets; the journal can still be read.
+
+        Raises EmulatorError if something of ours failed that nobody has been told.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._clients.end()
+        self._directory.remove()
+        self.cgroups.close()
+        self._calls.raise_failures()

@@ -1,0 +1,97 @@
+"""A machine with its kernel, as a handle has it from one boot to the next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from netlink_emu.families import BootedKernel, boot
+from netlink_emu.faults import Faults
+from netlink_emu.journal.journal import Journal
+from netlink_emu.kernel.genetlink import GenlFamily
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.machine.any_tasks import AnyTasks
+from netlink_emu.machine.clock import VirtualClock
+from netlink_emu.machine.cpus import Cpus
+from netlink_emu.machine.machine import Machine
+from netlink_emu.protocol.ours.control import NETLINK_EMU
+from netlink_emu.testing.calls import Calls
+from netlink_emu.testing.guarded import guarded
+from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
+from netlink_emu.testing.tasks import TaskTableHandle
+
+if TYPE_CHECKING:
+    from netlink_emu.families.control.watch import PendingWait
+
+Tasks = Iterable[str | Mapping[str, Any]] | str
+
+
+@dataclass(frozen=True, slots=True)
+class BootOptions:
+    """What a kernel is booted with, at first and after each reset: see EmulatedKernel."""
+
+    profile: Profile
+    cpus: int | tuple[int, ...]
+    tasks: Tasks
+    families: tuple[GenlFamily, ...]
+    control: bool
+    seed: int
+
+
+class Booted:
+    """The kernel, and what stands for its machine, its journal and its faults in a test.
+
+    ``own_journal`` and ``own_faults`` are for the kernel's thread, ``journal`` and ``faults``
+    for any.
+    """
+
+    def __init__(self, options: BootOptions, calls: Calls) -> None:
+        self.calls: Final = calls
+        self.clock: Final = VirtualClock()
+        machine = Machine(
+            cpus=Cpus(options.cpus), clock=self.clock, pid_max=options.profile.config.pid_max
+        )
+        self.kernel: Final[BootedKernel] = boot(machine, options.profile)
+        for family in options.families:
+            self.kernel.genl.register_family(family)
+        self.tasks: Final = TaskTableHandle(self.kernel, calls.call)
+        self.cpus: Final = CpusHandle(self.kernel, calls.call)
+        self.cgroups: Final = CgroupsHandle(self.kernel, calls.call)
+        self._populate(options.tasks)
+        self.own_journal: Final = Journal(self.kernel, families=[NETLINK_EMU])
+        self.own_faults: Final = Faults(self.kernel, self.own_journal, options.seed)
+        self.journal: Final[Journal] = guarded(self.own_journal, calls.call)
+        self.faults: Final[Faults] = guarded(self.own_faults, calls.call)
+        if options.control:
+            self._enable_control()
+
+    def _populate(self, tasks: Tasks) -> None:
+        machine = self.kernel.machine
+        if isinstance(tasks, str):
+            if tasks == "any":
+                machine.tasks.sources.append(AnyTasks(machine))
+            elif tasks == "host":
+                from netlink_emu.host.tasks import HostTasks
+
+                machine.tasks.sources.append(HostTasks(machine))
+            else:
+                raise ValueError(f'tasks is a list, "any" or "host", not {tasks!r}')
+            return
+        for wanted in tasks:
+            if isinstance(wanted, str):
+                self.tasks.spawn(wanted)
+            else:
+                self.tasks.spawn(**wanted)
+
+    def _enable_control(self) -> None:
+        from netlink_emu.families.control import Control
+
+        control = Control(self.kernel, self.own_journal, self.own_faults, owner=os.geteuid())
+
+        def began(pending: PendingWait) -> None:
+            # Clients are served in the loop's thread, and nowhere else.
+            self.calls.loop.later(pending.timeout_ms / 1000, pending.expire)
+
+        control.began_wait = began

@@ -1,0 +1,88 @@
+"""Calls into a kernel that belongs to one thread, from any other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from netlink_emu.testing.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from netlink_emu.testing.loop import Loop, Running
+
+T = TypeVar("T")
+
+
+def _nothing() -> None:
+    return
+
+
+class Calls:
+    """Who may touch a kernel, and when. ``changed`` is called when something of ours failed.
+
+    While nobody serves clients a lock is enough; from then on the kernel is the loop's.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed: Final = changed
+        self._lock: Final = threading.RLock()
+        self._loop: Loop | None = None
+        self._failures: list[BaseException] = []
+        # Sends what is queued for clients; in the loop's thread.
+        self.flush: Callable[[], None] = _nothing
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call ``function`` where it may touch the kernel.
+
+        What it queues for clients has been sent to them when this returns.
+        """
+        self.raise_failures()
+        return self.look(function)
+
+    def look(self, function: Callable[[], T]) -> T:
+        """The same, whatever failed before."""
+        loop = self._loop
+        if loop is None:
+            with self._lock:
+                return function()
+
+        def run() -> T:
+            try:
+                return function()
+            finally:
+                self.flush()
+
+        return loop.call(run)
+
+    @property
+    def loop(self) -> Loop:
+        """The loop whose thread the kernel belongs to, from the first use on."""
+        if self._loop is None:
+            from netlink_emu.testing.loop import Loop
+
+            with self._lock:
+                self._loop = Loop.get()
+        return self._loop
+
+    def start(self, task: Callable[..., Any]) -> Running:
+        """Start a task in the loop; returns when it has said that it has started."""
+        running = self.loop.spawn(task, failed=self.failed, over=self._changed)
+        running.started.result()
+        return running
+
+    # --- failures of ours
+
+    def failed(self, exc: BaseException) -> None:
+        """Something of ours failed: whoever calls next is told."""
+        self._failures.append(exc)
+        self._changed()
+
+    def raise_failures(self) -> None:
+        """Raise EmulatorError if something failed that nobody has been told."""
+        if self._failures:
+            failures, self._failures = self._failures, []
+            first = failures[0]
+            while isinstance(first, BaseExceptionGroup) and len(first.exceptions) == 1:
+                first = first.exceptions[0]
+            raise EmulatorError(f"netlink-emu itself failed: {first!r}") from first

@@ -1,0 +1,58 @@
+"""The machine's time, which stands still until a test lets it pass."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.testing.booted import Booted
+
+if TYPE_CHECKING:
+    from netlink_emu.machine.timeline import Timeline
+
+
+class Passing:
+    """Lets time pass, and does what is due on the way: scenarios, and what faults hold back."""
+
+    def __init__(self, booted: Booted) -> None:
+        self._booted: Final = booted
+        self._timelines: list[Timeline] = []
+
+    @property
+    def now(self) -> float:
+        """Seconds since the machine's boot."""
+        return self._booted.clock.monotonic_ns() / NSEC_PER_SEC
+
+    def advance(self, seconds: float) -> None:
+        clock = self._booted.clock
+
+        def advance() -> None:
+            end = clock.monotonic_ns() + round(seconds * NSEC_PER_SEC)
+            self._run_due()
+            while (due := self._next_ns()) is not None and due <= end:
+                clock.advance_ns(max(0, due - clock.monotonic_ns()))
+                self._run_due()
+            clock.advance_ns(end - clock.monotonic_ns())
+
+        self._booted.calls.call(advance)
+
+    def play(self, scenario: str | os.PathLike[str], seconds: float) -> None:
+        from netlink_emu.machine.scenario import parse_scenario
+        from netlink_emu.machine.timeline import Timeline
+
+        text = scenario if isinstance(scenario, str) else Path(scenario).read_text("utf-8")
+        timeline = Timeline(parse_scenario(text), self._booted.kernel.machine)
+        self._timelines.append(timeline)
+        self.advance(seconds)
+
+    def _next_ns(self) -> int | None:
+        times = [timeline.next_ns for timeline in self._timelines]
+        times.append(self._booted.own_faults.next_ns)
+        return min((time for time in times if time is not None), default=None)
+
+    def _run_due(self) -> None:
+        for timeline in self._timelines:
+            timeline.run_due()
+        self._booted.own_faults.run_due()
