@@ -9,15 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netlink_emu.testing.errors import EmulatorError, TimeIsUp
+    from netlink_emu.testing.errors import (
+        EmulatorError,
+        KernelClosed,
+        NotUsed,
+        TimeIsUp,
+        WrongProcess,
+    )
     from netlink_emu.testing.files import JournalTorn, open_journal
     from netlink_emu.testing.kernel import EmulatedKernel
 
-__all__ = ["EmulatedKernel", "EmulatorError", "JournalTorn", "TimeIsUp", "open_journal"]
+__all__ = [
+    "EmulatedKernel",
+    "EmulatorError",
+    "JournalTorn",
+    "KernelClosed",
+    "NotUsed",
+    "TimeIsUp",
+    "WrongProcess",
+    "open_journal",
+]
 
 _HOMES = {
     "EmulatedKernel": "netlink_emu.testing.kernel",
     "EmulatorError": "netlink_emu.testing.errors",
+    "KernelClosed": "netlink_emu.testing.errors",
+    "NotUsed": "netlink_emu.testing.errors",
+    "WrongProcess": "netlink_emu.testing.errors",
     "JournalTorn": "netlink_emu.testing.files",
     "TimeIsUp": "netlink_emu.testing.errors",
     "open_journal": "netlink_emu.testing.files",

@@ -62,7 +62,7 @@ class Booted:
         self._populate(options.tasks)
         self.own_journal: Final = Journal(self.kernel, families=[NETLINK_EMU])
         self.own_faults: Final = Faults(self.kernel, self.own_journal, options.seed)
-        self.journal: Final[Journal] = guarded(self.own_journal, calls.call)
+        self.journal: Final[Journal] = guarded(self.own_journal, calls.look)
         self.faults: Final[Faults] = guarded(self.own_faults, calls.call)
         if options.control:
             self._enable_control()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from netlink_emu.testing.errors import EmulatorError
+from netlink_emu.testing.errors import EmulatorError, KernelClosed, WrongProcess
 
 if TYPE_CHECKING:
     from netlink_emu.testing.loop import Loop, Running
@@ -26,6 +27,8 @@ class Calls:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed: Final = changed
+        self._pid: Final = os.getpid()
+        self._over = ""
         self._lock: Final = threading.RLock()
         self._loop: Loop | None = None
         self._failures: list[BaseException] = []
@@ -37,12 +40,13 @@ class Calls:
 
         What it queues for clients has been sent to them when this returns.
         """
-        self.raise_failures()
+        self.check()
         return self.look(function)
 
     def look(self, function: Callable[[], T]) -> T:
-        """The same, whatever failed before."""
-        loop = self._loop
+        """The same for what only looks: also after the end, and whatever failed before."""
+        self._check_process()
+        loop = None if self._over else self._loop
         if loop is None:
             with self._lock:
                 return function()
@@ -70,6 +74,31 @@ class Calls:
         running = self.loop.spawn(task, failed=self.failed, over=self._changed)
         running.started.result()
         return running
+
+    # --- who may call
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a child of the kernel's process: of the kernel it has but a picture."""
+        return os.getpid() != self._pid
+
+    def check(self) -> None:
+        """Raise KernelClosed after the end, WrongProcess in a child, EmulatorError."""
+        self._check_process()
+        if self._over:
+            raise KernelClosed(self._over)
+        self.raise_failures()
+
+    def _check_process(self) -> None:
+        if self.is_forked:
+            raise WrongProcess(
+                f"the emulated kernel belongs to process {self._pid}, which forked this one "
+                f"({os.getpid()}): use it there, and have the child talk to kernel.path"
+            )
+
+    def end(self, why: str) -> None:
+        """From now on :meth:`call` raises KernelClosed, which says ``why``."""
+        self._over = why
 
     # --- failures of ours
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket as _socket
 import subprocess
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.testing.booted import Booted
+from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import NotUsed
 from netlink_emu.testing.waiting import Waiting
 
@@ -27,22 +29,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Directory:
-    """A private directory, made when it is first needed; it stays through resets."""
+_STARTED: Final[set[Clients]] = set()
 
-    def __init__(self) -> None:
-        self._made: tempfile.TemporaryDirectory[str] | None = None
 
-    @property
-    def path(self) -> Path:
-        if self._made is None:
-            self._made = tempfile.TemporaryDirectory(prefix="netlink-emu-")
-        return Path(self._made.name)
-
-    def remove(self) -> None:
-        if self._made is not None:
-            self._made.cleanup()
-            self._made = None
+@atexit.register
+def _end_all() -> None:
+    """Nothing that was started outlives the process, whoever forgot to close its kernel."""
+    for clients in list(_STARTED):
+        clients.end()
 
 
 class Clients:
@@ -54,6 +48,8 @@ class Clients:
         self._waiting: Final = waiting
         self._directory: Final = directory
         self._uid: Final = uid
+        # Who starts something while all is ended either comes too late, or is ended, too.
+        self._starting: Final = threading.RLock()
         self._running: list[Running] = []
         self._supervisors: list[Supervisor] = []
         self._server: Server | None = None
@@ -63,6 +59,14 @@ class Clients:
         self._calls.flush = self._flush
 
     # --- starting
+
+    @contextmanager
+    def _start(self) -> Iterator[None]:
+        """Around what is started, for :meth:`end` to find."""
+        with self._starting:
+            self._calls.check()
+            _STARTED.add(self)
+            yield
 
     def popen(
         self,
@@ -75,20 +79,20 @@ class Clients:
     ) -> ClientProcess:
         from netlink_emu.testing.interposed import start_interposed
 
-        self._calls.raise_failures()  # what failed before is said before
-        client, supervisor = start_interposed(
-            self._booted.kernel,
-            [os.fspath(arg) for arg in argv],
-            cred=self._cred(),
-            ended=self._waiting.notify,
-            env=env,
-            cwd=cwd,
-            stdin=stdin,
-            allow_io_uring=allow_io_uring,
-        )
-        self.processes.append(client)
-        self._calls.loop.call(lambda: self._supervisors.append(supervisor))
-        self._running.append(self._calls.start(partial(_serve_clients, supervisor)))
+        with self._start():
+            client, supervisor = start_interposed(
+                self._booted.kernel,
+                [os.fspath(arg) for arg in argv],
+                cred=self._cred(),
+                ended=self._waiting.notify,
+                env=env,
+                cwd=cwd,
+                stdin=stdin,
+                allow_io_uring=allow_io_uring,
+            )
+            self.processes.append(client)
+            self._calls.loop.call(lambda: self._supervisors.append(supervisor))
+            self._running.append(self._calls.start(partial(_serve_clients, supervisor)))
         return client
 
     def run(
@@ -111,7 +115,7 @@ class Clients:
         try:
             code = client.wait(timeout)
         finally:
-            client.kill()
+            client.end()
         if require_use and not self._calls.call(lambda: client.summary.sockets):
             raise NotUsed(
                 "the client made no generic netlink socket; require_use=False allows that\n"
@@ -131,22 +135,23 @@ class Clients:
         from netlink_emu.testing.inprocess.service import serve
         from netlink_emu.testing.inprocess.threads import ClientThread, Start
 
-        self._calls.raise_failures()  # what failed before is said before
-        ours, theirs = _socket.socketpair()
-        service = partial(serve, self._booted.kernel, ours, self._cred())
-        self._running.append(self._calls.start(service))
-        profile = self._booted.kernel.profile
-        high = fds.choose_high(fds.open_files_limit())
-        start = Start(profile.release, profile.arch.name, profile.config, high, self._uid)
-        thread = ClientThread(function, name, start, theirs, self._waiting.notify)
-        self.threads.append(thread)
+        with self._start():
+            ours, theirs = _socket.socketpair()
+            service = partial(serve, self._booted.kernel, ours, self._cred())
+            self._running.append(self._calls.start(service))
+            profile = self._booted.kernel.profile
+            high = fds.choose_high(fds.open_files_limit())
+            start = Start(profile.release, profile.arch.name, profile.config, high, self._uid)
+            thread = ClientThread(function, name, start, theirs, self._waiting.notify)
+            self.threads.append(thread)
         return thread
 
     def connect(self, *, portid: int, rcvbuf: int) -> _socket.socket:
         from netlink_emu.testing.connect import connect
 
-        sock = connect(self.path, portid=portid, rcvbuf=rcvbuf)
-        self._sockets.append(sock)
+        with self._start():
+            sock = connect(self.path, portid=portid, rcvbuf=rcvbuf)
+            self._sockets.append(sock)
         return sock
 
     # --- the server
@@ -154,10 +159,11 @@ class Clients:
     @property
     def path(self) -> Path:
         """The socket of the server, which runs from the first look on."""
-        if self._server is None:
-            self.serve()
-        assert self._server is not None
-        return self._server.path
+        with self._start():
+            if self._server is None:
+                self.serve()
+            assert self._server is not None
+            return self._server.path
 
     @property
     def served(self) -> bool:
@@ -186,25 +192,29 @@ class Clients:
     # --- ending
 
     def end(self) -> None:
-        """End all of them, and what serves them."""
-        for client in self.processes:
-            client.kill()
-        for client in self.processes:
-            client.wait()
-        for sock in self._sockets:
-            sock.close()
-        for running in reversed(self._running):
-            running.cancel(self._calls.loop)
-        for thread in self.threads:
-            thread.join(1.0)  # its sockets are closed; what else it does is its own business
-        self._sockets, self._running, self._supervisors, self._server = [], [], [], None
-        self.processes, self.threads = [], []
+        """End all of them, and what serves them; a forked child has none of its own."""
+        if self._calls.is_forked:
+            return
+        with self._starting:
+            for client in self.processes:
+                client.end()
+            for client in self.processes:
+                client.wait()
+            for sock in self._sockets:
+                sock.close()
+            for running in reversed(self._running):
+                running.cancel(self._calls.loop)
+            for thread in self.threads:
+                thread.join(1.0)  # its sockets are closed; what else it does is its own business
+            self._sockets, self._running, self._supervisors, self._server = [], [], [], None
+            self.processes, self.threads = [], []
+            _STARTED.discard(self)
 
     # --- what they are about
 
     def hopeless(self) -> str | None:
         """Why nobody will do anything any more: all clients have ended."""
-        self._calls.raise_failures()
+        self._calls.check()
         if self._sockets or self._server is not None or not self._running:
             return None
         if any(c.running for c in self.processes) or any(t.running for t in self.threads):

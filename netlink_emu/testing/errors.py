@@ -1,10 +1,12 @@
 """What goes wrong in a test with an emulated kernel.
 
 TestingError
- ├─ EmulatorError   a mistake of netlink-emu's own, raised in the test that met it
- ├─ TimeIsUp        something was waited for in vain; says what happened instead
- ├─ NotUsed         a client that was run made no generic netlink socket
- └─ ControlError    a kernel that is controlled over netlink said no
+ ├─ EmulatorError    a mistake of netlink-emu's own, raised in the test that met it
+ ├─ TimeIsUp         something was waited for in vain; says what happened instead
+ ├─ NotUsed          nobody asked the emulated kernel, or a part of the test had no effect
+ ├─ KernelClosed     a kernel was used after its end
+ ├─ WrongProcess     a kernel cannot be used in this process: a forked child, gevent's threads
+ └─ ControlError     a kernel that is controlled over netlink said no
 """
 
 from __future__ import annotations
@@ -25,7 +27,15 @@ class TimeIsUp(TestingError, AssertionError):
 
 
 class NotUsed(TestingError, AssertionError):
-    """The client has not asked the emulated kernel for anything."""
+    """Nobody asked the emulated kernel, or a part of what the test prepared had no effect."""
+
+
+class KernelClosed(TestingError, RuntimeError):
+    """The kernel was closed before, at the end of its test or its ``with`` block."""
+
+
+class WrongProcess(TestingError, RuntimeError):
+    """The kernel cannot be used here: in a forked child, or among gevent's threads."""
 
 
 class ControlError(TestingError):

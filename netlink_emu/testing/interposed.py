@@ -32,10 +32,19 @@ def start_interposed(
     need_access()
     high = fds.choose_high(fds.open_files_limit())
     program = build_filter(native(), high=high, allow_io_uring=allow_io_uring)
+    # What it starts ends with it: see ClientProcess.end(). Who shares our terminal stays in our
+    # group, for others may not read from it.
+    leads_group = stdin is not None
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            argv, env=env, cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            argv,
+            env=env,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0 if leads_group else None,
         )
 
     launched = launch(program, start)
@@ -46,4 +55,7 @@ def start_interposed(
         credentials=lambda _tid: cred,
         pending=launched.pending,
     )
-    return ClientProcess(launched.value, argv, supervisor.summary, ended), supervisor
+    client = ClientProcess(
+        launched.value, argv, supervisor.summary, ended, leads_group=leads_group
+    )
+    return client, supervisor

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket as _socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,7 +28,9 @@ from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.testing.booted import Booted, BootOptions, Tasks
 from netlink_emu.testing.calls import Calls
-from netlink_emu.testing.clients import Clients, Directory
+from netlink_emu.testing.clients import Clients
+from netlink_emu.testing.directory import Directory
+from netlink_emu.testing.errors import WrongProcess
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.tasks import TaskTableHandle
@@ -75,6 +78,7 @@ class EmulatedKernel:
         control: bool = False,
         seed: int = 1,
     ) -> None:
+        _need_threads()
         self.release: Final = release
         numbers = cpus if isinstance(cpus, int) else tuple(cpus)
         highest = numbers if isinstance(numbers, int) else max(numbers) + 1
@@ -91,7 +95,7 @@ class EmulatedKernel:
         )
         self._uid: Final = uid
         self._waiting: Final = Waiting()
-        self._directory: Final = Directory()
+        self._directory: Final = Directory("netlink-emu-")
         self.closed = False
         self._boot()
 
@@ -347,7 +351,7 @@ class EmulatedKernel:
             try:
                 yield journal
             finally:
-                self.call(stack.close)
+                booted.calls.look(stack.close)
 
     # --- life
 
@@ -357,7 +361,8 @@ class EmulatedKernel:
         What was handed out before (tasks, cgroups) is of the past. :attr:`path` stays.
         """
         calls, served = self._calls, self._clients.served
-        calls.raise_failures()
+        calls.check()
+        calls.end("this was handed out before reset(): ask the kernel for it again")
         self._clients.end()
         self.cgroups.close()
         self._boot()
@@ -368,12 +373,31 @@ class EmulatedKernel:
     def close(self) -> None:
         """End its clients, close its sockets; the journal can still be read.
 
-        Raises EmulatorError if something of ours failed that nobody has been told.
+        All else raises KernelClosed from then on. Raises EmulatorError if something of ours
+        failed that nobody has been told.
         """
         if self.closed:
             return
         self.closed = True
+        if self._calls.is_forked:  # all of it is the parent's
+            return
+        self._calls.end(
+            f"the emulated kernel (Linux {self.profile.release}) is closed, as its test or its "
+            "with block has ended: make another"
+        )
+        self._waiting.notify()
         self._clients.end()
         self._directory.remove()
         self.cgroups.close()
         self._calls.raise_failures()
+
+
+def _need_threads() -> None:
+    """Raise WrongProcess where threads are none: gevent has replaced them."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise WrongProcess(
+            "gevent has replaced this process's threads, which an emulated kernel needs: "
+            "make the kernel in a process that is not monkey-patched, and start the patched "
+            "client as a program (kernel.popen() or kernel.run())"
+        )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup
+from netlink_emu.testing.directory import Directory
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -93,15 +93,15 @@ class CgroupsHandle:
         self._root: Final = kernel.machine.cgroups
         self._stand_ins: Final = kernel.machine.stand_ins
         self.call: Final = call
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._directory: Final = Directory("netlink-emu-cgroup-")
         self._top: CgroupHandle | None = None
 
     @property
     def root(self) -> CgroupHandle:
         """The root of the hierarchy."""
         if self._top is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="netlink-emu-cgroup-")
-            self._top = self.add(self._root, Path(self._directory.name))
+            self.call(lambda: None)  # no directory is made after the end
+            self._top = self.add(self._root, self._directory.path)
         return self._top
 
     def mkdir(self, name: str) -> CgroupHandle:
@@ -118,6 +118,4 @@ class CgroupsHandle:
 
     def close(self) -> None:
         """Remove the directories."""
-        if self._directory is not None:
-            self._directory.cleanup()
-            self._directory = None
+        self._directory.remove()

@@ -23,7 +23,7 @@ class Passing:
     @property
     def now(self) -> float:
         """Seconds since the machine's boot."""
-        return self._booted.clock.monotonic_ns() / NSEC_PER_SEC
+        return self._booted.calls.call(self._booted.clock.monotonic_ns) / NSEC_PER_SEC
 
     def advance(self, seconds: float) -> None:
         clock = self._booted.clock

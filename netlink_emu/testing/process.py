@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import IO, Final
 
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.testing.errors import TimeIsUp
 
+_PIDFD_SIGNAL_PROCESS_GROUP: Final = 1 << 2  # include/uapi/linux/pidfd.h, Linux 6.9
 _TAIL: Final = 2000  # bytes of output shown when something goes wrong
 
 
@@ -50,10 +54,14 @@ class ClientProcess:
         argv: Sequence[str],
         summary: Summary,
         ended: Callable[[], None],
+        *,
+        leads_group: bool,
     ) -> None:
         self.args: Final = list(argv)
         self.summary: Final = summary
         self._process: Final = process
+        self._leads_group: Final = leads_group
+        self._pidfd = os.pidfd_open(process.pid)
         self._ended: Final = ended
         self.running = True  # until its output is here, too
         assert process.stdout is not None
@@ -125,8 +133,8 @@ class ClientProcess:
         """The same of stderr."""
         return _read_until(self, self._err, separator, timeout)
 
-    def send_signal(self, signal: int) -> None:
-        self._process.send_signal(signal)
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -135,6 +143,17 @@ class ClientProcess:
     def kill(self) -> None:
         """SIGKILL."""
         self._process.kill()
+
+    def end(self) -> None:
+        """SIGKILL to it, and to what it has started and left in its process group."""
+        if self._pidfd < 0:
+            return
+        pidfd, self._pidfd = self._pidfd, -1
+        if not self._leads_group:
+            self.kill()
+        else:
+            _kill_group(self._process, pidfd)
+        os.close(pidfd)
 
     def wait(self, timeout: float | None = 10.0) -> int:
         """Wait for its end, and for the last of its output; returns the return code.
@@ -158,6 +177,19 @@ class ClientProcess:
                 cut = "..." if len(data) > _TAIL else ""
                 lines.append(f"{name}: {cut}{shown}" if "\n" not in shown else f"{name}:\n{shown}")
         return "\n".join(lines)
+
+
+def _kill_group(process: subprocess.Popen[bytes], pidfd: int) -> None:
+    """SIGKILL to all of the group that a process leads, or led."""
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL, None, _PIDFD_SIGNAL_PROCESS_GROUP)
+    except ProcessLookupError:
+        return
+    except OSError:
+        # Before Linux 6.9 a group is known by its number alone, which may soon be another's.
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read_until(

@@ -249,7 +249,7 @@ class TaskTableHandle:
         return iter([TaskHandle(self, task) for task in found])
 
     def __len__(self) -> int:
-        return len(self.kernel.machine.tasks)
+        return int(self.call(lambda: len(self.kernel.machine.tasks)))
 
     def stats(self, pid: int, *, tgid: bool = False) -> dict[str, Any]:
         """struct taskstats of a task, or of its thread group, as the kernel gives it to root.

@@ -10,7 +10,8 @@ from netlink_emu.kernel.releases import profile_for
 from netlink_emu.testing import EmulatorError
 from netlink_emu.testing.booted import Booted, BootOptions
 from netlink_emu.testing.calls import Calls
-from netlink_emu.testing.clients import Clients, Directory
+from netlink_emu.testing.clients import Clients
+from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import TimeIsUp
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.waiting import Waiting
@@ -92,7 +93,7 @@ def test_time_passes_from_one_thing_to_the_next(booted: Booted) -> None:
 
 def test_waiting_says_what_happened_instead(booted: Booted) -> None:
     waiting = Waiting()
-    clients = Clients(booted, waiting, Directory(), uid=0)
+    clients = Clients(booted, waiting, Directory("netlink-emu-test-"), uid=0)
     waits = Waits(booted, clients, waiting)
     assert waits.until(lambda: len(booted.tasks), "tasks", 0) == 2
     booted.tasks.spawn("x")
@@ -104,7 +105,7 @@ def test_waiting_says_what_happened_instead(booted: Booted) -> None:
 
 
 def test_a_directory_is_made_when_it_is_asked_for() -> None:
-    directory = Directory()
+    directory = Directory("netlink-emu-test-")
     directory.remove()
     path = directory.path
     assert path.is_dir()
