@@ -6,6 +6,10 @@ themselves, and that a read which never stops (on a low descriptor made by dup2,
 io_uring, in another program) finds them. What such a read takes is noticed by the bytes that
 still lie there (SIOCOUTQ).
 
+No error can be made to pend at an AF_UNIX socket, so that poll would say POLLERR. A mark, one
+datagram more that is not in the model's queue, stands for it: it wakes whoever polls, with a new
+edge.
+
 The pair is of type SOCK_SEQPACKET: its server end sees end of file when the client's last
 descriptor is closed, and takes what is sent to it whatever address is given (net/unix/af_unix.c
 unix_seqpacket_sendmsg()); a SOCK_DGRAM pair does neither.
@@ -61,6 +65,7 @@ class Mirror:
         self._client: socket.socket | None = client
         self._charges: deque[int] = deque()
         self._charged = 0
+        self._mark: int | None = None  # how many datagrams lie before it, if it lies there
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         _widen(self._server)
         self._pose()
@@ -105,7 +110,7 @@ class Mirror:
 
     def __len__(self) -> int:
         """How many datagrams of the model's queue lie in the pair, from its head on."""
-        return len(self._charges)
+        return len(self._charges) - (self._mark is not None)
 
     def push(self, data: bytes) -> bool:
         """Put one more datagram there; False if there is no room now, or nobody to read it."""
@@ -120,26 +125,51 @@ class Mirror:
         self._charged += charge
         return True
 
-    def taken(self) -> int:
-        """How many datagrams a client has taken past us since we looked last."""
+    def mark(self, data: bytes) -> None:
+        """Put the mark behind what lies there, unless it lies there; a read past us gets ``data``.
+
+        Without room for it there is none: then there is something to read in any case.
+        """
+        before = len(self)
+        if self._mark is None and self.push(data):
+            self._mark = before
+
+    def unmark(self, client_fd: int) -> None:
+        """Take the mark off once it comes first, from a duplicate of the client's descriptor."""
+        if self._mark == 0:
+            self._take_first(client_fd)
+
+    def taken(self) -> tuple[int, bool]:
+        """How many datagrams a client has taken past us since we looked last; whether the mark."""
         if not self._charges:
-            return 0
+            return 0, False
         left = _outstanding(self._server)
-        count = 0
+        count, marked = 0, False
         while self._charges and self._charged - self._charges[0] >= left:
-            self._drop()
-            count += 1
-        return count
+            if self._drop():
+                marked = True
+            else:
+                count += 1
+        return count, marked
 
     def take(self, client_fd: int) -> None:
         """Take the first datagram off the pair, from a duplicate of the client's descriptor."""
+        self.unmark(client_fd)
         if self._charges:
-            self._drop()
-            # Without room for it: the bytes are known, and SEQPACKET drops the rest.
-            libc.recv(client_fd, None, 0, _MSG_TAKE)
+            self._take_first(client_fd)
 
-    def _drop(self) -> None:
+    def _take_first(self, client_fd: int) -> None:
+        self._drop()
+        # Without room for it: the bytes are known, and SEQPACKET drops the rest.
+        libc.recv(client_fd, None, 0, _MSG_TAKE)
+
+    def _drop(self) -> bool:
+        """Forget what comes first; whether that is the mark."""
         self._charged -= self._charges.popleft()
+        if self._mark is None:
+            return False
+        self._mark = self._mark - 1 if self._mark else None
+        return self._mark is None
 
     def receive(self, limit: int) -> tuple[bytes, int] | None:
         """What a client sent past us, with its pid; None at end of file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Final
@@ -9,6 +10,12 @@ from typing import Final
 from netlink_emu.backends.interface import Socket
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.kernel.current import Current
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR, NlMsgType
+
+# "Data lost", for who reads past us and cannot be told ENOBUFS.
+_LOST: Final = NLMSGHDR[HOST_ORDER].pack(NLMSG_HDRLEN, NlMsgType.NLMSG_OVERRUN, 0, 0, 0)
 
 
 class EmulatedSocket:
@@ -21,8 +28,12 @@ class EmulatedSocket:
 
     def settle(self) -> None:
         """Let the model forget what the client has read past us; dumps go on by that."""
-        for _ in range(self.mirror.taken()):
+        count, marked = self.mirror.taken()
+        for _ in range(count):
             self.nl.take_datagram()
+        if marked and self.nl.sk_err:
+            with contextlib.suppress(NetlinkError):  # which it has been told of
+                self.nl.recvmsg(0)
 
     def fill(self) -> None:
         """Put into the pair what the model has queued and the pair has room for."""
@@ -31,6 +42,13 @@ class EmulatedSocket:
         for index in range(len(mirror), len(queue)):
             if not mirror.push(queue[index].data):
                 return
+        if self.nl.sk_err:
+            mirror.mark(_LOST)
+
+    def unmark(self, client_fd: int) -> None:
+        """After a call: there may be no error any more that poll(2) should show."""
+        if not self.nl.sk_err:
+            self.mirror.unmark(client_fd)
 
 
 class Sockets:

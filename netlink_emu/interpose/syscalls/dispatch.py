@@ -83,7 +83,7 @@ class Dispatcher:
             if exc.errno == errno.EBADF:
                 return Outcome.PASS  # the host's kernel will say so
             raise
-        kept = False
+        kept, sock = False, None
         try:
             sock = context.sockets.of_descriptor(copy)
             if sock is None:
@@ -93,6 +93,8 @@ class Dispatcher:
             kept = call.kept
             return outcome
         finally:
+            if sock is not None:
+                sock.unmark(copy)
             if not kept:
                 os.close(copy)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Iterator
@@ -80,33 +81,33 @@ def test_a_read_past_us_gets_an_address_like_the_kernels(pair: Pair) -> None:
 def test_what_is_taken_past_us_is_counted(pair: Pair) -> None:
     for size in (36, 596, 4000, 0, 20000, 36):
         assert pair.mirror.push(bytes(size))
-    assert pair.mirror.taken() == 0
+    assert pair.mirror.taken() == (0, False)
     assert len(pair.client.recv(1 << 16)) == 36
-    assert pair.mirror.taken() == 1
-    assert pair.mirror.taken() == 0
+    assert pair.mirror.taken() == (1, False)
+    assert pair.mirror.taken() == (0, False)
     pair.client.recv(1)
     pair.client.recv(1)
-    assert pair.mirror.taken() == 2
+    assert pair.mirror.taken() == (2, False)
     assert len(pair.mirror) == 3
     for _ in range(3):
         pair.client.recv(1)
-    assert pair.mirror.taken() == 3
+    assert pair.mirror.taken() == (3, False)
     assert len(pair.mirror) == 0
 
 
 def test_a_peek_takes_nothing(pair: Pair) -> None:
     pair.mirror.push(b"answer")
     assert pair.client.recv(100, socket.MSG_PEEK) == b"answer"
-    assert pair.mirror.taken() == 0
+    assert pair.mirror.taken() == (0, False)
 
 
 def test_what_we_take_is_not_counted(pair: Pair) -> None:
     pair.mirror.push(b"first")
     pair.mirror.push(b"second")
     pair.mirror.take(pair.client.fileno())
-    assert pair.mirror.taken() == 0
+    assert pair.mirror.taken() == (0, False)
     assert pair.client.recv(100) == b"second"
-    assert pair.mirror.taken() == 1
+    assert pair.mirror.taken() == (1, False)
     pair.mirror.take(pair.client.fileno())  # nothing is there: must not wait
     assert len(pair.mirror) == 0
 
@@ -154,3 +155,76 @@ def test_our_end_closed_is_end_of_file_for_the_client(pair: Pair) -> None:
     assert pair.client.recv(100) == b""
     with pytest.raises(BrokenPipeError):
         pair.client.send(b"request")
+
+
+# --- the mark
+
+
+def edges(epoll: select.epoll) -> list[int]:
+    return [events for _, events in epoll.poll(0)]
+
+
+def test_a_mark_wakes_whoever_polls(pair: Pair) -> None:
+    with select.epoll() as epoll:
+        epoll.register(pair.client, select.EPOLLIN | select.EPOLLET)
+        pair.mirror.mark(b"lost")
+        assert edges(epoll) == [select.EPOLLIN]
+        pair.mirror.mark(b"lost")  # it lies there
+        assert edges(epoll) == []
+    assert len(pair.mirror) == 0
+    assert pair.mirror.taken() == (0, False)
+    pair.mirror.unmark(pair.client.fileno())
+    assert pair.mirror.taken() == (0, False)
+    with pytest.raises(BlockingIOError):
+        pair.client.recv(100, socket.MSG_DONTWAIT)
+
+
+def test_a_mark_behind_datagrams_is_a_new_edge(pair: Pair) -> None:
+    with select.epoll() as epoll:
+        epoll.register(pair.client, select.EPOLLIN | select.EPOLLET)
+        pair.mirror.push(b"first")
+        assert edges(epoll) == [select.EPOLLIN]
+        pair.mirror.mark(b"lost")
+        assert edges(epoll) == [select.EPOLLIN]
+    assert len(pair.mirror) == 1
+    pair.mirror.unmark(pair.client.fileno())  # not yet: something is before it
+    pair.mirror.take(pair.client.fileno())
+    assert len(pair.mirror) == 0
+    assert pair.client.recv(100, socket.MSG_PEEK) == b"lost"
+    pair.mirror.unmark(pair.client.fileno())
+    with pytest.raises(BlockingIOError):
+        pair.client.recv(100, socket.MSG_DONTWAIT)
+
+
+def test_a_datagram_behind_a_mark_is_taken_with_it(pair: Pair) -> None:
+    pair.mirror.mark(b"lost")
+    pair.mirror.push(b"first")
+    pair.mirror.push(b"second")
+    assert len(pair.mirror) == 2
+    pair.mirror.take(pair.client.fileno())
+    assert len(pair.mirror) == 1
+    assert pair.client.recv(100) == b"second"
+    assert pair.mirror.taken() == (1, False)
+
+
+def test_a_mark_that_is_read_past_us_is_told_of(pair: Pair) -> None:
+    pair.mirror.push(b"first")
+    pair.mirror.mark(b"lost")
+    pair.mirror.push(b"second")
+    assert [pair.client.recv(100) for _ in range(2)] == [b"first", b"lost"]
+    assert pair.mirror.taken() == (1, True)
+    assert len(pair.mirror) == 1
+    assert pair.client.recv(100) == b"second"
+    assert pair.mirror.taken() == (1, False)
+
+
+def test_a_full_pair_has_no_room_for_a_mark(pair: Pair) -> None:
+    while pair.mirror.push(bytes(60000)):
+        pass
+    before = len(pair.mirror)
+    while pair.mirror.push(b""):
+        before += 1
+    pair.mirror.mark(b"lost")
+    assert len(pair.mirror) == before
+    pair.mirror.unmark(pair.client.fileno())
+    assert len(pair.mirror) == before
