@@ -164,6 +164,16 @@ def zero_delay(bench: Bench) -> list[str]:
     return bench.fields(bench.client().stats(), "blkio_count", "blkio_delay_total")
 
 
+@probe("last_thread_decides_status")
+def status(bench: Bench) -> list[str]:
+    """The leader of a process ends with code 5, then its last thread with code 6."""
+    tasks = bench.machine.tasks
+    thread = tasks.clone_thread(bench.worker, pid=2001)
+    tasks.do_exit(bench.worker, 5 << 8)
+    tasks.do_exit(thread, 6 << 8)
+    return [f"wait() gives {tasks.reap(bench.worker):#06x}"]
+
+
 @probe("exitcode_every_thread")
 def exitcode(bench: Bench) -> list[str]:
     """A thread ends with code 3, then the leader with code 5."""

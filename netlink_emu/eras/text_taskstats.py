@@ -102,6 +102,12 @@ TASKSTATS_WORDS: Final[Mapping[str, Words]] = {
         "ac_exitcode is filled for the leader of a process alone.",
         "ac_exitcode is filled for every thread that is ending.",
     ),
+    "last_thread_decides_status": switch(
+        _S,
+        "status of a process whose leader ended first",
+        "wait() gives the leader's code, also when another thread ended last.",
+        "wait() gives the code of the thread that ended last.",
+    ),
     "agroup": switch(
         _S,
         "AGROUP",

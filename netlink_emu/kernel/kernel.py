@@ -63,6 +63,7 @@ class Kernel:
         on = self.profile.config.task_delayacct
         self.task_delayacct = self.profile.delayacct_default_on if on is None else on
         machine.tasks.delayacct_on = self.task_delayacct
+        machine.tasks.last_thread_decides_status = self.profile.last_thread_decides_status
 
     @property
     def arch(self) -> Arch:

@@ -167,6 +167,7 @@ class Profile:
     mem_integral: MemIntegral = MemIntegral.CPU_TICKS  # 2.6.27, 4.9: coremem, virtmem
     zero_delay_ignored: bool = True  # 3.18: a wait of 0 ns counts nothing
     exitcode_every_thread: bool = True  # 5.17: not of the leader alone
+    last_thread_decides_status: bool = True  # 6.0: wait(2) after a leader that ended first
     agroup: bool = True  # 5.19: AGROUP marks the last task of a group
     kernel_uses_namespaces: bool = True  # 3.7: ids in the requester's namespaces
     vpid_lookup: bool = True  # 2.6.26: GET looks in the sender's pid namespace

@@ -223,6 +223,8 @@ CHANGES: Final[tuple[Change, ...]] = (
     Change("5.19", "agroup", ON, LIVE, f"{_TASKSTATS}: taskstats_exit()"),
     Change("5.19", "genl_all_netns", ON, LIVE, f"{_TASKSTATS}: family"),
     # --- 6
+    Change("6.0", "last_thread_decides_status", ON, INFERRED,
+           "kernel/exit.c: synchronize_group_exit()"),
     Change("6.1", "strict_headers", ON, LIVE, f"{_GENL}: genl_header_check()"),
     Change("6.1", "cpulist_nr_cpu_ids_wide", ON, LIVE,
            "include/linux/cpumask.h: nr_cpumask_bits"),

@@ -68,6 +68,7 @@ class TaskTable:
         self.fork_hooks: list[Callable[[Task], None]] = []
         self.sources: list[TaskSource] = []
         self.delayacct_on = True
+        self.last_thread_decides_status = True  # the kernel on it says whether
         self._by_nr: dict[PidNamespace, dict[int, Task]] = {init_pid_ns: {}}
         self.init_task: Final = self.fork(comm=b"init")
         self.init_task.flags = 0
@@ -255,9 +256,8 @@ class TaskTable:
         task.flags |= PF_EXITING
         task.group.live -= 1
         group_dead = task.group.live == 0
-        if group_dead and task.group.group_exit_code is None:
-            # synchronize_group_exit(): the status of the process is its last thread's.
-            task.group.group_exit_code = code
+        if group_dead and task.group.group_exit_code is None and self.last_thread_decides_status:
+            task.group.group_exit_code = code  # synchronize_group_exit()
         task.exit_code = code
         self.tell_exit(task, group_dead=group_dead)
         task.mm = None

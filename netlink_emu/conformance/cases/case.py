@@ -130,11 +130,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A fact across datagrams, of one of the kinds in :mod:`.relations`."""
+    """A fact across datagrams, of one of the kinds in :mod:`.relations`.
+
+    One that did not hold where it was recorded says nothing of other runs.
+    """
 
     kind: str
     text: str
     args: Mapping[str, Any]
+    holds: bool = True
 
 
 @dataclass(frozen=True, slots=True)

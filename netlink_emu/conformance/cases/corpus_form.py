@@ -14,7 +14,7 @@ from netlink_emu.kernel.releases import byte_order
 from netlink_emu.protocol.format import ByteOrder
 
 from . import bytes_text
-from .case import Case, CaseError, Cmsg, Datagram, Outcome, Step, Symbol
+from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step, Symbol
 from .ops import Send, field_names, make_op, op_type
 from .vectors import arguments_to_json, relation_from_json
 
@@ -145,11 +145,14 @@ def _write_case(case: Case, head: Mapping[str, Any]) -> str:
     steps = ",\n".join(f"    {_write_step(step, case.order)}" for step in case.steps)
     lines.append(f'  "steps": [\n{steps}\n  ]')
     if case.relations:
-        rows = ",\n".join(
-            f"    {_dump({'kind': r.kind, 'text': r.text, **r.args})}" for r in case.relations
-        )
+        rows = ",\n".join(f"    {_dump(_write_relation(r))}" for r in case.relations)
         lines.append(f'  "relations": [\n{rows}\n  ]')
     return " {\n" + ",\n".join(lines) + "\n }"
+
+
+def _write_relation(relation: Relation) -> dict[str, Any]:
+    out = {"kind": relation.kind, "text": relation.text, **relation.args}
+    return out if relation.holds else out | {"holds": False}
 
 
 def _write_step(step: Step, order: ByteOrder) -> str:

@@ -20,7 +20,15 @@ POLL_ASKED: Final = 0x147  # IN PRI OUT RDNORM WRNORM; ERR and HUP come unasked
 DEFAULT_BUFSIZE: Final = 65536
 DEFAULT_CTRL: Final = 512
 
-_MSG_FLAGS: Final = {0x01: "OOB", 0x08: "CTRUNC", 0x20: "TRUNC", 0x80: "EOR", 0x2000: "ERRQUEUE"}
+_MSG_FLAGS: Final = {
+    0x01: "OOB",
+    0x08: "CTRUNC",
+    0x20: "TRUNC",
+    0x80: "EOR",
+    0x2000: "ERRQUEUE",
+    0x40000000: "CMSG_CLOEXEC",
+}
+_MSG_NUMBERS: Final = {name: number for number, name in _MSG_FLAGS.items()}
 _POLL: Final = {
     0x001: "IN",
     0x002: "PRI",
@@ -44,6 +52,15 @@ def _names_of(bits: int, names: Mapping[int, str]) -> str:
 def msg_flags_names(flags: int) -> str:
     """``TRUNC|CTRUNC`` for msg_flags, ``0`` for none."""
     return _names_of(flags, _MSG_FLAGS) or "0"
+
+
+def msg_flags_number(names: str) -> int:
+    """msg_flags from its names, or from numbers where a recorder has no name.
+
+    Raises ValueError.
+    """
+    parts = (part.removeprefix("MSG_") for part in names.split("|"))
+    return sum({_MSG_NUMBERS[part] if part in _MSG_NUMBERS else int(part, 0) for part in parts})
 
 
 def poll_names(events: int) -> str:

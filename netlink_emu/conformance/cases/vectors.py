@@ -167,7 +167,7 @@ def _datagram_from_json(source: Json, step: int, number: int, symbols: _Symbols)
 
 def relation_from_json(source: Json) -> Relation:
     args = {key: value for key, value in source.items() if key not in _RELATION}
-    return Relation(source["kind"], source.get("text", ""), args)
+    return Relation(source["kind"], source.get("text", ""), args, source.get("holds", True))
 
 
 # --- and back
@@ -191,7 +191,7 @@ def case_to_json(case: Case) -> dict[str, Any]:
         "steps": [_step_to_json(step, i, symbols) for i, step in enumerate(case.steps)],
         "symbols": symbols,
         "relations": [
-            {"kind": r.kind, "text": r.text, **r.args, "holds": True} for r in case.relations
+            {"kind": r.kind, "text": r.text, **r.args, "holds": r.holds} for r in case.relations
         ],
     }
 

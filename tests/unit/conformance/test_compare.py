@@ -157,6 +157,28 @@ def test_errors(expected: str | None, came: str | None, *, differs: bool) -> Non
     assert [m.what for m in mismatches] == (["error"] if differs else [])
 
 
+@pytest.mark.parametrize(
+    ("expected", "came", "differs"),
+    [
+        ("0", "0", False),
+        ("TRUNC|CTRUNC", "CTRUNC|TRUNC", False),
+        ("MSG_CMSG_CLOEXEC", "CMSG_CLOEXEC", False),
+        ("0x40000000", "CMSG_CLOEXEC", False),
+        ("1073741856", "TRUNC|CMSG_CLOEXEC", False),
+        ("TRUNC", "0", True),
+        ("SURPRISE", "TRUNC", True),
+    ],
+)
+def test_flags_are_compared_whoever_spelled_them(
+    expected: str, came: str, *, differs: bool
+) -> None:
+    def outcome(flags: str) -> Outcome:
+        return Outcome(datagrams=(Datagram(MaskedBytes(b"x"), msg_flags=flags),))
+
+    mismatches = compare(Step(ops.Recv(sock="a"), outcome(expected)), outcome(came))
+    assert [m.what for m in mismatches] == (["datagram 0: msg_flags"] if differs else [])
+
+
 PORTID, PID, GROUPS = Symbol("PORTID", "a"), Symbol("PID", "c"), Symbol("NGROUPS_BYTES", "")
 
 

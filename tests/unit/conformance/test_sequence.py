@@ -94,6 +94,11 @@ def relation(kind: str, **args: Any) -> list[str]:
         ("field_ge", {"a": ["e", 0], "b": ["e", 0], "field": "nvcsw"}),
         ("portid_in", {"sock": "a", "low": 0x80000000, "high": 0xFFFFEFFF}),
         ("seq_delta", {"a": ["e", 0], "b": ["e", 99], "value": 7}),  # no such datagram came
+        # Members that another version of the struct has.
+        ("field_nonzero", {"a": ["e", 0], "fields": ["irq_delay_max_ts"]}),
+        ("fields_equal", {"a": ["e", 0], "x": "version", "y": "ac_unheard_of"}),
+        ("field_ge", {"a": ["e", 0], "b": ["e", 0], "field": "ac_unheard_of"}),
+        ("field_equals_stat", {"a": ["e", 0], "field": "ac_unheard_of", "path": "/bin/true"}),
     ],
 )
 def test_relations_that_hold(kind: str, args: Mapping[str, Any]) -> None:
@@ -114,6 +119,13 @@ def test_relations_that_hold(kind: str, args: Mapping[str, Any]) -> None:
 )
 def test_relations_that_do_not(kind: str, args: Mapping[str, Any], text: str) -> None:
     assert relation(kind, **args) == [text]
+
+
+def test_what_did_not_hold_says_nothing() -> None:
+    fact = Relation("seq_delta", "two", {"a": ["e", 0], "b": ["e", 1], "value": 5}, holds=False)
+    case = dataclasses.replace(SEQ_CASE, relations=(fact,))
+    outcomes = [Outcome()] * (len(case.steps) - 1) + [RECV.expect]
+    assert Relations(case, outcomes, Bindings(Nobody(), LITTLE)).check() == []
 
 
 def test_a_counter_may_go_further_where_others_listen() -> None:

@@ -116,6 +116,7 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
             ("5.17", "7.3", True),
         ],
     ),
+    ("last_thread_decides_status", [("2.6.18", "5.19", False), ("6.0", "7.3", True)]),
     ("agroup", [("2.6.18", "5.18", False), ("5.19", "7.3", True)]),
     ("kernel_uses_namespaces", [("2.6.18", "3.6", False), ("3.7", "7.3", True)]),
     ("vpid_lookup", [("2.6.18", "2.6.25", False), ("2.6.26", "7.3", True)]),

@@ -43,8 +43,7 @@ class Process:
     fds: dict[str, int] = field(default_factory=dict)
     core_limit: int = 0
     program: Program | None = None
-    watched: list[str] = field(default_factory=list)
-    ready: list[str] = field(default_factory=list)
+    ready: dict[str, NetlinkSock] = field(default_factory=dict)  # epoll's list, oldest first
 
 
 class EmulatedTasks:
@@ -154,7 +153,7 @@ class EmulatedTasks:
         task = self._table.fork(
             self._table.init_task if op.orphan else main,
             pid=self.like.get("pid"),
-            comm=comm_bytes(op.comm or f"orc-{name}"),
+            comm=comm_bytes(f"orc-{name}" if op.comm is None else op.comm),
             cpu=op.cpu or 0,
             cred=cred,
             net=net,
@@ -171,7 +170,7 @@ class EmulatedTasks:
         return task.pid
 
     def _thread(self, name: str, op: ops.Thread) -> int:
-        comm = comm_bytes(op.comm or f"orc-{op.thread}")
+        comm = comm_bytes(f"orc-{op.thread}" if op.comm is None else op.comm)
         task = self._table.clone_thread(
             self.tasks[name], pid=self.like.get("tid"), comm=comm, cpu=op.cpu or 0
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from errno import EAGAIN, EOPNOTSUPP
+from errno import EAGAIN, EINVAL, EOPNOTSUPP
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
@@ -28,7 +28,13 @@ from netlink_emu.conformance.cases.names import (
 from netlink_emu.conformance.targets.target import About, Unsupported
 from netlink_emu.families import BootedKernel
 from netlink_emu.kernel import scm
-from netlink_emu.kernel.af_netlink import MSG_PEEK, MSG_TRUNC, NetlinkSock
+from netlink_emu.kernel.af_netlink import (
+    MSG_PEEK,
+    MSG_TRUNC,
+    POLLERR,
+    POLLIN,
+    NetlinkSock,
+)
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.task import (
@@ -52,6 +58,8 @@ from .programs import DEVICE, inode_of
 _CMSGHDR: Final = 16  # sizeof(struct cmsghdr) where a long has 64 bits
 _POLL_UNASKED: Final = 0x018  # ERR, HUP
 _MSG_CTRUNC: Final = 0x8
+_MSG_CMSG_CLOEXEC: Final = 0x40000000
+_MSG_CMSG_COMPAT: Final = 0x80000000
 
 
 class EmulatedSession:
@@ -100,6 +108,7 @@ class EmulatedSession:
                 process.socks[op.sock].connect(current, self._address(op))
             case ops.Close():
                 process.socks.pop(op.sock).release()
+                process.ready.pop(op.sock, None)
                 self.tasks.files.close(actor, f"sock:{op.sock}")
             case ops.SetSockOpt():
                 value = self._native(sockopt_value(op.value, op.value_hex), op)
@@ -152,8 +161,9 @@ class EmulatedSession:
                     self._watch(process, name)
                 return Outcome(0)
             case ops.EpollOrder():
-                ready, process.ready = process.ready, []
-                return Outcome(ready)
+                ready, process.ready = process.ready, {}
+                still = POLLIN | POLLERR
+                return Outcome([name for name, sock in ready.items() if sock.poll() & still])
             case ops.ProcNetlink():
                 return Outcome(_proc_row(process.socks[op.sock]))
         raise Unsupported(f"the emulator has no {op.NAME}")
@@ -216,6 +226,8 @@ class EmulatedSession:
         datagrams: list[Datagram] = []
         size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
         flags = op.flags or 0
+        if flags & _MSG_CMSG_COMPAT and op.via != "read":  # __sys_recvmsg()
+            return Outcome(datagrams=(), error=errno_name(EINVAL))
         while op.n is None or len(datagrams) < op.n:
             try:
                 message = sock.recvmsg(size, flags & (0x1 | MSG_PEEK | MSG_TRUNC), current)
@@ -235,7 +247,7 @@ class EmulatedSession:
                     MaskedBytes(message.data),
                     self._portid_groups(message.name),
                     None,
-                    msg_flags_names(message.flags | ctrunc),
+                    msg_flags_names(message.flags | ctrunc | flags & _MSG_CMSG_CLOEXEC),
                     cmsgs,
                     message.result if message.result != len(message.data) else None,
                 )
@@ -246,11 +258,10 @@ class EmulatedSession:
         sock = process.socks[name]
 
         def ready(_sock: NetlinkSock) -> None:
-            if name not in process.ready:
-                process.ready.append(name)
+            process.ready.setdefault(name, sock)
 
-        sock.data_ready = ready
-        if sock.receive_queue:
+        sock.data_ready = sock.error_report = ready
+        if sock.poll() & (POLLIN | POLLERR):
             ready(sock)
 
     # --- symbols

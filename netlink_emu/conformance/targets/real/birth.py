@@ -29,7 +29,7 @@ def become_task(
                 with contextlib.suppress(OSError):
                     os.close(fd)
         os.sched_setaffinity(0, {op.cpu or 0})
-        libc.set_comm(comm_bytes(op.comm or f"orc-{name}"))
+        libc.set_comm(comm_bytes(f"orc-{name}" if op.comm is None else op.comm))
         _new_namespaces(op.unshare or [], channel)
         if op.ids is not None:
             uid, gid = op.ids

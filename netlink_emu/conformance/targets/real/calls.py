@@ -218,6 +218,11 @@ def _unblocked(sock: socket.socket, call: Callable[[], _T]) -> _T:
         os.set_blocking(sock.fileno(), True)
 
 
+def _signed(flags: int) -> int:
+    """As a C int, which the socket module takes."""
+    return flags - (1 << 32) if flags >> 31 == 1 else flags
+
+
 def _receive_one(sock: socket.socket, op: ops.Recv, flags: int) -> Datagram:
     size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
     if op.via == "read":
@@ -227,7 +232,7 @@ def _receive_one(sock: socket.socket, op: ops.Recv, flags: int) -> Datagram:
     length, ancillary, msg_flags, address = sock.recvmsg_into(
         [buffer],
         DEFAULT_CTRL if op.ctrl is None else op.ctrl,
-        flags if op.blocking else flags | socket.MSG_DONTWAIT,
+        _signed(flags if op.blocking else flags | socket.MSG_DONTWAIT),
     )
     data = bytes(buffer[: min(length, size)])
     return Datagram(

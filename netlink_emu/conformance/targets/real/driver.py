@@ -250,7 +250,7 @@ class Driver:
     def _thread(self, name: str, op: ops.Thread) -> int:
         leader = self.tasks[name]
         assert leader.channel is not None
-        comm = comm_bytes(op.comm or f"orc-{op.thread}")
+        comm = comm_bytes(f"orc-{op.thread}" if op.comm is None else op.comm)
         leader.channel.send(StartThread(comm, op.cpu or 0))
         pipes = leader.channel.receive(_ANSWER)
         assert isinstance(pipes, Pipes)
