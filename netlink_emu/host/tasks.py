@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.families.tsacct import Sums
+from netlink_emu.host import namespaces
 from netlink_emu.host import proc as host_proc
 from netlink_emu.host.dead_threads import process_runtime_ns, sums_of_dead
 from netlink_emu.host.thread_group import HostThreadGroup, WatchedGroup
@@ -120,8 +121,6 @@ class HostTasks:
         self, machine: Machine, proc: Path = Path("/proc"), *, profile: Profile | None = None
     ) -> None:
         self.watched: Final[dict[int, WatchedGroup]] = {}
-        self._views: Final[dict[int, PidNamespace]] = {}
-        self._inodes: Final[dict[PidNamespace, int]] = {}
         self._machine: Final = machine
         self._proc: Final = proc
         self._profile: Final = profile
@@ -129,22 +128,15 @@ class HostTasks:
 
     def namespace_of(self, nr: int) -> PidNamespace:
         """The view of the initial pid namespace that the host's task ``nr`` has."""
-        init = self._machine.init_pid_ns
         try:
-            inode = host_proc.pid_namespace(nr, self._proc)
-            if inode == host_proc.pid_namespace(os.getpid()):
-                return init
-        except OSError:  # ended, or not ours to see
-            return init
-        if inode not in self._views:
-            self._views[inode] = PidNamespace(view_of=init)
-            self._inodes[self._views[inode]] = inode
-        return self._views[inode]
+            return namespaces.pid_namespace(self._machine, nr, self._proc)
+        except OSError:  # ended
+            return self._machine.init_pid_ns
 
     def find(self, nr: int, ns: PidNamespace | None = None) -> Task | None:
         """The thread numbered ``nr``, None if there is none or it ended meanwhile."""
         if ns is not None and ns.view_of is not None:
-            found = host_proc.thread_in(self._inodes[ns], nr, self._proc)
+            found = host_proc.thread_in(namespaces.inode_of(self._machine, ns), nr, self._proc)
             if found is None:
                 return None
             nr = found

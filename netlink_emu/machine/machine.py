@@ -9,7 +9,12 @@ from netlink_emu.machine.cgroups import Cgroup
 from netlink_emu.machine.clock import Clock, VirtualClock
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.credentials import Cred
-from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
+from netlink_emu.machine.namespaces import (
+    HostNamespaces,
+    NetNamespace,
+    PidNamespace,
+    UserNamespace,
+)
 from netlink_emu.machine.tasks import TaskTable
 
 
@@ -49,6 +54,7 @@ class Machine:
         self.cgroups: Final = Cgroup()
         # Cgroups by (st_dev, st_ino) of a directory of the host that stands for each.
         self.stand_ins: Final[dict[tuple[int, int], Cgroup]] = {}
+        self.host_namespaces: Final = HostNamespaces()
         self.tasks: Final = TaskTable(
             init_cred=Cred(self.init_user_ns),
             init_net=self.init_net,

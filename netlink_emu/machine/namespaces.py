@@ -78,9 +78,10 @@ _RESERVED_PIDS: Final = 300  # of what starts at boot: RESERVED_PIDS of kernel/p
 class PidNamespace:
     """A pid namespace; a task has one number in each namespace from its own up to the initial.
 
-    A ``view_of`` the initial one is that in all, but that tasks of a TaskSource have other
-    numbers there: who is in it is in a pid namespace of the host, which the machine has not.
-    Its owner is ``user_ns``, None for the initial user namespace.
+    A ``view_of`` the initial one has the same tasks, but those of a TaskSource have other numbers
+    there: who is in it is in a pid namespace of the host, which the machine has not. What only
+    the initial one may do, a view may not. The owner is ``user_ns``, None for the initial user
+    namespace.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class PidNamespace:
 
     @property
     def is_init(self) -> bool:
-        return self.parent is None
+        return self.parent is None and self.view_of is None
 
     def next_nr(self, taken: Container[int], pid_max: int) -> int:
         """The next free number, counting up and round again from 300 as alloc_pid() does.
@@ -120,3 +121,12 @@ class NetNamespace:
     def __init__(self, user_ns: UserNamespace, *, is_init: bool = False) -> None:
         self.user_ns: Final = user_ns
         self.is_init: Final = is_init
+
+
+class HostNamespaces:
+    """Namespaces of the host that clients are in, by their inodes there."""
+
+    def __init__(self) -> None:
+        self.users: Final[dict[int, UserNamespace]] = {}
+        self.nets: Final[dict[int, NetNamespace]] = {}
+        self.pids: Final[dict[int, PidNamespace]] = {}

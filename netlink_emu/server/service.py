@@ -16,11 +16,12 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from netlink_emu.families import BootedKernel
-from netlink_emu.host import cgroups, proc
+from netlink_emu.host import cgroups, namespaces, proc
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
+from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOCKADDR_NL, SOL_NETLINK
 from netlink_emu.protocol.netlink import SOL_SOCKET as NL_SOL_SOCKET
@@ -51,8 +52,23 @@ def everyone_is_root(machine: Machine, _ucred: Ucred) -> Cred:
 
 
 def everyone_is_themselves(machine: Machine, ucred: Ucred) -> Cred:
-    """Root is root, others have no capabilities: a kernel's EPERM for all who would get it."""
-    return Cred.for_ids(machine.init_user_ns, ucred.uid, ucred.gid)
+    """Root is root, others have no capabilities: a kernel's EPERM for all who would get it.
+
+    Root of another user namespace has its own only there.
+    """
+    return Cred.for_ids(_namespaces(machine, ucred.pid)[0], ucred.uid, ucred.gid)
+
+
+def _namespaces(machine: Machine, pid: int) -> tuple[UserNamespace, NetNamespace, PidNamespace]:
+    """Where a process is; in the initial ones if it is gone."""
+    try:
+        return (
+            namespaces.user_namespace(machine, pid),
+            namespaces.net_namespace(machine, pid),
+            namespaces.pid_namespace(machine, pid),
+        )
+    except OSError:
+        return machine.init_user_ns, machine.init_net, machine.init_pid_ns
 
 
 class Post(Protocol):
@@ -123,10 +139,13 @@ class Service:
             if len(self._currents) >= _CACHED:
                 self._currents.clear()
             machine = self.kernel.machine
+            net, pid_ns = machine.init_net, machine.init_pid_ns
+            if self._policy is everyone_is_themselves:
+                _, net, pid_ns = _namespaces(machine, ucred.pid)
             current = Current(
                 cred=self._policy(machine, ucred),
-                net=machine.init_net,
-                pid_ns=machine.init_pid_ns,
+                net=net,
+                pid_ns=pid_ns,
                 tgid_vnr=ucred.pid,
                 fget=partial(cgroups.file_of, ucred.pid),
                 comm=partial(proc.comm_of, ucred.pid),
@@ -164,9 +183,9 @@ class Service:
         del self._peers[peer.sock]
         peer.sock.release()
 
-    def free_portid(self, portid: int) -> None:
+    def free_portid(self, portid: int, net: NetNamespace | None = None) -> None:
         """Somebody wants ``portid``: release its holder if that one's client is gone."""
-        net = self.kernel.machine.init_net
+        net = net or self.kernel.machine.init_net
         holder = self.kernel.netlink.lookup(net, NETLINK_GENERIC, portid)
         peer = self._peers.get(holder) if holder is not None else None
         if peer is not None:
@@ -184,7 +203,7 @@ class Service:
             self._hello(peer, ucred, datagram)
             return
         if not peer.sock.bound:
-            self.free_portid(ucred.pid)
+            self.free_portid(ucred.pid, peer.sock.net)
         self._receiving = True
         try:
             peer.sock.sendmsg(self.current(ucred), datagram)
@@ -231,6 +250,6 @@ class Service:
             sock.setsockopt(current, NL_SOL_SOCKET, SO_RCVBUF, value)
         if hello.portid or hello.groups:
             if not sock.bound:
-                self.free_portid(hello.portid or ucred.pid)
+                self.free_portid(hello.portid or ucred.pid, sock.net)
             address = SOCKADDR_NL[order].pack(AF_NETLINK, 0, hello.portid, hello.groups)
             sock.bind(current, address)

@@ -187,6 +187,50 @@ def test_a_scenario_plays_in_real_time(tmp_path: Path) -> None:
         assert utime == 5_000_000
 
 
+# Over a Unix socket: finds TASKSTATS, registers for exits on CPU 0; the errno of either, or 0.
+REGISTERS = """
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[2])
+s.connect(sys.argv[1])
+def ask(kind, command, attr, data):
+    a = struct.pack("=HH", 4 + len(data), attr) + data + bytes(-len(data) % 4)
+    s.send(struct.pack("=IHHIIBBxx", 20 + len(a), kind, 5, 1, 0, command, 1) + a)
+    m = s.recv(4096)
+    return m if m[4] != 2 else -struct.unpack_from("=i", m, 16)[0]
+found = ask(16, 3, 2, b"TASKSTATS\\0")
+if isinstance(found, bytes):
+    s.recv(4096)
+    found = ask(struct.unpack_from("=H", found, 40)[0], 1, 3, b"0\\0")
+print(found)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize(
+    ("options", "flags", "said"),
+    [
+        (["--clients", "themselves", "--release", "5.10"], ["--net"], "2"),
+        (["--clients", "themselves"], ["--net"], "0"),
+        (["--clients", "themselves"], ["--pid", "--fork"], "22"),
+        (["--clients", "themselves"], ["--user", "--map-root-user"], "1"),
+        (["--release", "5.10"], ["--net", "--pid", "--user", "--map-root-user", "--fork"], "0"),
+    ],
+    ids=["net before 5.19", "net", "pid", "user", "root"],
+)
+def test_clients_are_in_their_own_namespaces(
+    tmp_path: Path, options: list[str], flags: list[str], said: str
+) -> None:
+    path = tmp_path / "run" / "nl"
+    client = [sys.executable, "-c", REGISTERS, str(path), str(tmp_path / "client")]
+    with _serve(path, *options):
+        done = subprocess.run(
+            ["unshare", *flags, *client],
+            capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

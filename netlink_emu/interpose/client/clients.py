@@ -8,18 +8,18 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
-from netlink_emu.host import proc
+from netlink_emu.host import namespaces, proc
 from netlink_emu.host.cgroups import file_of
-from netlink_emu.host.tasks import HostTasks
 from netlink_emu.interpose.client import pidfd
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.cgroups import File
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.namespaces import PidNamespace
+from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
 
 # Enough for the threads of busy clients; each costs one descriptor.
 _CACHED: Final = 128
@@ -134,7 +134,8 @@ class Clients:
         """The emulated kernel's ``current`` while it does a call of this thread.
 
         The process id is as the client's own pid namespace numbers it, so that a portid equals
-        what getpid() returns; the namespaces are the initial ones, or a view of it.
+        what getpid() returns. The network namespace is that of its first call, see
+        :meth:`opener`.
         """
         if self._credentials is not None:
             return self._current(tid, self._credentials(tid))
@@ -143,12 +144,23 @@ class Clients:
             current = self._roots[tid] = self._current(tid, self._root)
         return current
 
+    def opener(self, tid: int) -> Current:
+        """The same for socket(2): in the network namespace where the thread is now."""
+        current = self.current(tid)
+        net = self._net(tid)
+        return current if net is current.net else replace(current, net=net)
+
+    def _net(self, tid: int) -> NetNamespace:
+        try:
+            return namespaces.net_namespace(self._machine, tid)
+        except OSError as exc:
+            raise ClientGone from exc
+
     def _current(self, tid: int, cred: Cred) -> Current:
-        machine = self._machine
         tgid, pid_ns = self._number(tid)
         return Current(
             cred=cred,
-            net=machine.init_net,
+            net=self._net(tid),
             pid_ns=pid_ns,
             tgid_vnr=tgid,
             fget=lambda fd: self._files(tid, fd),
@@ -167,9 +179,9 @@ class Clients:
         return number
 
     def _pid_ns(self, tid: int, *, nested: bool) -> PidNamespace:
-        """The initial one, for all that is allowed; but the host's tasks are found by a view."""
-        if nested:
-            for source in self._machine.tasks.sources:
-                if isinstance(source, HostTasks):
-                    return source.namespace_of(tid)
-        return self._machine.init_pid_ns
+        if not nested:
+            return self._machine.init_pid_ns
+        try:
+            return namespaces.pid_namespace(self._machine, tid)
+        except OSError as exc:
+            raise ClientGone from exc

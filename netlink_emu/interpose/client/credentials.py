@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from netlink_emu.host import proc
+from netlink_emu.host.namespaces import user_namespace
 from netlink_emu.interpose.client.clients import CredentialPolicy
 from netlink_emu.interpose.client.memory import ClientGone
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.machine.machine import Machine
-from netlink_emu.machine.namespaces import UserNamespace
 
 
 def same_for_all(machine: Machine, uid: int) -> CredentialPolicy:
@@ -43,22 +41,16 @@ class Themselves:
     """
 
     def __init__(self, machine: Machine) -> None:
-        self._init_user_ns: Final = machine.init_user_ns
-        self._namespaces: dict[int, UserNamespace] = {
-            _user_namespace(os.getpid()): machine.init_user_ns
-        }
+        self._machine: Final = machine
 
     def __call__(self, tid: int) -> Cred:
         try:
             status = proc.read_status(tid)
-            number = _user_namespace(tid)
+            user_ns = user_namespace(self._machine, tid)
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ESRCH):
                 raise ClientGone from exc
             raise
-        user_ns = self._namespaces.get(number)
-        if user_ns is None:
-            user_ns = self._namespaces[number] = UserNamespace(self._init_user_ns)
         return Cred(
             user_ns,
             uid=status.uids[0],
@@ -67,11 +59,3 @@ class Themselves:
             egid=status.gids[1],
             capabilities=status.capabilities,
         )
-
-
-def _user_namespace(tid: int) -> int:
-    """The inode that stands for it; 0 where we may not look."""
-    try:
-        return Path(f"/proc/{tid}/ns/user").stat().st_ino
-    except PermissionError:
-        return 0

@@ -31,7 +31,7 @@ def socket(context: Context, trap: Trap) -> Outcome:
     kind = trap.int_arg(1)
     if kind & ~SOCK_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK):
         raise NetlinkError(errno.EINVAL)
-    current = context.clients.current(trap.tid)
+    current = context.clients.opener(trap.tid)
     nl = context.backend.socket(current, kind & SOCK_TYPE_MASK, protocol)
     mirror = Mirror(nonblocking=bool(kind & SOCK_NONBLOCK))
     sock = EmulatedSocket(nl, mirror, current)

@@ -171,6 +171,73 @@ def test_emulated_tasks_are_seen_from_there_as_well(tmp_path: Path, taskstats: P
     assert "comm emulated" in done.stdout
 
 
+# --- what a namespace of its own forbids
+
+# Finds TASKSTATS, registers for exits on CPU 0: the errno of either, 0 if both work.
+REGISTERS = """
+import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+def ask(kind, command, attr, data):
+    a = struct.pack("=HH", 4 + len(data), attr) + data + bytes(-len(data) % 4)
+    s.send(struct.pack("=IHHIIBBxx", 20 + len(a), kind, 5, 1, 0, command, 1) + a)
+    m = s.recv(4096)
+    return m if m[4] != 2 else -struct.unpack_from("=i", m, 16)[0]
+found = ask(16, 3, 2, b"TASKSTATS\\0")
+if isinstance(found, bytes):
+    s.recv(4096)
+    found = ask(struct.unpack_from("=H", found, 40)[0], 1, 3, b"0\\0")
+print(found)
+"""
+NAMESPACES = {
+    "none": ((), ["--uts"], "0"),
+    "net": ((), ["--net"], "0"),
+    "net before 5.19": (("--release", "5.10"), ["--net"], "2"),
+    "pid": ((), ["--pid", "--fork"], "22"),
+    "pid before 3.7": (("--release", "3.6"), ["--pid", "--fork"], "0"),
+    "pid, no tasks": (("--tasks", "none"), ["--pid", "--fork"], "22"),
+    "user": (("--clients", "themselves"), ["--user", "--map-root-user"], "1"),
+    "user, as root": ((), ["--user", "--map-root-user"], "0"),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("where", NAMESPACES)
+def test_what_a_client_in_a_namespace_may_do(where: str) -> None:
+    options, flags, said = NAMESPACES[where]
+    done = emulated("unshare", *flags, sys.executable, "-c", REGISTERS, options=options)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
+
+
+@pytest.mark.real_kernel
+@needs_root
+@pytest.mark.skipif(not has_taskstats(), reason="no real TASKSTATS")
+@pytest.mark.parametrize("where", ["none", "net", "pid", "user"])
+def test_so_it_may_on_a_real_kernel(where: str) -> None:
+    _, flags, said = NAMESPACES[where]
+    command = ("unshare", *flags, sys.executable, "-c", REGISTERS)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.stdout, done.stderr) == (f"{said}\n", "")
+
+
+MOVES = """
+import ctypes, socket
+def portid():
+    s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    s.bind((4711, 0))
+    return s
+first = portid()
+assert ctypes.CDLL(None).unshare(0x40000000) == 0  # CLONE_NEWNET
+second = portid()  # where nobody has that number
+print("ok")
+"""
+
+
+@needs_root
+def test_a_socket_is_of_the_namespace_where_it_is_made() -> None:
+    done = emulated(sys.executable, "-c", MOVES)
+    assert (done.stdout, done.stderr) == ("ok\n", "")
+
+
 # --- limits
 
 
