@@ -7,6 +7,7 @@ include/linux/netlink.h: also a successful request can leave a message in it.
 
 from __future__ import annotations
 
+import difflib
 import errno as _errno
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,12 +28,38 @@ def errno_name(number: int) -> str:
     return _NAMES.get(number, f"errno {number}")
 
 
-class NetlinkError(Exception):
-    """A request or a system call failed with ``errno`` (positive, as in errno.h)."""
+def errno_number(name: str) -> int:
+    """3 for ``ESRCH``; raises ValueError for a name that there is not."""
+    if name not in ERRNOS:
+        close = difflib.get_close_matches(name, ERRNOS, 3)
+        hint = f", did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"there is no errno {name!r}{hint}")
+    return ERRNOS[name]
 
-    def __init__(self, errno: int) -> None:
-        super().__init__(errno_name(errno))
-        self.errno = errno
+
+class NetlinkError(Exception):
+    """A request or a system call failed with ``errno``: positive, as in errno.h, or its name.
+
+    Of a request also what an extended ack says beside it: ``message`` is NLMSGERR_ATTR_MSG, and
+    ``attr`` the name of the attribute that is to blame (NLMSGERR_ATTR_OFFS), ``missing`` of one
+    that the request has not (NLMSGERR_ATTR_MISS_TYPE). Names of attributes are for families that
+    are declared by names: others know none. Raises ValueError for an errno without such a name.
+    """
+
+    def __init__(
+        self,
+        errno: int | str,
+        message: str = "",
+        *,
+        attr: str | None = None,
+        missing: str | None = None,
+    ) -> None:
+        self.errno: Final = errno if isinstance(errno, int) else errno_number(errno)
+        self.message: Final = message
+        self.attr: Final = attr
+        self.missing: Final = missing
+        name = errno_name(self.errno)
+        super().__init__(f"{name}: {message}" if message else name)
 
 
 class NetlinkExtAck:

@@ -11,14 +11,14 @@ from netlink_emu.machine.task import TaskState
 from netlink_emu.protocol import cgroupstats
 from netlink_emu.protocol.attributes import AttrWriter, nla_total_size
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.policy import NlaPolicy, NlAttrType, Policy
+from netlink_emu.protocol.policy import NlaPolicy, NlaType, Policy
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
 
 CGROUPSTATS_CMD_NEW: Final = cgroupstats.CGROUPSTATS_CMD_NEW
 _ATTR_FD: Final = cgroupstats.CGROUPSTATS_CMD_ATTR_FD
-_POLICY: Final[Policy] = {_ATTR_FD: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32)}
+_POLICY: Final[Policy] = {_ATTR_FD: NlaPolicy(NlaType.NLA_U32)}
 
 
 def operation(kernel: Kernel) -> GenlOp:

@@ -33,7 +33,7 @@ from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
 from netlink_emu.protocol.policy import (
     STRICT,
     NlaPolicy,
-    NlAttrType,
+    NlaType,
     Policy,
     pad_u64,
     policy_attributes,
@@ -47,12 +47,12 @@ CTRL_NAME: Final = "nlctrl"
 NOTIFY_GROUP: Final = "notify"
 
 _FAMILY_POLICY: Final[Policy] = {
-    CtrlAttr.CTRL_ATTR_FAMILY_ID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U16),
-    CtrlAttr.CTRL_ATTR_FAMILY_NAME: NlaPolicy(NlAttrType.NL_ATTR_TYPE_NUL_STRING, GENL_NAMSIZ - 1),
+    CtrlAttr.CTRL_ATTR_FAMILY_ID: NlaPolicy(NlaType.NLA_U16),
+    CtrlAttr.CTRL_ATTR_FAMILY_NAME: NlaPolicy(NlaType.NLA_NUL_STRING, GENL_NAMSIZ - 1),
 }
 _POLICY_POLICY: Final[Policy] = {
     **_FAMILY_POLICY,
-    CtrlAttr.CTRL_ATTR_OP: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
+    CtrlAttr.CTRL_ATTR_OP: NlaPolicy(NlaType.NLA_U32),
 }
 
 

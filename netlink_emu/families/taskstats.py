@@ -33,7 +33,7 @@ from netlink_emu.protocol.cpulist import parse_cpulist
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GenlOpFlags
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
-from netlink_emu.protocol.policy import NlaPolicy, NlAttrType, Policy
+from netlink_emu.protocol.policy import NlaPolicy, NlaType, Policy
 from netlink_emu.protocol.taskstats import (
     AGROUP,
     BLANK,
@@ -58,10 +58,10 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
 
 _CMD_POLICY: Final[Policy] = {
-    TASKSTATS_CMD_ATTR_PID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
-    TASKSTATS_CMD_ATTR_TGID: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
-    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK: NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING),
-    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK: NlaPolicy(NlAttrType.NL_ATTR_TYPE_STRING),
+    TASKSTATS_CMD_ATTR_PID: NlaPolicy(NlaType.NLA_U32),
+    TASKSTATS_CMD_ATTR_TGID: NlaPolicy(NlaType.NLA_U32),
+    TASKSTATS_CMD_ATTR_REGISTER_CPUMASK: NlaPolicy(NlaType.NLA_STRING),
+    TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK: NlaPolicy(NlaType.NLA_STRING),
 }
 _FIRST: Final = NLMSG_HDRLEN + GENL_HDRLEN  # where a message's attributes begin
 _AGROUP: Final = int(AGROUP)  # an "or" of IntFlag takes 0.4 us

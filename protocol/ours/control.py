@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ..policy import NlaPolicy, NlAttrType, Policy
+from ..policy import NlaPolicy, NlaType, Policy
 from ..reading.describe import AttrDesc, AttrSet, FamilyDesc, Kind
 
 NETLINK_EMU_GENL_NAME: Final = "NETLINK_EMU"
@@ -564,12 +564,12 @@ NETLINK_EMU: Final = FamilyDesc(
 )
 
 _POLICY_TYPES: Final = {
-    Kind.U32: NlAttrType.NL_ATTR_TYPE_U32,
-    Kind.U64: NlAttrType.NL_ATTR_TYPE_U64,
-    Kind.STRING: NlAttrType.NL_ATTR_TYPE_NUL_STRING,
-    Kind.BINARY: NlAttrType.NL_ATTR_TYPE_BINARY,
-    Kind.FLAG: NlAttrType.NL_ATTR_TYPE_FLAG,
-    Kind.NEST: NlAttrType.NL_ATTR_TYPE_NESTED,
+    Kind.U32: NlaType.NLA_U32,
+    Kind.U64: NlaType.NLA_U64,
+    Kind.STRING: NlaType.NLA_NUL_STRING,
+    Kind.BINARY: NlaType.NLA_BINARY,
+    Kind.FLAG: NlaType.NLA_FLAG,
+    Kind.NEST: NlaType.NLA_NESTED,
 }
 
 

@@ -101,10 +101,17 @@ POLICY_TYPE: Final = _set(
         NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_TYPE: AttrDesc(
             "NL_POLICY_TYPE_ATTR_TYPE", Kind.U32, values=NlAttrType
         ),
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MIN_VALUE_S: Kind.S64,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_VALUE_S: Kind.S64,
         NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MIN_VALUE_U: Kind.U64,
         NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_VALUE_U: Kind.U64,
         NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MIN_LENGTH: Kind.U32,
         NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MAX_LENGTH: Kind.U32,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_POLICY_IDX: Kind.U32,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_POLICY_MAXTYPE: Kind.U32,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_BITFIELD32_MASK: Kind.U32,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_PAD: Kind.PAD,
+        NlPolicyTypeAttr.NL_POLICY_TYPE_ATTR_MASK: Kind.U64,
     }
 )
 _OP: Final = _set(

@@ -52,7 +52,7 @@ from netlink_emu.protocol.policy import (
     LIBERAL,
     STRICT,
     NlaPolicy,
-    NlAttrType,
+    NlaType,
     Parser,
     ParseRules,
     nla_parse,
@@ -167,7 +167,7 @@ def control(data: bytes) -> None:
     check(not waits)
 
 
-_TYPES: Final = tuple(NlAttrType)
+_TYPES: Final = tuple(NlaType)
 
 
 def attributes(data: bytes) -> None:

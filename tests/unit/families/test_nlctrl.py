@@ -15,7 +15,7 @@ from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.attributes import nla_walk
 from netlink_emu.protocol.netlink import NLM_F_DUMP
-from netlink_emu.protocol.policy import NlaPolicy, NlAttrType
+from netlink_emu.protocol.policy import NlaPolicy, NlaType
 from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
 
 GETFAMILY, GETPOLICY = 3, 10
@@ -235,7 +235,7 @@ class TestGetpolicy:
         def dumpit(info: GenlInfo) -> object:
             raise AssertionError
 
-        policy = {1: NlaPolicy(NlAttrType.NL_ATTR_TYPE_BINARY, 7)}
+        policy = {1: NlaPolicy(NlaType.NLA_BINARY, 7)}
         ops = (
             GenlOp(1, policy=policy, maxattr=1, doit=lambda info: None),
             GenlOp(2, doit=lambda info: None),

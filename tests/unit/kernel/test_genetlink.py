@@ -17,9 +17,9 @@ from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.genetlink import GENLMSGHDR
 from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NLMSGHDR
-from netlink_emu.protocol.policy import STRICT, NlaPolicy, NlAttrType
+from netlink_emu.protocol.policy import STRICT, NlaPolicy, NlaType
 
-U32 = NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32)
+U32 = NlaPolicy(NlaType.NLA_U32)
 HEADER = NLMSGHDR[LITTLE]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from netlink_emu.protocol.ours import control
 from netlink_emu.protocol.ours.control import AMOUNTS, FAULT, MACHINE, OPS, TASK, WATCH, NlemuTask
-from netlink_emu.protocol.policy import NlaPolicy, NlAttrType
+from netlink_emu.protocol.policy import NlaPolicy, NlaType
 from netlink_emu.protocol.reading.describe import AttrSet
 
 T = NlemuTask
@@ -74,13 +74,13 @@ def test_the_policy_of_a_request_has_what_the_request_may_have() -> None:
     assert control.policy_of(
         TASK, (*allowed, T.NLEMU_A_TASK_AMOUNTS, T.NLEMU_A_TASK_LIFETIME)
     ) == {
-        1: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U32),
-        4: NlaPolicy(NlAttrType.NL_ATTR_TYPE_NUL_STRING),
-        12: NlaPolicy(NlAttrType.NL_ATTR_TYPE_NESTED),
-        15: NlaPolicy(NlAttrType.NL_ATTR_TYPE_FLAG),
-        19: NlaPolicy(NlAttrType.NL_ATTR_TYPE_U64),
+        1: NlaPolicy(NlaType.NLA_U32),
+        4: NlaPolicy(NlaType.NLA_NUL_STRING),
+        12: NlaPolicy(NlaType.NLA_NESTED),
+        15: NlaPolicy(NlaType.NLA_FLAG),
+        19: NlaPolicy(NlaType.NLA_U64),
     }
     data = control.NlemuWatch.NLEMU_A_WATCH_DATA
-    binary = {13: NlaPolicy(NlAttrType.NL_ATTR_TYPE_BINARY)}
+    binary = {13: NlaPolicy(NlaType.NLA_BINARY)}
     assert control.policy_of(WATCH, (data,)) == binary
     assert control.policy_of(TASK, ()) == {}

@@ -14,6 +14,7 @@ from netlink_emu.protocol.policy import (
     STRICT,
     NlaPolicy,
     NlAttrType,
+    NlaType,
     NlValidate,
     Parser,
     ParseRules,
@@ -22,13 +23,13 @@ from netlink_emu.protocol.policy import (
     policy_attributes,
 )
 
-T = NlAttrType
-U16 = NlaPolicy(T.NL_ATTR_TYPE_U16)
-U32 = NlaPolicy(T.NL_ATTR_TYPE_U32)
-NAME = NlaPolicy(T.NL_ATTR_TYPE_NUL_STRING, 15)
+T = NlaType
+U16 = NlaPolicy(T.NLA_U16)
+U32 = NlaPolicy(T.NLA_U32)
+NAME = NlaPolicy(T.NLA_NUL_STRING, 15)
 # nlctrl's: CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_OP
 CTRL = {1: U16, 2: NAME, 10: U32}
-TASKSTATS = {1: U32, 2: U32, 3: NlaPolicy(T.NL_ATTR_TYPE_STRING)}
+TASKSTATS = {1: U32, 2: U32, 3: NlaPolicy(T.NLA_STRING)}
 
 VIOLATED = "Attribute failed policy validation"
 LEFTOVER = "bytes leftover after parsing attributes"
@@ -183,20 +184,20 @@ def attribute(nla_type: int, payload: bytes) -> str:
 @pytest.mark.parametrize(
     ("rule", "good", "bad"),
     [
-        (NlaPolicy(T.NL_ATTR_TYPE_U8), [1, 2], {0: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_U16), [2, 3], {0: ERANGE, 1: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_U32), [4, 8], {0: ERANGE, 3: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_U64), [8, 9], {7: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_FLAG), [0], {1: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_BINARY), [0, 1, 999], {}),
-        (NlaPolicy(T.NL_ATTR_TYPE_BINARY, 8), [0, 8], {9: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_STRING), [1, 99], {0: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_STRING, 3), [1, 3], {0: ERANGE, 4: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_NESTED), [0, 4, 8], {1: ERANGE, 3: ERANGE}),
-        (NlaPolicy(T.NL_ATTR_TYPE_INVALID), [0, 5], {}),
-        (NlaPolicy(T.NL_ATTR_TYPE_INVALID, 4), [4, 5], {3: ERANGE}),
+        (NlaPolicy(T.NLA_U8), [1, 2], {0: ERANGE}),
+        (NlaPolicy(T.NLA_U16), [2, 3], {0: ERANGE, 1: ERANGE}),
+        (NlaPolicy(T.NLA_U32), [4, 8], {0: ERANGE, 3: ERANGE}),
+        (NlaPolicy(T.NLA_U64), [8, 9], {7: ERANGE}),
+        (NlaPolicy(T.NLA_FLAG), [0], {1: ERANGE}),
+        (NlaPolicy(T.NLA_BINARY), [0, 1, 999], {}),
+        (NlaPolicy(T.NLA_BINARY, 8), [0, 8], {9: ERANGE}),
+        (NlaPolicy(T.NLA_STRING), [1, 99], {0: ERANGE}),
+        (NlaPolicy(T.NLA_STRING, 3), [1, 3], {0: ERANGE, 4: ERANGE}),
+        (NlaPolicy(T.NLA_NESTED), [0, 4, 8], {1: ERANGE, 3: ERANGE}),
+        (NlaPolicy(T.NLA_UNSPEC), [0, 5], {}),
+        (NlaPolicy(T.NLA_UNSPEC, 4), [4, 5], {3: ERANGE}),
     ],
-    ids=lambda value: f"{value.type.name[13:]}-{value.len}" if hasattr(value, "type") else "",
+    ids=lambda value: f"{value.type.name[4:]}-{value.len}" if hasattr(value, "type") else "",
 )
 def test_lengths(rule: NlaPolicy, good: list[int], bad: dict[int, int]) -> None:
     for length in good:
@@ -220,20 +221,20 @@ def test_lengths(rule: NlaPolicy, good: list[int], bad: dict[int, int]) -> None:
     ],
 )
 def test_nul_strings_of_3(payload: bytes, outcome: int | None) -> None:
-    rule = NlaPolicy(T.NL_ATTR_TYPE_NUL_STRING, 3)
+    rule = NlaPolicy(T.NLA_NUL_STRING, 3)
     expected = {1: payload} if outcome is None else outcome
     assert parse(attribute(1, payload), {1: rule})[0] == expected
 
 
 def test_nul_strings_of_any_length() -> None:
-    rule = {1: NlaPolicy(T.NL_ATTR_TYPE_NUL_STRING)}
+    rule = {1: NlaPolicy(T.NLA_NUL_STRING)}
     assert parse(attribute(1, b"x" * 500 + b"\0"), rule)[0] == {1: b"x" * 500 + b"\0"}
     assert parse(attribute(1, b"x" * 500), rule)[0] == EINVAL
     assert parse(attribute(1, b""), rule)[0] == EINVAL
 
 
 def test_strings_do_not_count_one_nul() -> None:
-    rule = {1: NlaPolicy(T.NL_ATTR_TYPE_STRING, 3)}
+    rule = {1: NlaPolicy(T.NLA_STRING, 3)}
     assert parse(attribute(1, b"abc\0"), rule)[0] == {1: b"abc\0"}
     assert parse(attribute(1, b"ab\0\0"), rule)[0] == {1: b"ab\0\0"}
     assert parse(attribute(1, b"abc\0\0"), rule)[0] == ERANGE
@@ -252,7 +253,7 @@ def test_maxtype() -> None:
 
 def test_unspec() -> None:
     validate = NlValidate.NL_VALIDATE_UNSPEC
-    policy = {1: NlaPolicy(T.NL_ATTR_TYPE_INVALID, 4)}
+    policy = {1: NlaPolicy(T.NLA_UNSPEC, 4)}
     for nla_type in (1, 2):
         result, extack = parse(attribute(nla_type, bytes(4)), policy, validate=validate)
         assert (result, extack.msg) == (EINVAL, "Unsupported attribute")
@@ -262,7 +263,7 @@ def test_unspec() -> None:
 
 def test_nested() -> None:
     validate = NlValidate.NL_VALIDATE_NESTED
-    policy = {1: NlaPolicy(T.NL_ATTR_TYPE_NESTED), 2: U32}
+    policy = {1: NlaPolicy(T.NLA_NESTED), 2: U32}
     assert parse(attribute(0x8001, b""), policy, validate=validate)[0] == {1: b""}
     assert parse(attribute(2, bytes(4)), policy, validate=validate)[0] == {2: bytes(4)}
     # Nothing is known of an attribute without an entry.
@@ -355,12 +356,12 @@ def test_names_needed_no_nul_in_2_6_18(payload: bytes, outcome: int | None) -> N
         (U16, POLICY_U16),
         (U32, POLICY_U32),
         (NAME, POLICY_NAME),
-        (NlaPolicy(T.NL_ATTR_TYPE_STRING), "08000100 0b000000"),
-        (NlaPolicy(T.NL_ATTR_TYPE_BINARY, 8), "08000700 08000000 08000100 0a000000"),
-        (NlaPolicy(T.NL_ATTR_TYPE_FLAG), "08000100 01000000"),
-        (NlaPolicy(T.NL_ATTR_TYPE_NESTED), "08000100 0d000000"),
+        (NlaPolicy(T.NLA_STRING), "08000100 0b000000"),
+        (NlaPolicy(T.NLA_BINARY, 8), "08000700 08000000 08000100 0a000000"),
+        (NlaPolicy(T.NLA_FLAG), "08000100 01000000"),
+        (NlaPolicy(T.NLA_NESTED), "08000100 0d000000"),
     ],
-    ids=lambda value: value.type.name[13:] if isinstance(value, NlaPolicy) else "",
+    ids=lambda value: value.type.name[4:] if isinstance(value, NlaPolicy) else "",
 )
 def test_description(rule: NlaPolicy, wire: str) -> None:
     assert policy_attributes(rule) == bytes.fromhex(wire)
@@ -387,11 +388,12 @@ def test_numbers_of_64_bits_are_aligned(position: int, wire: str) -> None:
 
 
 def test_types_are_numbered_as_in_the_uapi() -> None:
-    """enum netlink_attribute_type; between U64 and BINARY there are the signed ones."""
+    """enum netlink_attribute_type."""
     numbers = {kind.name.removeprefix("NL_ATTR_TYPE_"): kind.value for kind in NlAttrType}
     assert numbers == {
-        "INVALID": 0, "FLAG": 1, "U8": 2, "U16": 3, "U32": 4, "U64": 5,
-        "BINARY": 10, "STRING": 11, "NUL_STRING": 12, "NESTED": 13,
+        "INVALID": 0, "FLAG": 1, "U8": 2, "U16": 3, "U32": 4, "U64": 5, "S8": 6, "S16": 7,
+        "S32": 8, "S64": 9, "BINARY": 10, "STRING": 11, "NUL_STRING": 12, "NESTED": 13,
+        "NESTED_ARRAY": 14, "BITFIELD32": 15, "SINT": 16, "UINT": 17,
     }  # fmt: skip
 
 
