@@ -1,0 +1,114 @@
+"""Operations, groups, and all of a family together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..genetlink import GENL_NAMSIZ, GenlOpFlags
+from .attributes import AttributeSet
+from .enumeration import Enumeration, unknown_name
+from .structs import Struct
+
+_NO_FLAGS = GenlOpFlags(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer: the attributes of each, and their commands.
+
+    ``reply`` None: there is none but an ack. ``reply_cmd`` differs from the request's command
+    where the spec numbers them by direction.
+    """
+
+    request: tuple[str, ...] = ()
+    reply: tuple[str, ...] | None = None
+    cmd: int = 0
+    reply_cmd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a family can be asked, or tells: ``do`` and ``dump``, or an event.
+
+    ``event`` is the Exchange of a notification, whose ``reply`` is what it has in it (None: what
+    the operation ``notify`` answers with) and whose ``reply_cmd`` is its command. ``mcgrp`` is the
+    group that is told. ``fixed_header`` stands before the attributes. ``validate`` are the names
+    of GENL_DONT_VALIDATE_* ("strict", "dump", "dump-strict").
+    """
+
+    name: str
+    attributes: AttributeSet
+    do: Exchange | None = None
+    dump: Exchange | None = None
+    event: Exchange | None = None
+    notify: str = ""
+    mcgrp: str = ""
+    flags: GenlOpFlags = _NO_FLAGS
+    fixed_header: Struct | None = None
+    validate: frozenset[str] = frozenset()
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        for exchange in (self.do, self.dump, self.event):
+            if exchange is None:
+                continue
+            for cmd in (exchange.cmd, exchange.reply_cmd):
+                if not 0 <= cmd <= 255:
+                    raise ValueError(f"{self.name}: a command is a u8, not {cmd}")
+            for name in (*exchange.request, *(exchange.reply or ())):
+                self.attributes[name]
+
+
+@dataclass(frozen=True, slots=True)
+class McastGroup:
+    """A multicast group. ``caps`` is the capability that joining it needs (6.8), if any."""
+
+    name: str
+    caps: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyDeclaration:
+    """A family: all that its names stand for.
+
+    ``protocol`` is the spec's ("genetlink", "genetlink-c", "genetlink-legacy", "netlink-raw").
+    ``maxattr`` is what GETFAMILY reports of it. ``resv_start_op``: commands from here on have
+    strict headers. ``split``: its operations are struct genl_split_ops, as ynl-gen-c writes them.
+    """
+
+    name: str
+    version: int = 1
+    operations: tuple[Operation, ...] = ()
+    groups: tuple[McastGroup, ...] = ()
+    attribute_sets: Mapping[str, AttributeSet] = field(default_factory=dict)
+    structs: Mapping[str, Struct] = field(default_factory=dict)
+    enums: Mapping[str, Enumeration] = field(default_factory=dict)
+    protocol: str = "genetlink"
+    maxattr: int = 0
+    resv_start_op: int = 0
+    split: bool = True
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.name.encode()) < GENL_NAMSIZ:
+            raise ValueError(
+                f"a family's name has 1 to {GENL_NAMSIZ - 1} bytes, {self.name!r} has "
+                f"{len(self.name.encode())}"
+            )
+        if not 0 <= self.version <= 255:
+            raise ValueError(f"a family's version is a u8, not {self.version}")
+        names = [op.name for op in self.operations]
+        if len(set(names)) != len(names):
+            raise ValueError(f"{self.name} has two operations of one name")
+        groups = {group.name for group in self.groups}
+        for op in self.operations:
+            if op.mcgrp and op.mcgrp not in groups:
+                raise unknown_name(f"group of {self.name}", op.mcgrp, groups)
+
+    def operation(self, name: str) -> Operation:
+        """The operation of that name; raises ValueError, which says what comes close."""
+        for op in self.operations:
+            if op.name == name:
+                return op
+        raise unknown_name(f"operation of {self.name}", name, [op.name for op in self.operations])
