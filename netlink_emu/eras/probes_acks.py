@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netlink_emu.eras.bench import Attr, Bench, Client
 from netlink_emu.eras.probes import probe
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.genetlink import CtrlAttr, CtrlCmd
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NetlinkSockOpt
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET
 
@@ -78,6 +80,20 @@ def dump_start(bench: Bench) -> list[str]:
         (CtrlAttr.CTRL_ATTR_OP, 99),
     ]
     return client.said(bench.ctrl(CtrlCmd.CTRL_CMD_GETPOLICY, attrs, flags=NLM_F_DUMP))
+
+
+@probe("extack_done")
+def done(bench: Bench) -> list[str]:
+    """With NETLINK_EXT_ACK, a dump that fails with a text and an offset once it has begun."""
+
+    def dumpit(info: GenlInfo) -> Iterator[bytes]:
+        yield bytes(GENL_HDRLEN)
+        info.request.extack.bad_attr = 20
+        raise NetlinkError(EINVAL, "no more")
+
+    bench.kernel.genl.register_family(GenlFamily("DUMPS", 1, (GenlOp(1, dumpit=dumpit),), id=0x30))
+    client, _ = _client(bench, NetlinkSockOpt.NETLINK_EXT_ACK)
+    return client.said(bench.request(1, family=0x30, flags=NLM_F_DUMP))
 
 
 @probe("extack_cookie_before_offs")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netlink_emu.eras.bench import NOBODY, Attr, Bench, Client, hex4
 from netlink_emu.eras.probes import probe
-from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import (
+    GENL_DONT_VALIDATE_DUMP,
+    GenlFamily,
+    GenlInfo,
+    GenlOp,
+    GenlSplitOp,
+)
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.attributes import NLA_F_NESTED
-from netlink_emu.protocol.genetlink import GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.genetlink import GENLMSGHDR, CtrlAttr, CtrlAttrOp, CtrlCmd
 from netlink_emu.protocol.netlink import (
     NLM_F_DUMP,
     NLMSG_DONE,
@@ -16,6 +24,8 @@ from netlink_emu.protocol.netlink import (
     NetlinkSockOpt,
     nlmsg_walk,
 )
+from netlink_emu.protocol.policy import NlaPolicy, NlaType
+from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET
 
 NLM_F_ROOT = 0x100
@@ -259,3 +269,71 @@ def flagged_type(bench: Bench) -> list[str]:
 def name_without_nul(bench: Bench) -> list[str]:
     """TASKSTATS is looked up by a name without NUL."""
     return [bench.client().outcome(bench.ctrl(_GETFAMILY, [(_NAME, b"TASKSTATS")]))]
+
+
+_OWN = 0x30
+_LONG_U32: list[Attr] = [(1, b"\1\0\0\0\0")]
+
+
+def _dumpit(_info: GenlInfo) -> Iterator[bytes]:
+    """A dump of nothing."""
+    return iter(())
+
+
+def _own(bench: Bench, *ops: GenlOp | GenlSplitOp) -> None:
+    """A family of somebody's own, with these operations."""
+    bench.kernel.genl.register_family(GenlFamily("OWN", 1, ops, id=_OWN, mcgrps=()))
+
+
+@probe("strict_families")
+def strict_families(bench: Bench) -> list[str]:
+    """A family's do and dump are sent five bytes for a u32."""
+    policy = {1: NlaPolicy(NlaType.NLA_U32)}
+    _own(bench, GenlOp(1, policy=policy, maxattr=1, doit=_nothing, dumpit=_dumpit))
+    client = bench.client()
+    return [
+        client.outcome(bench.request(1, _LONG_U32, family=_OWN)),
+        client.outcome(bench.request(1, _LONG_U32, family=_OWN, flags=NLM_F_DUMP)),
+    ]
+
+
+@probe("rejects_without_policy")
+def without_policy(bench: Bench) -> list[str]:
+    """A family's operation has no policy; its flags, and what it says to an attribute."""
+    _own(bench, GenlOp(1, doit=_nothing))
+    client = bench.client()
+    return [_op_flags(bench, client), client.outcome(bench.request(1, _LONG_U32, family=_OWN))]
+
+
+@probe("dump_policy_apart")
+def dump_policy(bench: Bench) -> list[str]:
+    """A family's dump has a policy, and GENL_DONT_VALIDATE_DUMP; its flags."""
+    policy = {1: NlaPolicy(NlaType.NLA_U32)}
+    op = GenlOp(1, policy=policy, maxattr=1, dumpit=_dumpit, validate=GENL_DONT_VALIDATE_DUMP)
+    _own(bench, op)
+    return [_op_flags(bench, bench.client())]
+
+
+@probe("split_ops_reject")
+def split_op(bench: Bench) -> list[str]:
+    """The dump of a split operation has no policy; what it says to an attribute."""
+    _own(bench, GenlSplitOp(1, dumpit=_dumpit))
+    client = bench.client()
+    return [client.outcome(bench.request(1, _LONG_U32, family=_OWN, flags=NLM_F_DUMP))]
+
+
+@probe("uint_policies")
+def uint_policies(bench: Bench) -> list[str]:
+    """A family's operation takes a uint; with NETLINK_EXT_ACK it is sent three bytes."""
+    _own(bench, GenlOp(1, policy={1: NlaPolicy(NlaType.NLA_UINT)}, maxattr=1, doit=_nothing))
+    client = bench.client()
+    client.setsockopt(NetlinkSockOpt.NETLINK_EXT_ACK, 1)
+    return client.said(bench.request(1, [(1, b"abc")], family=_OWN))
+
+
+def _op_flags(bench: Bench, client: Client) -> str:
+    """CTRL_ATTR_OP_FLAGS of the family's one operation."""
+    (reply,) = client.ask(bench.ctrl(_GETFAMILY, [(_NAME, "OWN")]))
+    (message,) = Decoder(bench.order).datagram(reply)
+    flags = message.find(CtrlAttrOp.CTRL_ATTR_OP_FLAGS.name)
+    return "no flags" if flags is None else hex4(flags.payload)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from netlink_emu.eras.words import Area, Words, switch
-from netlink_emu.kernel.profile import FamilyIds, GetfamilyAttrs, Getpolicy
+from netlink_emu.kernel.profile import DoneExtack, FamilyIds, GetfamilyAttrs, Getpolicy
 
 _G: Final = Area.GENL
 _A: Final = Area.ACKS
@@ -96,6 +96,39 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "CTRL_CMD_GETPOLICY shows 0 for the command of an operation that can dump alone.",
         "CTRL_CMD_GETPOLICY shows an operation that can dump alone by its command.",
     ),
+    "strict_families": switch(
+        _G,
+        "validation of attributes",
+        "Attributes of every family are validated liberally, those of dumps not at all.",
+        "Attributes of a family are validated strictly, also of dumps, unless its operations say "
+        "GENL_DONT_VALIDATE_* (those of TASKSTATS do).",
+    ),
+    "rejects_without_policy": switch(
+        _G,
+        "operations without a policy",
+        "An operation without a policy takes any attribute.",
+        "An operation without a policy takes no attribute, and reports GENL_CMD_CAP_HASPOL.",
+    ),
+    "dump_policy_apart": switch(
+        _G,
+        "policies of dumps that are not validated",
+        "A dump-only operation that is not validated reports GENL_CMD_CAP_HASPOL if it has a "
+        "policy.",
+        "A dump-only operation that is not validated does not report GENL_CMD_CAP_HASPOL.",
+    ),
+    "split_ops_reject": switch(
+        _G,
+        "split operations without a policy",
+        "A split operation without a policy takes any attribute, though it reports that it has "
+        "one.",
+        "A split operation without a policy takes no attribute.",
+    ),
+    "uint_policies": switch(
+        _G,
+        "NLA_UINT and NLA_SINT",
+        "NL_ATTR_TYPE_UINT and NL_ATTR_TYPE_SINT do not exist.",
+        "A policy can be NL_ATTR_TYPE_UINT or NL_ATTR_TYPE_SINT, of 4 or 8 bytes.",
+    ),
     "policy_u64_pad": switch(
         _G,
         "NL_POLICY_TYPE_ATTR_PAD",
@@ -183,6 +216,15 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "left over bytes",
         "Bytes after the last attribute go unmentioned.",
         "Bytes after the last attribute leave a text, even in the ack of a success.",
+    ),
+    "extack_done": Words(
+        _A,
+        "errors of a dump that has begun",
+        {
+            DoneExtack.NONE: "NLMSG_DONE of a dump that failed has the errno alone.",
+            DoneExtack.MSG: "NLMSG_DONE of a dump that failed has a text beside the errno.",
+            DoneExtack.ALL: "NLMSG_DONE of a dump that failed has extended acks as any error.",
+        },
     ),
     "extack_dump_start": switch(
         _A,

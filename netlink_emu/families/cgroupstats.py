@@ -5,7 +5,12 @@ from __future__ import annotations
 from errno import EBADF, EINVAL, ENOENT
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.kernel.genetlink import GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import (
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_STRICT,
+    GenlInfo,
+    GenlOp,
+)
 from netlink_emu.machine.cgroups import Cgroup, CgroupCounts, File
 from netlink_emu.machine.task import TaskState
 from netlink_emu.protocol import cgroupstats
@@ -28,6 +33,7 @@ def operation(kernel: Kernel) -> GenlOp:
         policy=_POLICY,
         maxattr=_ATTR_FD,
         doit=lambda info: cgroupstats_user_cmd(kernel, info),
+        validate=GENL_DONT_VALIDATE_STRICT | GENL_DONT_VALIDATE_DUMP,
     )
 
 

@@ -6,13 +6,19 @@ Answers from the families' own declarations.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from errno import EINVAL, ENODATA, ENOENT
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import Part
-from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import (
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_STRICT,
+    GenlFamily,
+    GenlInfo,
+    GenlOp,
+    GenlSplitOp,
+)
 from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy
 from netlink_emu.kernel.skbuff import nlmsg_goodsize
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, AttrWriter, nla_walk
@@ -30,16 +36,10 @@ from netlink_emu.protocol.genetlink import (
     GenlOpFlags,
 )
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
-from netlink_emu.protocol.policy import (
-    STRICT,
-    NlaPolicy,
-    NlaType,
-    Policy,
-    pad_u64,
-    policy_attributes,
-)
+from netlink_emu.protocol.policy import NlaPolicy, NlaType, Policy, PolicyDump, pad_u64
 
 if TYPE_CHECKING:
+    from netlink_emu.kernel.genl_family import GenlCmd
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.namespaces import NetNamespace
 
@@ -62,41 +62,49 @@ class Nlctrl:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         profile = kernel.profile
-        validated = profile.getfamily_dump_validated
-        ops = [
-            GenlOp(
-                CtrlCmd.CTRL_CMD_GETFAMILY,
-                policy=_FAMILY_POLICY,
-                maxattr=CtrlAttr.CTRL_ATTR_FAMILY_NAME,
-                doit=self.getfamily,
-                dumpit=self.dumpfamily,
-                dump_policy=_FAMILY_POLICY if validated else None,
-                dump_maxattr=CtrlAttr.CTRL_ATTR_FAMILY_NAME,
-                dump_validate=STRICT,
-                dump_ends_with_zero=True,
-                dump_loses_unfit=profile.dump_resume_loses_family,
-            )
-        ]
-        if profile.getpolicy is not Getpolicy.ABSENT:
-            ops.append(
-                GenlOp(
-                    CtrlCmd.CTRL_CMD_GETPOLICY,
-                    dumpit=self.dumppolicy,
-                    dump_policy=_POLICY_POLICY if profile.per_op_policy else _FAMILY_POLICY,
-                    dump_maxattr=profile.ctrl_attr_max,
-                )
-            )
         self.family: Final = GenlFamily(
             CTRL_NAME,
             profile.nlctrl_version,
-            tuple(ops),
+            (*self._getfamily_ops(), *self._getpolicy_ops()),
             id=GENL_ID_CTRL,
             maxattr=0 if profile.per_op_policy else profile.ctrl_attr_max,
+            policy=None if profile.per_op_policy else _FAMILY_POLICY,
             mcgrps=(NOTIFY_GROUP,) if profile.notify_group else (),
             resv_start_op=CtrlCmd.CTRL_CMD_GETPOLICY + 1,
         )
         kernel.genl.register_family(self.family)
         kernel.genl.notify = self._notify
+
+    def _getfamily_ops(self) -> Iterator[GenlOp | GenlSplitOp]:
+        cmd, highest = CtrlCmd.CTRL_CMD_GETFAMILY, CtrlAttr.CTRL_ATTR_FAMILY_NAME
+        profile = self._kernel.profile
+        loses = profile.dump_resume_loses_family
+        if not profile.getfamily_dump_validated:
+            yield GenlOp(
+                cmd, policy=_FAMILY_POLICY, maxattr=highest, doit=self.getfamily,
+                validate=GENL_DONT_VALIDATE_STRICT | GENL_DONT_VALIDATE_DUMP,
+                dumpit=self.dumpfamily, dump_ends_with_zero=True, dump_loses_unfit=loses,
+            )  # fmt: skip
+            return
+        yield GenlSplitOp(
+            cmd, policy=_FAMILY_POLICY, maxattr=highest, doit=self.getfamily,
+            validate=GENL_DONT_VALIDATE_STRICT,
+        )  # fmt: skip
+        # GENL_DONT_VALIDATE_DUMP means nothing in a split operation.
+        yield GenlSplitOp(
+            cmd, policy=_FAMILY_POLICY, maxattr=highest, dumpit=self.dumpfamily,
+            validate=GENL_DONT_VALIDATE_DUMP, dump_ends_with_zero=True, dump_loses_unfit=loses,
+        )  # fmt: skip
+
+    def _getpolicy_ops(self) -> Iterator[GenlOp | GenlSplitOp]:
+        profile = self._kernel.profile
+        if profile.getpolicy is not Getpolicy.ABSENT:
+            yield GenlSplitOp(
+                CtrlCmd.CTRL_CMD_GETPOLICY,
+                policy=_POLICY_POLICY if profile.per_op_policy else _FAMILY_POLICY,
+                maxattr=profile.ctrl_attr_max,
+                dumpit=self.dumppolicy,
+            )
 
     # --- CTRL_CMD_GETFAMILY
 
@@ -143,9 +151,10 @@ class Nlctrl:
         attrs.put_u32(CtrlAttr.CTRL_ATTR_MAXATTR, family.maxattr)
         if not whole:
             return bytes(attrs.data)
-        if family.ops:
+        ops = self._kernel.genl.commands(family)
+        if ops:
             with attrs.nest(CtrlAttr.CTRL_ATTR_OPS):
-                for index, op in enumerate(family.ops, 1):
+                for index, op in enumerate(ops, 1):
                     with attrs.nest(index):
                         self._fill_op(attrs, op)
         if family.mcgrps:
@@ -155,7 +164,7 @@ class Nlctrl:
                         self._fill_group(attrs, family.mcgrp_offset + index - 1, name)
         return bytes(attrs.data)
 
-    def _fill_op(self, attrs: AttrWriter, op: GenlOp) -> None:
+    def _fill_op(self, attrs: AttrWriter, op: GenlCmd) -> None:
         attrs.put_u32(CtrlAttrOp.CTRL_ATTR_OP_ID, op.cmd)
         if self._kernel.profile.getfamily_attrs is not GetfamilyAttrs.FLAG_OPS:
             attrs.put_u32(CtrlAttrOp.CTRL_ATTR_OP_FLAGS, op.reported_flags)
@@ -223,31 +232,39 @@ class Nlctrl:
         if self._kernel.profile.getpolicy is Getpolicy.FAMILY:
             return self._dump_family_policy(info)
         family = self._asked_for(info, prefer_name=False)
-        ops = family.ops
-        single = CtrlAttr.CTRL_ATTR_OP in info.attrs
-        if single:
-            op = family.op(info.get_u32(CtrlAttr.CTRL_ATTR_OP))
-            if op is None:
+        ops = self._kernel.genl.commands(family)
+        if CtrlAttr.CTRL_ATTR_OP in info.attrs:
+            wanted = info.get_u32(CtrlAttr.CTRL_ATTR_OP)
+            ops = tuple(op for op in ops if op.cmd == wanted)[:1]
+            if not ops:
                 info.request.extack.bad_attr = _attr_offset(info, CtrlAttr.CTRL_ATTR_OP)
                 raise NetlinkError(ENOENT)
-            ops = (op,)
-        policies = _Policies()
+        policies = PolicyDump()
         for op in ops:
-            policies.add(op)
-        if not policies.known:
+            policies.add(*op.policy)
+            policies.add(*op.dump_policy)
+        if not policies:
             raise NetlinkError(ENODATA)
         return self._dump_op_policies(family, ops, policies)
 
     def _dump_op_policies(
-        self, family: GenlFamily, ops: tuple[GenlOp, ...], policies: _Policies
+        self, family: GenlFamily, ops: tuple[GenlCmd, ...], policies: PolicyDump
     ) -> Iterator[Part]:
+        profile = self._kernel.profile
         for op in ops:
-            indices = policies.of(op)
+            indices = {
+                kind: policies.index(policy, maxattr)
+                for kind, (policy, maxattr) in (
+                    (CtrlAttrPolicy.CTRL_ATTR_POLICY_DO, op.policy),
+                    (CtrlAttrPolicy.CTRL_ATTR_POLICY_DUMP, op.dump_policy),
+                )
+                if policy is not None
+            }
             if not indices:
                 continue
             attrs = self._policy_part(family)
             # Split operations (6.2) took the command from the doit alone: 0 where there is none.
-            named = op.doit is not None or self._kernel.profile.getpolicy_dump_only_cmd
+            named = op.doit is not None or profile.getpolicy_dump_only_cmd
             cmd = op.cmd if named else 0
             with (
                 attrs.nest(CtrlAttr.CTRL_ATTR_OP_POLICY | NLA_F_NESTED),
@@ -256,21 +273,20 @@ class Nlctrl:
                 for kind, index in indices.items():
                     attrs.put_u32(kind, index)
             yield bytes(attrs.data)
-        for index, policy in enumerate(policies.known):
-            for nla_type in sorted(policy):
-                yield partial(
-                    self._policy, family, index | NLA_F_NESTED, nla_type | NLA_F_NESTED,
-                    policy[nla_type],
-                )  # fmt: skip
+        for index, nla_type, described in policies.described(
+            profile.arch.order, uint=profile.uint_policies
+        ):
+            yield partial(
+                self._policy, family, index | NLA_F_NESTED, nla_type | NLA_F_NESTED, described
+            )
 
     def _policy(
-        self, family: GenlFamily, index: int, nla_type: int, rule: NlaPolicy, position: int
+        self, family: GenlFamily, index: int, nla_type: int, described: bytes, position: int
     ) -> bytes:
         """ctrl_dumppolicy_put_policy(): one attribute's policy in a message at ``position``."""
         profile = self._kernel.profile
         attrs = self._policy_part(family)
         with attrs.nest(CtrlAttr.CTRL_ATTR_POLICY | NLA_F_NESTED), attrs.nest(index):
-            described = policy_attributes(rule, profile.arch.order)
             if profile.policy_u64_pad:
                 begins = position + len(attrs.data) + NLA_HDRLEN
                 described = pad_u64(described, begins, profile.arch.order)
@@ -287,10 +303,16 @@ class Nlctrl:
     def _dump_family_policy(self, info: GenlInfo) -> Iterator[Part]:
         """5.8 and 5.9 knew a family's own policy only; errors came in NLMSG_DONE."""
         family = self._asked_for(info, prefer_name=False)
-        if family is not self.family:
+        policies = PolicyDump()
+        policies.add(family.policy, family.maxattr)
+        if not policies:
             raise NetlinkError(ENODATA)
-        for nla_type, rule in sorted(_FAMILY_POLICY.items()):
-            yield partial(self._policy, family, NLA_F_NESTED, nla_type | NLA_F_NESTED, rule)
+        for index, nla_type, described in policies.described(
+            self._kernel.profile.arch.order, uint=False
+        ):
+            yield partial(
+                self._policy, family, index | NLA_F_NESTED, nla_type | NLA_F_NESTED, described
+            )
 
 
 def _attr_offset(info: GenlInfo, kind: int) -> int:
@@ -302,31 +324,3 @@ def _attr_offset(info: GenlInfo, kind: int) -> int:
         if nla_type & info.kernel.profile.attr_type_mask == kind:
             offset = payload - 4 - request.start
     return offset
-
-
-@dataclass(slots=True)
-class _Policies:
-    """The distinct policies of a dump, numbered as they were met: net/netlink/policy.c."""
-
-    known: list[Policy] = field(default_factory=list)
-
-    def add(self, op: GenlOp) -> None:
-        for policy in _policies_of(op).values():
-            if not any(policy is other for other in self.known):
-                self.known.append(policy)
-
-    def of(self, op: GenlOp) -> dict[int, int]:
-        """CTRL_ATTR_POLICY_DO and _DUMP of an operation: the numbers of its policies."""
-        return {
-            kind: next(n for n, other in enumerate(self.known) if other is policy)
-            for kind, policy in _policies_of(op).items()
-        }
-
-
-def _policies_of(op: GenlOp) -> dict[int, Policy]:
-    policies = {}
-    if op.doit is not None and op.policy:
-        policies[int(CtrlAttrPolicy.CTRL_ATTR_POLICY_DO)] = op.policy
-    if op.dumpit is not None and op.dump_policy:
-        policies[int(CtrlAttrPolicy.CTRL_ATTR_POLICY_DUMP)] = op.dump_policy
-    return policies

@@ -21,7 +21,14 @@ from netlink_emu.families.tsacct import (
     fill_stats,
     thread_group_times,
 )
-from netlink_emu.kernel.genetlink import GENL_ADMIN_PERM, GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import (
+    GENL_ADMIN_PERM,
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_STRICT,
+    GenlFamily,
+    GenlInfo,
+    GenlOp,
+)
 from netlink_emu.kernel.profile import TaskstatsPad
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
 from netlink_emu.machine.task import (
@@ -97,6 +104,7 @@ class Taskstats:
                 policy=_CMD_POLICY,
                 maxattr=_CMD_ATTR_MAX,
                 doit=self.taskstats_user_cmd,
+                validate=GENL_DONT_VALIDATE_STRICT | GENL_DONT_VALIDATE_DUMP,
             )
         ]
         if profile.cgroupstats:

@@ -8,6 +8,7 @@ from errno import EMSGSIZE, ENOBUFS
 from typing import TYPE_CHECKING
 
 from netlink_emu.kernel.netlink_rcv import extack_tlvs
+from netlink_emu.kernel.profile import DoneExtack
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize, spare_room
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.netlink import (
@@ -46,6 +47,7 @@ class NetlinkDump:
     ends_with_zero: bool
     extack: NetlinkExtAck
     loses_unfit: bool = False  # what does not fit a datagram is not in the next one either
+    min_dump_alloc: int = 0  # bytes that a datagram has room for at least
     pending: Part | None = None
     done_errno: int | None = None  # None: more to come
 
@@ -55,7 +57,7 @@ def netlink_dump(sk: NetlinkSock) -> None:
     dump = sk.dump
     assert dump is not None
     kernel = sk.kernel
-    room = nlmsg_goodsize(kernel.profile.arch.page_size)
+    room = max(nlmsg_goodsize(kernel.profile.arch.page_size), dump.min_dump_alloc)
     if kernel.profile.dump_grows_with_reads:
         room = max(room, sk.max_recvmsg_len)
     truesize = alloc_truesize(room)
@@ -85,6 +87,8 @@ def _fill(
             try:
                 dump.pending = next(dump.parts, None)
             except NetlinkError as error:
+                if error.message:
+                    dump.extack.msg = error.message
                 return error.errno
         if dump.pending is None:
             # A dumpit that returns skb->len is asked again, and finds nothing left.
@@ -106,7 +110,7 @@ def _fill(
 def _done(sk: NetlinkSock, dump: NetlinkDump, room: int, position: int) -> bytes:
     order = sk.kernel.profile.arch.order
     errno = dump.done_errno or 0
-    tlvs = extack_tlvs(sk, errno, dump.extack, position + DONE_SIZE)
+    tlvs = extack_tlvs(sk, errno, _told(sk, dump.extack), position + DONE_SIZE)
     flags = NLM_F_MULTI | (NLM_F_ACK_TLVS if tlvs else 0)
     if len(tlvs) > room - DONE_SIZE:
         tlvs = b""
@@ -114,3 +118,14 @@ def _done(sk: NetlinkSock, dump: NetlinkDump, room: int, position: int) -> bytes
         DONE_SIZE + len(tlvs), NLMSG_DONE, flags, dump.nlmsg_seq, dump.portid
     )
     return header + NLMSGERR[order].pack(-errno) + tlvs
+
+
+def _told(sk: NetlinkSock, extack: NetlinkExtAck) -> NetlinkExtAck:
+    """What of an extended ack a release puts into NLMSG_DONE: netlink_dump_done()."""
+    how = sk.kernel.profile.extack_done
+    if how is DoneExtack.ALL:
+        return extack
+    told = NetlinkExtAck()
+    if how is DoneExtack.MSG:
+        told.msg = extack.msg
+    return told

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field
-from errno import EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EPERM
+from dataclasses import dataclass
+from errno import EBUSY, EEXIST, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final, Protocol
 
 from netlink_emu.kernel.dump import NetlinkDump, Part, netlink_dump
+from netlink_emu.kernel.genl_family import (
+    GENL_ADMIN_PERM,
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_DUMP_STRICT,
+    GENL_DONT_VALIDATE_STRICT,
+    GENL_UNS_ADMIN_PERM,
+    GenlCmd,
+    GenlFamily,
+    GenlOp,
+    GenlSplitOp,
+    GenlValidate,
+    operations,
+    validation,
+)
 from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
 from netlink_emu.kernel.profile import FamilyIds
 from netlink_emu.kernel.skbuff import SkBuff, trimmed_truesize
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.machine.namespaces import UserNamespace
 from netlink_emu.protocol.attributes import nla_scalar
-from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
-    GENL_HEADERS,
     GENL_ID_CTRL,
     GENL_ID_PMCRAID,
     GENL_ID_VFS_DQUOT,
@@ -37,7 +50,7 @@ from netlink_emu.protocol.netlink import (
     NLMSG_HDRLEN,
     nlmsg_align,
 )
-from netlink_emu.protocol.policy import LIBERAL, STRICT, NlValidate, Parser, ParseRules, Policy
+from netlink_emu.protocol.policy import Parser, ParseRules
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock
@@ -46,9 +59,19 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.profile import Profile
     from netlink_emu.machine.namespaces import NetNamespace
 
-NO_FLAGS: Final = GenlOpFlags(0)
-GENL_ADMIN_PERM: Final = GenlOpFlags.GENL_ADMIN_PERM
-GENL_UNS_ADMIN_PERM: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM
+__all__ = [
+    "GENL_ADMIN_PERM",
+    "GENL_DONT_VALIDATE_DUMP",
+    "GENL_DONT_VALIDATE_DUMP_STRICT",
+    "GENL_DONT_VALIDATE_STRICT",
+    "GENL_UNS_ADMIN_PERM",
+    "Genetlink",
+    "GenlFamily",
+    "GenlInfo",
+    "GenlOp",
+    "GenlSplitOp",
+    "GenlValidate",
+]
 
 
 @dataclass(slots=True)
@@ -95,114 +118,45 @@ class NotifyHook(Protocol):
     def __call__(self, family: GenlFamily, *, came: bool) -> None: ...
 
 
-Doit = Callable[[GenlInfo], None]
-# Checks a dump's request and gives the payload of each part; NetlinkError while it is called
-# is an immediate error, while it is iterated one in NLMSG_DONE.
-Dumpit = Callable[[GenlInfo], Iterator[Part]]
-
-
-@dataclass(frozen=True, slots=True)
-class GenlOp:
-    """struct genl_split_ops, the doit and the dumpit of a command in one.
-
-    ``dump_ends_with_zero``, ``dump_loses_unfit``: see
-    :class:`netlink_emu.kernel.dump.NetlinkDump`.
-    """
-
-    cmd: int
-    flags: GenlOpFlags = NO_FLAGS
-    policy: Policy = field(default_factory=dict)
-    maxattr: int = 0
-    doit: Doit | None = None
-    doit_validate: NlValidate = LIBERAL
-    dumpit: Dumpit | None = None
-    dump_policy: Policy | None = None
-    dump_maxattr: int = 0
-    dump_validate: NlValidate = STRICT
-    dump_ends_with_zero: bool = False
-    dump_loses_unfit: bool = False
-
-    @property
-    def reported_flags(self) -> int:
-        """CTRL_ATTR_OP_FLAGS."""
-        flags = self.flags
-        if self.doit is not None:
-            flags |= GenlOpFlags.GENL_CMD_CAP_DO
-        if self.dumpit is not None:
-            flags |= GenlOpFlags.GENL_CMD_CAP_DUMP
-        if self.policy or self.dump_policy:
-            flags |= GenlOpFlags.GENL_CMD_CAP_HASPOL
-        return int(flags)
-
-
-@dataclass(slots=True)
-class GenlFamily:
-    """struct genl_family. ``id`` 0: given at registration; ``maxattr`` as GETFAMILY reports it.
-
-    ``resv_start_op``: commands from here on have their headers checked strictly (6.1).
-    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8). ``admits``: who
-    may join any of them, of a family that no real kernel has.
-    """
-
-    name: str
-    version: int
-    ops: tuple[GenlOp, ...]
-    id: int = 0
-    hdrsize: int = 0
-    maxattr: int = 0
-    mcgrps: tuple[str, ...] = ()
-    mcgrp_caps: Mapping[str, int] = field(default_factory=dict)
-    admits: Callable[[Current], bool] | None = None
-    resv_start_op: int = 0
-    netnsok: bool = True
-    mcgrp_offset: int = 0
-
-    def op(self, cmd: int) -> GenlOp | None:
-        """The operation for a command."""
-        return next((op for op in self.ops if op.cmd == cmd), None)
-
-    def message(
-        self, kernel: Kernel, cmd: int, attrs: bytes | bytearray, seq: int, portid: int
-    ) -> bytes:
-        """genlmsg_put() and its attributes: one whole message with flags 0."""
-        headers = GENL_HEADERS[kernel.profile.arch.order.char]
-        length = headers.size + len(attrs)
-        return headers.pack(length, self.id, 0, seq, portid, cmd, self.version, 0) + attrs
-
-
 class _Operation:
-    """What of a :class:`GenlOp` each request asks for, looked up once.
+    """What of a :class:`GenlCmd` each request asks for, looked up once.
 
     Python's IntFlag takes 0.4 us for an "and", as long as an attribute takes to parse.
     """
 
-    __slots__ = ("admin_perm", "doit", "dump_parser", "dumpit", "op", "parser", "uns_admin_perm")
+    __slots__ = ("admin_perm", "dump_parser", "op", "parser", "simple", "uns_admin_perm")
 
-    def __init__(self, op: GenlOp, profile: Profile) -> None:
+    def __init__(self, family: GenlFamily, op: GenlCmd, profile: Profile) -> None:
         rules = ParseRules(
             attr_type_mask=profile.attr_type_mask,
             extack_policy_msg=profile.extack_policy_msg,
             extack_policy=profile.extack_policy,
             extack_leftover_msg=profile.extack_leftover_msg,
             nul_string=profile.nul_string,
+            uint_policies=profile.uint_policies,
         )
 
-        def parser(policy: Policy, maxattr: int, validate: NlValidate) -> Parser:
+        def parser(split: GenlSplitOp | None) -> Parser | None:
+            validate = None if split is None else validation(family, split, profile)
+            if split is None or validate is None or not split.maxattr:
+                return None
             return Parser(
-                policy, maxtype=maxattr, validate=validate, order=profile.arch.order, rules=rules
+                split.policy,
+                maxtype=split.maxattr,
+                validate=validate,
+                order=profile.arch.order,
+                rules=rules,
             )
 
         self.op: Final = op
-        self.doit: Final = op.doit
-        self.dumpit: Final = op.dumpit
         self.admin_perm: Final = GenlOpFlags.GENL_ADMIN_PERM in op.flags
         self.uns_admin_perm: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM in op.flags
-        self.parser: Parser | None = None
-        self.dump_parser: Parser | None = None
-        if op.maxattr:
-            self.parser = parser(op.policy, op.maxattr, op.doit_validate)
-        if op.dump_policy is not None:
-            self.dump_parser = parser(op.dump_policy, op.dump_maxattr, op.dump_validate)
+        self.parser: Final = parser(op.doit)
+        self.dump_parser: Final = parser(op.dumpit)
+        # The doit, where nothing is to be called before and after it.
+        doit = op.doit
+        alone = doit is not None and doit.pre_doit is None and doit.post_doit is None
+        self.simple: Final = doit.doit if doit is not None and alone else None
 
 
 class Genetlink:
@@ -237,8 +191,9 @@ class Genetlink:
             raise NetlinkError(EBUSY)
         self._allocate_groups(family)
         self.families[family.id] = family
+        profile = self._kernel.profile
         self._operations[family.id] = {
-            op.cmd: _Operation(op, self._kernel.profile) for op in reversed(family.ops)
+            op.cmd: _Operation(family, op, profile) for op in reversed(operations(family, profile))
         }
         self._by_name[family.name] = family
         if self.notify is not None:
@@ -286,6 +241,10 @@ class Genetlink:
         while taken & set(range(offset, offset + len(family.mcgrps))):
             offset += 1
         family.mcgrp_offset = offset
+
+    def commands(self, family: GenlFamily) -> tuple[GenlCmd, ...]:
+        """The family's commands as this release sees them."""
+        return operations(family, self._kernel.profile)
 
     def by_name(self, name: str) -> GenlFamily | None:
         """genl_family_find_byname()."""
@@ -341,7 +300,7 @@ class Genetlink:
         op = self._operations[family.id].get(cmd)
         if op is None:
             raise NetlinkError(EOPNOTSUPP)
-        missing = (op.dumpit if is_dump else op.doit) is None
+        missing = (op.op.dumpit if is_dump else op.op.doit) is None
         if missing and profile.lookup_before_permission:
             raise NetlinkError(EOPNOTSUPP)
         self._check_permission(request, op)
@@ -350,13 +309,26 @@ class Genetlink:
         current = request.skb.current
         assert current is not None
         info = GenlInfo(self._kernel, family, request, cmd, {}, sk, current)
+        if family.failed is None:
+            self._handle(info, op, is_dump=is_dump)
+            return
+        try:
+            self._handle(info, op, is_dump=is_dump)
+        except NetlinkError:
+            raise
+        except Exception as exc:
+            raise _slip(family, exc, request.extack) from exc
+
+    def _handle(self, info: GenlInfo, op: _Operation, *, is_dump: bool) -> None:
         if is_dump:
             self._dumpit(info, op)
+            return
+        if op.parser is not None:
+            info.attrs = _parse(info, op.parser)
+        if op.simple is not None:
+            op.simple(info)
         else:
-            assert op.doit is not None
-            if op.parser is not None:
-                info.attrs = _parse(info, op.parser)
-            op.doit(info)
+            _call_doit(op.op.doit, info)
 
     def _check_permission(self, request: Request, op: _Operation) -> None:
         machine = self._kernel.machine
@@ -389,26 +361,63 @@ class Genetlink:
             raise NetlinkError(EBUSY)
         if op.dump_parser is not None:
             info.attrs = _parse(info, op.dump_parser)
-        assert op.dumpit is not None
+        split = op.op.dumpit
+        assert split is not None
+        assert split.dumpit is not None
         profile = self._kernel.profile
         parsed = copy(request.extack)
         try:
-            parts = op.dumpit(info)
-        except NetlinkError:
+            parts = split.dumpit(info)
+        except NetlinkError as error:
             if not profile.extack_dump_start:
                 request.extack = parsed
-            raise
+            elif error.message:
+                request.extack.msg = error.message
+            raise NetlinkError(error.errno) from error
+        # netlink_dump() has an extended ack of its own; what the parse said is told to nobody.
+        request.extack = NetlinkExtAck()
         sk.dump = NetlinkDump(
-            parts,
+            parts if info.family.failed is None else _watched(info, parts),
             request.nlmsg_type,
             request.nlmsg_seq,
             request.skb.portid,
-            op.op.dump_ends_with_zero and profile.done_shares_datagram,
+            split.dump_ends_with_zero and profile.done_shares_datagram,
             request.extack,
-            op.op.dump_loses_unfit,
+            split.dump_loses_unfit,
+            split.min_dump_alloc,
         )
         netlink_dump(sk)
         raise NetlinkError(DUMP_STARTED)
+
+
+def _call_doit(op: GenlSplitOp | None, info: GenlInfo) -> None:
+    """A doit between what its family does before and after: genl_family_rcv_msg_doit()."""
+    assert op is not None
+    assert op.doit is not None
+    if op.pre_doit is not None:
+        op.pre_doit(op, info)
+    try:
+        op.doit(info)
+    finally:
+        if op.post_doit is not None:
+            op.post_doit(op, info)
+
+
+def _slip(family: GenlFamily, exc: Exception, extack: NetlinkExtAck) -> NetlinkError:
+    """An operation raised what is no NetlinkError: its author hears of it, the client EIO."""
+    assert family.failed is not None
+    family.failed(exc)
+    extack.msg = f"an operation of {family.name} raised {type(exc).__name__}: {exc}"
+    return NetlinkError(EIO)
+
+
+def _watched(info: GenlInfo, parts: Iterator[Part]) -> Iterator[Part]:
+    try:
+        yield from parts
+    except NetlinkError:
+        raise
+    except Exception as exc:
+        raise _slip(info.family, exc, info.request.extack) from exc
 
 
 def _parse(info: GenlInfo, parser: Parser) -> dict[int, bytes]:

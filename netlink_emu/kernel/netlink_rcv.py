@@ -77,6 +77,8 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
                 handle(request)
             except NetlinkError as error:
                 err = error.errno
+                if error.message:
+                    request.extack.msg = error.message
         if err != DUMP_STARTED and (err or nlmsg_flags & NLM_F_ACK):
             netlink_ack(request, err)
         if trace is not None:

@@ -55,6 +55,14 @@ class Getpolicy(enum.Enum):
     PER_OP = "the policy of each operation"
 
 
+class DoneExtack(enum.Enum):
+    """What NLMSG_DONE of a dump that failed says beside the errno."""
+
+    NONE = "nothing"
+    MSG = "the message"
+    ALL = "all of an extended ack"
+
+
 @dataclass(frozen=True, slots=True)
 class Arch:
     """What of the processor shows in messages: arch/*/Kconfig and its C ABI.
@@ -199,7 +207,12 @@ class Profile:
     policy_u64_pad: bool = False  # 5.8: NL_POLICY_TYPE_ATTR_PAD on machines that align u64
     genl_all_netns: bool = True  # 5.19: TASKSTATS in every network namespace
     lookup_before_permission: bool = True  # 6.2: EOPNOTSUPP of a dump before EPERM
+    strict_families: bool = True  # 5.2: unless they say GENL_DONT_VALIDATE_*
     strict_headers: bool = True  # 6.1: resv_start_op
+    rejects_without_policy: bool = True  # 6.1: an operation without a policy takes no attribute
+    dump_policy_apart: bool = True  # 6.2: no HASPOL for the policy of a dump that is not validated
+    split_ops_reject: bool = False  # 7.1: also one half of a split operation
+    uint_policies: bool = True  # 6.7: NLA_UINT, NLA_SINT
     getfamily_dump_validated: bool = True  # 6.2
     dump_needs_both_bits: bool = True  # 3.10: NLM_F_ROOT alone is no dump
     attr_type_mask: int = 0x3FFF  # 2.6.24; 0xffff before
@@ -207,6 +220,7 @@ class Profile:
     extack_policy_msg: bool = True  # 4.19: "Attribute failed policy validation"
     extack_policy: bool = True  # 5.10: NLMSGERR_ATTR_POLICY
     extack_leftover_msg: bool = True  # 4.20: "bytes leftover after parsing attributes"
+    extack_done: DoneExtack = DoneExtack.ALL  # 4.20, 6.10: of a dump that fails
     extack_dump_start: bool = True  # 6.5: what a dump's start says of its error
     extack_cookie_before_offs: bool = True  # 6.1: behind NLMSGERR_ATTR_OFFS before
 

@@ -128,8 +128,7 @@ def _good_lengths(rule: NlaPolicy, validate: NlValidate) -> range:
     size = SIZES.get(rule.type)
     if size is not None:
         exact = NlValidate.NL_VALIDATE_STRICT_ATTRS in validate
-        least = rule.len or size
-        return range(max(least, size), size + 1 if exact else _ANY_LENGTH)
+        return range(max(rule.len, size), size + 1 if exact else _ANY_LENGTH)
     match rule.type:
         case NlaType.NLA_FLAG:
             return range(1)

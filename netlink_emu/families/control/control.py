@@ -11,7 +11,7 @@ from netlink_emu.families.control.ops import Row
 from netlink_emu.families.control.tasks import TaskOps
 from netlink_emu.families.control.values import Values, write
 from netlink_emu.families.control.watch import FaultOps, WatchOps
-from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlSplitOp
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENLMSGHDR
@@ -26,7 +26,6 @@ from netlink_emu.protocol.ours.control import (
     NlemuCmd,
     policy_of,
 )
-from netlink_emu.protocol.policy import STRICT
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -64,10 +63,11 @@ class Control:
         self.family: Final = GenlFamily(
             NETLINK_EMU_GENL_NAME,
             NETLINK_EMU_GENL_VERSION,
-            tuple(self._declare(op) for op in OPS if not op.event),
+            tuple(split for op in OPS if not op.event for split in self._declare(op)),
             mcgrps=(NETLINK_EMU_MCGRP_JOURNAL,),
             resv_start_op=1,
             admits=self.admits,
+            always_strict=True,
         )
         kernel.genl.register_family(self.family)
         journal.muted.add(self.family.id)
@@ -81,19 +81,22 @@ class Control:
         self.journal.muted.discard(self.family.id)
         self.kernel.genl.unregister_family(self.family)
 
-    def _declare(self, op: ControlOp) -> GenlOp:
+    def _declare(self, op: ControlOp) -> Iterator[GenlSplitOp]:
         highest = max(op.attrs)
-        return GenlOp(
-            op.cmd,
-            policy=policy_of(op.attrs, op.do or ()),
-            maxattr=highest,
-            doit=None if op.do is None else lambda info: self._do(op, info),
-            doit_validate=STRICT,
-            dumpit=None if op.dump is None else lambda info: self._dump(op, info),
-            dump_policy=None if op.dump is None else policy_of(op.attrs, op.dump),
-            dump_maxattr=highest,
-            dump_validate=STRICT,
-        )
+        if op.do is not None:
+            yield GenlSplitOp(
+                op.cmd,
+                policy=policy_of(op.attrs, op.do),
+                maxattr=highest,
+                doit=lambda info: self._do(op, info),
+            )
+        if op.dump is not None:
+            yield GenlSplitOp(
+                op.cmd,
+                policy=policy_of(op.attrs, op.dump),
+                maxattr=highest,
+                dumpit=lambda info: self._dump(op, info),
+            )
 
     # --- requests
 

@@ -239,9 +239,9 @@ class TestGetpolicy:
         ops = (
             GenlOp(1, policy=policy, maxattr=1, doit=lambda info: None),
             GenlOp(2, doit=lambda info: None),
-            GenlOp(3, dumpit=dumpit, dump_policy=policy, dump_maxattr=1),  # type: ignore[arg-type]
+            GenlOp(3, dumpit=dumpit, policy=policy, maxattr=1),  # type: ignore[arg-type]
         )
-        bench.kernel.genl.register_family(GenlFamily("X", 1, ops))
+        bench.kernel.genl.register_family(GenlFamily("X", 1, ops, resv_start_op=9))
         found = self.ask(bench, [(2, b"X\0")])
         assert [
             [attr.type & 0x3FFF for attr in nest.value]
@@ -252,7 +252,7 @@ class TestGetpolicy:
         length = shared.find("NL_POLICY_TYPE_ATTR_MAX_LENGTH")
         assert length is not None
         assert length.value == 7
-        bench.kernel.genl.register_family(GenlFamily("Y", 1, ops[1:2]))
+        bench.kernel.genl.register_family(GenlFamily("Y", 1, ops[1:2], resv_start_op=9))
         assert error_of_dump(bench, [(2, b"Y\0")]) == ENODATA
 
     def test_an_operation_that_is_not(self, bench: Bench) -> None:

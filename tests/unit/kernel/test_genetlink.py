@@ -17,7 +17,7 @@ from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.genetlink import GENLMSGHDR
 from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NLMSGHDR
-from netlink_emu.protocol.policy import STRICT, NlaPolicy, NlaType
+from netlink_emu.protocol.policy import NlaPolicy, NlaType
 
 U32 = NlaPolicy(NlaType.NLA_U32)
 HEADER = NLMSGHDR[LITTLE]
@@ -30,9 +30,9 @@ class Echo:
         self.bench = bench
         self.seen: list[dict[int, bytes]] = []
         ops = (
-            GenlOp(1, policy={1: U32}, maxattr=2, doit=self.doit, doit_validate=STRICT),
+            GenlOp(1, policy={1: U32}, maxattr=2, doit=self.doit),
             GenlOp(2, flags=GENL_UNS_ADMIN_PERM, doit=self.doit),
-            GenlOp(3, dumpit=self.dumpit, dump_policy={1: U32}, dump_maxattr=1),
+            GenlOp(3, dumpit=self.dumpit, policy={1: U32}, maxattr=1),
         )
         self.parts = 0
         self.part = bytes(1000)
@@ -181,8 +181,15 @@ class TestRequests:
         assert error_of(echo.ask(1, attrs)) == errno
         assert echo.seen == []
 
-    def test_without_attributes_to_parse(self, echo: Echo) -> None:
+    def test_without_attributes_to_parse(self, bench: Bench) -> None:
+        echo = Echo(bench, resv_start_op=3).register()
         assert len(echo.ask(2, [(1, b"")])) == 1
+        assert echo.seen == [{}]
+
+    def test_an_operation_without_a_policy_takes_no_attribute(self, echo: Echo) -> None:
+        assert error_of(echo.ask(2, [(1, b"")])) == EINVAL
+        assert error_of(echo.ask(2, [(9, b"")])) == EINVAL
+        assert len(echo.ask(2)) == 1
         assert echo.seen == [{}]
 
     def test_a_header_of_one_s_own(self, bench: Bench) -> None:

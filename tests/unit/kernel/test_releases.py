@@ -13,6 +13,7 @@ import pytest
 
 from netlink_emu.kernel.profile import (
     ARCHS,
+    DoneExtack,
     FamilyIds,
     GetfamilyAttrs,
     Getpolicy,
@@ -234,6 +235,19 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("extack_policy_msg", [("2.6.18", "4.17", False), ("4.19", "7.3", True)]),
     ("extack_policy", [("2.6.18", "5.9", False), ("5.10", "7.3", True)]),
     ("extack_leftover_msg", [("2.6.18", "4.19", False), ("4.20", "7.3", True)]),
+    (
+        "extack_done",
+        [
+            ("2.6.18", "4.19", DoneExtack.NONE),
+            ("4.20", "6.9", DoneExtack.MSG),
+            ("6.10", "7.3", DoneExtack.ALL),
+        ],
+    ),
+    ("strict_families", [("2.6.18", "5.1", False), ("5.2", "7.3", True)]),
+    ("rejects_without_policy", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
+    ("dump_policy_apart", [("2.6.18", "6.1", False), ("6.2", "7.3", True)]),
+    ("uint_policies", [("2.6.18", "6.6", False), ("6.7", "7.3", True)]),
+    ("split_ops_reject", [("2.6.18", "7.0", False), ("7.1", "7.3", True)]),
     ("extack_dump_start", [("2.6.18", "6.4", False), ("6.5", "7.3", True)]),
     ("extack_cookie_before_offs", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
     ("protocol_must_exist", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
