@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..genetlink import GENL_NAMSIZ, GenlOpFlags
+from ..policy import Policy
 from .attributes import AttributeSet
 from .enumeration import Enumeration, unknown_name
 from .structs import Struct
@@ -18,13 +19,25 @@ class Exchange:
     """A request and its answer: the attributes of each, and their commands.
 
     ``reply`` None: there is none but an ack. ``reply_cmd`` differs from the request's command
-    where the spec numbers them by direction.
+    where the spec numbers them by direction. ``policy`` and ``maxattr`` are what a request is
+    validated by where that is not what the declarations of its attributes mean.
     """
 
     request: tuple[str, ...] = ()
     reply: tuple[str, ...] | None = None
     cmd: int = 0
     reply_cmd: int = 0
+    policy: Policy | None = field(default=None, repr=False)
+    maxattr: int = 0
+
+    def validated_by(self, attributes: AttributeSet) -> tuple[Policy | None, int]:
+        """The policy and its highest attribute; None for a request that has no attributes."""
+        if self.policy is not None or self.maxattr:
+            return self.policy, self.maxattr
+        if not self.request:
+            return None, 0
+        policy = attributes.policy(self.request)
+        return policy, max(attributes[name].number for name in self.request)
 
 
 @dataclass(frozen=True, slots=True)

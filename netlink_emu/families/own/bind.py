@@ -1,0 +1,207 @@
+"""From declarations and functions to struct genl_family: what the kernel calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netlink_emu.families.own.request import Request
+from netlink_emu.kernel.genetlink import (
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_DUMP_STRICT,
+    GENL_DONT_VALIDATE_STRICT,
+    GenlFamily,
+    GenlInfo,
+    GenlOp,
+    GenlSplitOp,
+    GenlValidate,
+)
+from netlink_emu.kernel.skbuff import nlmsg_goodsize
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR
+from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align
+
+Function = Callable[..., Any]
+_VALIDATE: Final = {
+    "strict": GENL_DONT_VALIDATE_STRICT,
+    "dump": GENL_DONT_VALIDATE_DUMP,
+    "dump-strict": GENL_DONT_VALIDATE_DUMP_STRICT,
+}
+
+
+@dataclass(slots=True)
+class Handlers:
+    """The functions of a family, which is their first argument, by the names of its operations.
+
+    ``closed``: all operations are declared, none can be added.
+    """
+
+    do: dict[str, Function] = field(default_factory=dict)
+    dump: dict[str, Function] = field(default_factory=dict)
+    start: dict[str, Function] = field(default_factory=dict)
+    pre_doit: Function | None = None
+    post_doit: Function | None = None
+    otherwise_do: Function | None = None
+    otherwise_dump: Function | None = None
+    closed: bool = False
+
+
+def bind(family: object, declaration: FamilyDeclaration, handlers: Handlers) -> GenlFamily:
+    """The family as genl_register_family() takes it."""
+    ops: list[GenlOp | GenlSplitOp] = []
+    headers = [op.fixed_header for op in declaration.operations if op.fixed_header is not None]
+    for op in sorted(declaration.operations, key=_command):
+        ops += _split(family, op, handlers)
+    return GenlFamily(
+        declaration.name,
+        declaration.version,
+        tuple(ops),
+        hdrsize=max((nlmsg_align(header.size) for header in headers), default=0),
+        maxattr=declaration.maxattr,
+        mcgrps=tuple(group.name for group in declaration.groups),
+        mcgrp_caps={g.name: g.caps for g in declaration.groups if g.caps is not None},
+        resv_start_op=declaration.resv_start_op,
+    )
+
+
+def _command(op: Operation) -> int:
+    return min((e.cmd for e in (op.do, op.dump) if e is not None), default=0)
+
+
+def _split(family: object, op: Operation, handlers: Handlers) -> Iterator[GenlSplitOp]:
+    validate = GenlValidate(0)
+    for name in op.validate:
+        validate |= _VALIDATE[name]
+    if op.do is not None:
+        policy, maxattr = op.do.validated_by(op.attributes)
+        pre, post = handlers.pre_doit, handlers.post_doit
+        yield GenlSplitOp(
+            op.do.cmd, op.flags, policy, maxattr, validate,
+            doit=_Doit(family, op, op.do, handlers),
+            pre_doit=None if pre is None else _Around(family, op, pre),
+            post_doit=None if post is None else _Around(family, op, post),
+        )  # fmt: skip
+    if op.dump is not None:
+        policy, maxattr = op.dump.validated_by(op.attributes)
+        if "dump" in op.validate:
+            policy, maxattr = None, 0
+        yield GenlSplitOp(
+            op.dump.cmd, op.flags, policy, maxattr, validate,
+            dumpit=_Dumpit(family, op, op.dump, handlers),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """pre_doit and post_doit."""
+
+    family: object
+    op: Operation
+    function: Function
+
+    def __call__(self, _op: GenlSplitOp, info: GenlInfo) -> None:
+        request = Request(info, self.op)
+        with _Telling(request):
+            self.function(self.family, request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doit:
+    family: object
+    op: Operation
+    exchange: Exchange
+    handlers: Handlers
+
+    def __call__(self, info: GenlInfo) -> None:
+        request = Request(info, self.op)
+        function = self.handlers.do.get(self.op.name) or self.handlers.otherwise_do
+        with _Telling(request):
+            if function is None:
+                raise _nobody(info, self.op)
+            answer = function(self.family, request)
+            for values in _answers(answer):
+                payload = _payload(info, self.op, values)
+                info.reply(self.exchange.reply_cmd, payload, _room(info, payload))
+
+
+@dataclass(frozen=True, slots=True)
+class _Dumpit:
+    family: object
+    op: Operation
+    exchange: Exchange
+    handlers: Handlers
+
+    def __call__(self, info: GenlInfo) -> Iterator[bytes]:
+        request = Request(info, self.op)
+        start = self.handlers.start.get(self.op.name)
+        function = self.handlers.dump.get(self.op.name) or self.handlers.otherwise_dump
+        with _Telling(request):
+            if start is not None:
+                start(self.family, request)
+            if function is None:
+                raise _nobody(info, self.op)
+            parts = _answers(function(self.family, request))
+        return self._parts(info, request, parts)
+
+    def _parts(self, info: GenlInfo, request: Request, parts: Iterable[Any]) -> Iterator[bytes]:
+        header = GENLMSGHDR[info.kernel.profile.arch.order].pack(
+            self.exchange.reply_cmd, info.family.version, 0
+        )
+        with _Telling(request):
+            for values in parts:
+                yield header + _payload(info, self.op, values)
+
+
+class _Telling:
+    """What a NetlinkError names becomes the extended ack of the request."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, exc: BaseException | None, _tb: object) -> None:
+        if isinstance(exc, NetlinkError):
+            self._request.fail(exc, self._request.info.request.extack)
+
+
+def _nobody(info: GenlInfo, op: Operation) -> NetlinkError:
+    return NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {info.family.name} here")
+
+
+def _answers(answer: Any) -> Iterable[Any]:
+    """What an operation returned, as answers: none, one, or many."""
+    if answer is None:
+        return ()
+    if isinstance(answer, Mapping | bytes):
+        return (answer,)
+    if isinstance(answer, Iterable) and not isinstance(answer, str):
+        return answer
+    raise TypeError(f"an operation gives values by name, not {answer!r}")
+
+
+def _payload(info: GenlInfo, op: Operation, values: Any) -> bytes:
+    """An answer behind its genlmsghdr: the family's own header, and the attributes.
+
+    Members of the header are values like the attributes.
+    """
+    if isinstance(values, bytes):
+        return values
+    if not isinstance(values, Mapping):
+        raise TypeError(f"an operation gives values by name, not {values!r}")
+    order, header = info.kernel.profile.arch.order, op.fixed_header
+    if header is None:
+        return encode(op.attributes, values, order)
+    members = {member.name for member in header.members}
+    fixed = header.encode({n: v for n, v in values.items() if n in members}, order)
+    rest = {name: value for name, value in values.items() if name not in members}
+    return fixed.ljust(info.family.hdrsize, b"\0") + encode(op.attributes, rest, order)
+
+
+def _room(info: GenlInfo, payload: bytes) -> int:
+    """genlmsg_new(GENLMSG_DEFAULT_SIZE), or what it takes."""
+    room = nlmsg_goodsize(info.kernel.profile.arch.page_size) - NLMSG_HDRLEN - GENL_HDRLEN
+    return max(room, len(payload))

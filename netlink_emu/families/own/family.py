@@ -1,0 +1,347 @@
+"""A family of one's own: operations are functions that take and give values by name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from netlink_emu.families.own.bind import Handlers, bind
+from netlink_emu.protocol.family import (
+    AttributeSet,
+    Exchange,
+    FamilyDeclaration,
+    McastGroup,
+    Operation,
+    encode,
+)
+from netlink_emu.protocol.genetlink import GenlOpFlags
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
+if TYPE_CHECKING:
+    from netlink_emu.families.own.request import Request
+    from netlink_emu.kernel.genetlink import GenlFamily
+    from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.machine.namespaces import NetNamespace
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+_FLAGS: Final = {
+    "admin-perm": GenlOpFlags.GENL_ADMIN_PERM,
+    "uns-admin-perm": GenlOpFlags.GENL_UNS_ADMIN_PERM,
+}
+_VALIDATE: Final = frozenset({"strict", "dump", "dump-strict"})
+
+
+def _directly(function: Callable[[], T]) -> T:
+    return function()
+
+
+class Family:
+    """A generic netlink family whose operations are Python functions.
+
+    ``attributes`` are those of its messages, ``groups`` its multicast groups, ``state`` whatever
+    the functions keep: a boot begins with a copy of what it was before the first one. The
+    family serves one kernel at a time: the one that was booted with it last.
+
+    An operation is a function of the family and the :class:`Request`. What it returns is the
+    answer: values by name, several of them, or None for none. It raises NetlinkError for what a
+    client did wrong; anything else fails the test, and answers the client EIO.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int = 1,
+        attributes: AttributeSet | None = None,
+        groups: Iterable[str | McastGroup] = (),
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._take(
+            FamilyDeclaration(
+                name,
+                version,
+                groups=tuple(
+                    group if isinstance(group, McastGroup) else McastGroup(group)
+                    for group in groups
+                ),
+            ),
+            AttributeSet(name) if attributes is None else attributes,
+            state,
+        )
+
+    @classmethod
+    def from_declaration(
+        cls, declaration: FamilyDeclaration, *, state: Mapping[str, Any] | None = None
+    ) -> Family:
+        """A family whose operations are declared already, as those of a spec are."""
+        family = cls.__new__(cls)
+        family._take(declaration, AttributeSet(declaration.name), state)
+        family._handlers.closed = True
+        return family
+
+    def _take(
+        self,
+        declaration: FamilyDeclaration,
+        attributes: AttributeSet,
+        state: Mapping[str, Any] | None,
+    ) -> None:
+        self._declaration = declaration
+        self._attributes = attributes
+        self._handlers = Handlers()
+        self.state: dict[str, Any] = dict(state or {})
+        self._first_state: dict[str, Any] | None = None
+        self._kernel: Kernel | None = None
+        self._genl: GenlFamily | None = None
+        self._call: Callable[[Callable[[], Any]], Any] = _directly
+
+    def __repr__(self) -> str:
+        names = ", ".join(op.name for op in self._declaration.operations)
+        return f"<family {self.name}: {names or 'no operations'}>"
+
+    @property
+    def name(self) -> str:
+        return self._declaration.name
+
+    @property
+    def declaration(self) -> FamilyDeclaration:
+        """What its messages are made of."""
+        return self._declaration
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel that it serves; raises LookupError before one is booted with it."""
+        if self._kernel is None:
+            raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
+        return self._kernel
+
+    @property
+    def genl(self) -> GenlFamily:
+        """The family as the kernel knows it: its number, the numbers of its groups."""
+        if self._genl is None:
+            raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
+        return self._genl
+
+    # --- operations
+
+    def do(self, name: str, **declare: Any) -> Callable[[F], F]:
+        """Decorates what answers a do: ``function(family, request)``.
+
+        An operation that is not declared yet is now: with ``cmd`` (the next number by default),
+        ``reply_cmd`` (the same by default), ``attributes`` (the family's), ``request`` (the names
+        of those that it takes; all), ``flags`` ("admin-perm", "uns-admin-perm") and ``validate``,
+        the GENL_DONT_VALIDATE_* that it wants ("strict", "dump", "dump-strict"). Raises
+        ValueError for what is declared twice, and for names that there are not.
+        """
+
+        def decorate(function: F) -> F:
+            self._declare(name, "do", declare)
+            self._handlers.do[name] = function
+            return function
+
+        return decorate
+
+    def dump(self, name: str, **declare: Any) -> Callable[[F], F]:
+        """Decorates what answers a dump, as :meth:`do`: most pleasantly a generator.
+
+        Each of the values that it yields is a message. NetlinkError ends the dump, with its errno
+        in NLMSG_DONE; one that a function raises which is no generator answers at once.
+        """
+
+        def decorate(function: F) -> F:
+            self._declare(name, "dump", declare)
+            self._handlers.dump[name] = function
+            return function
+
+        return decorate
+
+    def start(self, name: str) -> Callable[[F], F]:
+        """Decorates what is called before a dump begins; its NetlinkError answers at once."""
+
+        def decorate(function: F) -> F:
+            self._declaration.operation(name)
+            self._handlers.start[name] = function
+            return function
+
+        return decorate
+
+    def event(
+        self,
+        name: str,
+        *,
+        group: str = "",
+        cmd: int | None = None,
+        attributes: AttributeSet | None = None,
+    ) -> None:
+        """Declare what :meth:`notify` tells: a command, of the attributes, to a group.
+
+        Without ``group`` it is the family's first.
+        """
+        if any(op.name == name for op in self._declaration.operations):
+            raise ValueError(f"{self.name} has {name!r} already")
+        if not group:
+            if not self._declaration.groups:
+                raise ValueError(f"{self.name} has no group that could be told of {name!r}")
+            group = self._declaration.groups[0].name
+        number = self._next() if cmd is None else cmd
+        told = Exchange(reply=(), cmd=number, reply_cmd=number)
+        self._add(Operation(name, attributes or self._attributes, event=told, mcgrp=group))
+
+    def pre_doit(self, function: F) -> F:
+        """Decorates what is called before each do; its NetlinkError answers instead."""
+        self._handlers.pre_doit = function
+        return function
+
+    def post_doit(self, function: F) -> F:
+        """Decorates what is called after each do, whether it failed or not."""
+        self._handlers.post_doit = function
+        return function
+
+    def otherwise(
+        self,
+        *,
+        do: Callable[[Family, Request], Any],
+        dump: Callable[[Family, Request], Any],
+    ) -> None:
+        """What answers the declared operations that have no function of their own."""
+        self._handlers.otherwise_do, self._handlers.otherwise_dump = do, dump
+
+    def _next(self) -> int:
+        exchanges = [
+            exchange
+            for op in self._declaration.operations
+            for exchange in (op.do, op.dump, op.event)
+            if exchange is not None
+        ]
+        return max((max(e.cmd, e.reply_cmd) for e in exchanges), default=0) + 1
+
+    def _declare(self, name: str, how: str, declare: Mapping[str, Any]) -> None:
+        """The operation ``name`` can be done, or dumped, from now on."""
+        unknown = declare.keys() - {
+            "cmd", "reply_cmd", "attributes", "request", "flags", "validate",
+        }  # fmt: skip
+        if unknown:
+            raise ValueError(f"an operation has no {sorted(unknown)[0]!r}")
+        declared = {op.name: op for op in self._declaration.operations}
+        op = declared.get(name)
+        if op is not None and getattr(op, how) is not None:
+            if declare:
+                raise ValueError(f"{name!r} of {self.name} is declared already")
+            return
+        if op is None:
+            if self._handlers.closed:
+                self._declaration.operation(name)  # which says that there is none
+            op = Operation(name, declare.get("attributes") or self._attributes)
+        other = op.do or op.dump
+        number = declare.get("cmd", other.cmd if other is not None else None)
+        number = self._next() if number is None else number
+        request = declare.get("request")
+        exchange = Exchange(
+            tuple(attribute.name for attribute in op.attributes if attribute.type != "unused")
+            if request is None
+            else tuple(request),
+            (),
+            number,
+            declare.get("reply_cmd", other.reply_cmd if other is not None else number),
+        )
+        self._add(
+            replace(
+                op,
+                do=exchange if how == "do" else op.do,
+                dump=exchange if how == "dump" else op.dump,
+                flags=op.flags | _flags(declare.get("flags", ())),
+                validate=op.validate | _validate(declare.get("validate", ())),
+            )
+        )
+
+    def _add(self, op: Operation) -> None:
+        others = tuple(o for o in self._declaration.operations if o.name != op.name)
+        for other in others:
+            for mine, its in ((op.do, other.do), (op.dump, other.dump)):
+                if mine is not None and its is not None and mine.cmd == its.cmd:
+                    raise ValueError(
+                        f"{op.name!r} and {other.name!r} of {self.name} have one command, "
+                        f"{mine.cmd}"
+                    )
+        self._declaration = replace(self._declaration, operations=(*others, op))
+
+    # --- what it tells
+
+    def notify(
+        self,
+        name: str,
+        values: Mapping[Any, Any],
+        *,
+        group: str = "",
+        net: NetNamespace | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Tell a multicast group: genlmsg_multicast_netns().
+
+        ``group`` is the event's own by default, ``net`` the initial network namespace. A member
+        whose buffer is full loses it and is told ENOBUFS, as by a kernel. Raises ValueError for an
+        event or a group that there is not, LookupError before a kernel has the family. May be
+        called from any thread.
+        """
+        op = self._declaration.operation(name)
+        told = op.event
+        if told is None:
+            raise ValueError(f"{name!r} of {self.name} is no event")
+        wanted = group or op.mcgrp
+        names = [known.name for known in self._declaration.groups]
+        if wanted not in names:
+            raise ValueError(f"{self.name} has no group {wanted!r}; it has {', '.join(names)}")
+        kernel, genl = self.kernel, self.genl
+        order = kernel.profile.arch.order
+        fixed = b"" if op.fixed_header is None else op.fixed_header.encode(header or {}, order)
+        payload = fixed + encode(op.attributes, values, order)
+
+        def tell() -> None:
+            message = genl.message(kernel, told.reply_cmd or told.cmd, payload, 0, 0)
+            number = genl.mcgrp_offset + names.index(wanted)
+            where = kernel.machine.init_net if net is None else net
+            kernel.netlink.broadcast_from_kernel(where, NETLINK_GENERIC, message, number)
+
+        self._call(tell)
+
+    # --- a kernel
+
+    def attach(
+        self,
+        kernel: Kernel,
+        *,
+        call: Callable[[Callable[[], Any]], Any] = _directly,
+        failed: Callable[[Exception], None] | None = None,
+    ) -> GenlFamily:
+        """Register with a kernel, which the family serves from now on.
+
+        ``call`` calls a function where the kernel may be touched. ``failed`` is told of what an
+        operation raises beside NetlinkError; without it that is raised.
+        """
+        if self._first_state is None:
+            self._first_state = copy.deepcopy(self.state)
+        else:
+            self.state = copy.deepcopy(self._first_state)
+        genl = bind(self, self._declaration, self._handlers)
+        genl.failed = failed
+        self._kernel, self._genl, self._call = kernel, genl, call
+        kernel.genl.register_family(genl)
+        return genl
+
+
+def _flags(names: str | Iterable[str]) -> GenlOpFlags:
+    flags = GenlOpFlags(0)
+    for name in [names] if isinstance(names, str) else names:
+        if name not in _FLAGS:
+            raise ValueError(f"an operation's flags are {' and '.join(_FLAGS)}, not {name!r}")
+        flags |= _FLAGS[name]
+    return flags
+
+
+def _validate(names: str | Iterable[str]) -> frozenset[str]:
+    found = frozenset([names] if isinstance(names, str) else names)
+    if found - _VALIDATE:
+        raise ValueError(f"{sorted(found - _VALIDATE)[0]!r} is not strict, dump or dump-strict")
+    return found
