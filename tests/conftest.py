@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from helpers import examples
 from helpers.dispositions import let_children_hear_signals
+from helpers.groups import check_group
 from helpers.installed import build_wheel, make_environment
 
 examples.settle()
@@ -19,6 +20,11 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what is slow, lest one worker be left alone with it at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    check_group(item)
 
 
 @pytest.fixture(scope="session")
