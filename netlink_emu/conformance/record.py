@@ -17,13 +17,19 @@ from .judge.masking import Known, mask_datagram
 from .judge.relations import Relations
 from .targets.kernel import KernelTarget
 from .targets.real import probe
+from .targets.real.quiet import wait_for_quiet
 from .targets.target import About, Session
 
 _TRIES = 30  # pairs of runs, because others' exits disturb
+_DISTURBED = "others' exits disturbed the run"
 
 
 class NotReproducible(Exception):
     """Two runs of the same steps differ where nothing may; the message says where."""
+
+
+class Disturbed(NotReproducible):
+    """Others' tasks ended in every run: there was no quiet moment."""
 
 
 @dataclass(slots=True)
@@ -42,16 +48,20 @@ def record(case: Case, target: KernelTarget) -> Case:
     """The transcript of a case's steps on this machine.
 
     Kept of the case are its names, its requests with their symbols, and its relations; every
-    outcome is new. Raises NotReproducible, and TargetError or Unsupported of the target.
+    outcome is new. Raises NotReproducible, or Disturbed where the machine was never quiet, and
+    TargetError or Unsupported of the target.
     """
     trouble = ""
-    for _ in range(_TRIES):
+    for attempt in range(1, _TRIES + 1):
         first, trouble_a = _transcript(case, target)
         second, trouble_b = _transcript(case, target)
         trouble = trouble_a or trouble_b or _difference(first, second)
         if not trouble:
             return first
-    raise NotReproducible(f"{case.name}: {trouble}")
+        if trouble == _DISTURBED:
+            wait_for_quiet(attempt)
+    kind = Disturbed if trouble == _DISTURBED else NotReproducible
+    raise kind(f"{case.name}: {trouble}")
 
 
 def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
@@ -62,7 +72,7 @@ def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
             _one_step(step, session, bindings, run)
         trouble = ""
         if session.foreign or not guards_hold(case, run.outcomes):
-            trouble = "others' exits disturbed the run"
+            trouble = _DISTURBED
         for mismatch in Relations(case, run.outcomes, bindings).check():
             trouble = mismatch.text
     made = dataclasses.replace(

@@ -14,6 +14,7 @@ from .judge.bindings import Bindings, guards_hold
 from .judge.compare import DISTURBED, Mismatch, compare_step
 from .judge.relations import Relations
 from .judge.sequence import Sequence as SequenceCheck
+from .targets.real.quiet import wait_for_quiet
 from .targets.target import Session, Target, TargetError, Unsupported
 
 
@@ -95,6 +96,8 @@ def run_case(case: Case, target: Target) -> Result:
             result.attempts = attempt
             if result.verdict is not Verdict.FAILED or result.reason:
                 break
+            if _disturbed(result):
+                wait_for_quiet(attempt)
     if _disturbed(result):
         reason = f"others' exits or listeners never let up: {result.mismatches[0].text}"
         result = Result(case, Verdict.SKIPPED, reason=reason, attempts=result.attempts)

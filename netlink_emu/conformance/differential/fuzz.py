@@ -16,6 +16,7 @@ from netlink_emu.conformance.targets.emulated.session import EmulatedSession
 from netlink_emu.conformance.targets.emulator import Boot, cpu_count
 from netlink_emu.conformance.targets.kernel import KernelSession, KernelTarget
 from netlink_emu.conformance.targets.real import probe
+from netlink_emu.conformance.targets.real.quiet import wait_for_quiet
 from netlink_emu.families import boot
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
@@ -147,11 +148,12 @@ class Fuzzer:
 
         None if it makes none, or if there is no quiet moment to see it in.
         """
-        for attempt in range(_AGAIN):
-            found = self._once(steps, count=count and not attempt)
+        for attempt in range(1, _AGAIN + 1):
+            found = self._once(steps, count=count and attempt == 1)
             if found is None or not found.others:
-                self.figures.disturbed += bool(attempt and count)
+                self.figures.disturbed += bool(attempt > 1 and count)
                 return found
+            wait_for_quiet(attempt)
         if count:
             self.figures.unstable += 1
         return None
