@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from helpers.interposed import needs_interposer
 from helpers.messages import get, receive
+from helpers.nets import SECONDS
 
 from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.testing import EmulatedKernel, KernelClosed, TimeIsUp, WrongProcess
@@ -69,7 +70,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + SECONDS
     while not gone(pid):
         assert time.monotonic() < deadline, "it still runs"
         time.sleep(0.01)
@@ -126,7 +127,7 @@ class TestClosed:
         thread = threading.Thread(target=wait)
         thread.start()
         kernel.close()
-        thread.join(60)
+        thread.join(SECONDS)
         assert [type(exc) for exc in raised] == [KernelClosed]
 
 
@@ -176,7 +177,7 @@ class TestNothingIsLeft:
     def test_a_kernel_that_nobody_closes(self) -> None:
         done = subprocess.run(
             [sys.executable, "-c", LEAVES_SOMETHING],
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=SECONDS, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         pid, *directories = done.stdout.split()
@@ -198,9 +199,9 @@ def in_fork(function: Callable[[], object]) -> Any:
     process = context.Process(target=child)
     process.start()
     theirs.close()
-    assert ours.poll(60), "the child hangs"
+    assert ours.poll(SECONDS), "the child hangs"
     answer = ours.recv()
-    process.join(60)
+    process.join(SECONDS)
     return answer
 
 
@@ -264,7 +265,11 @@ class TestGevent:
             "from netlink_emu.testing import EmulatedKernel\nEmulatedKernel()"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
         assert "WrongProcess: gevent has replaced" in done.stderr
 

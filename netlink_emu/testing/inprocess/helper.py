@@ -30,6 +30,20 @@ from netlink_emu.testing.inprocess.threads import Start
 _LOCAL: Final = ("getsockopt", "setsockopt", "getsockname", "getpeername", "ioctl")
 
 
+class ThreadKernel(RemoteKernel):
+    """The test's kernel, and when that is gone none: then sockets are the host's.
+
+    A thread outlives its kernel where something keeps it (trio's workers, any pool), and serves
+    whoever uses it next. It cannot lose its filter.
+    """
+
+    def answers(self, protocol: int) -> bool:
+        """See Backend."""
+        if not self.wire.dead:
+            self.wire.pump()  # its end may be there already
+        return not self.wire.dead and super().answers(protocol)
+
+
 class ThreadSupervisor(Supervisor):
     """Serves the clients of one listener in the kernel at the other end of ``stream``."""
 
@@ -38,7 +52,7 @@ class ThreadSupervisor(Supervisor):
         wire.wait()  # the welcome says what is known from ``start``
         wire.idle = self._meet_others
         profile = profile_for(start.release, arch=start.arch, config=start.config)
-        self._kernel: Final = RemoteKernel(profile, wire, options_here=True)
+        self._kernel: Final = ThreadKernel(profile, wire, options_here=True)
         self._calls: Final = listener
         self._later: Final = Errands()
         numbers = native().numbers
@@ -53,14 +67,17 @@ class ThreadSupervisor(Supervisor):
         )
 
     async def run(self) -> None:
-        """Serve until the last client of the listener has ended, or the kernel is gone."""
+        """Serve until the last client of the listener has ended.
+
+        When the kernel is gone its sockets fail, and all else is let pass: without a listener
+        every call that the filter stops would fail with ENOSYS.
+        """
         try:
             async with trio.open_nursery() as nursery:
-                cancel = nursery.cancel_scope.cancel
-                nursery.start_soon(self._kernel.attend, self.flush, cancel)
+                nursery.start_soon(self._kernel.attend, self.flush, self.lose_kernel)
                 nursery.start_soon(self._do_errands)
                 await super().run()
-                cancel()
+                nursery.cancel_scope.cancel()
         finally:
             trio.lowlevel.notify_closing(self._later.fileno())
             self._later.close()
