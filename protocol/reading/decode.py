@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..attributes import NLA_F_NESTED, NLA_TYPE_MASK, nla_walk
-from ..cgroupstats import CGROUPSTATS
+from ..attributes import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, nla_walk
 from ..errors import errno_name
 from ..format import LITTLE, ByteOrder
 from ..genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
@@ -32,7 +31,6 @@ from ..netlink import (
     NlMsgType,
     nlmsg_align,
 )
-from ..taskstats import TaskstatsLayout, taskstats_layout
 from .describe import (
     ANY,
     EXTACK,
@@ -45,6 +43,7 @@ from .describe import (
     FamilyDesc,
     Kind,
 )
+from .structs import STRUCTS, text_of
 
 # Nests in nests, and errors that quote errors: deeper ones are left as bytes. A datagram has room
 # for thousands, which no recursion of ours would survive; real ones have four.
@@ -55,13 +54,17 @@ Value = Any  # int, str, bytes, None (a flag), a dict (a struct), or a tuple of 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute: ``name`` is empty where none is known, ``value`` the payload's meaning."""
+    """One attribute: ``name`` is empty where none is known, ``value`` the payload's meaning.
+
+    ``offset`` is where its header stands in the datagram.
+    """
 
     type: int
     name: str
     payload: bytes
     value: Value
     desc: AttrDesc | None = None
+    offset: int = field(default=0, compare=False)
 
     @property
     def label(self) -> str:
@@ -75,7 +78,8 @@ class Message:
 
     ``family`` and ``cmd`` are empty where they are not known or do not apply. ``error`` is what
     NLMSG_ERROR and NLMSG_DONE carry (0 or minus an errno), ``about`` the request that an error
-    quotes. ``rest`` are bytes that belong to no part.
+    quotes. ``rest`` are bytes that belong to no part; ``offset`` is where the message begins in
+    its datagram.
     """
 
     header: NlMsgHdr
@@ -87,6 +91,7 @@ class Message:
     error: int | None = None
     about: Message | None = None
     rest: bytes = b""
+    offset: int = field(default=0, compare=False)
 
     @property
     def type_name(self) -> str:
@@ -147,27 +152,13 @@ def flag_names(header: NlMsgHdr) -> Iterator[str]:
         yield hex(flags)
 
 
-def layout_of(data: bytes, order: ByteOrder = LITTLE) -> TaskstatsLayout | None:
-    """The layout of a STATS payload: of the version that it begins with, if the size is right.
-
-    Blocks of thread groups have version 0 up to 7.0; their size tells, but for 15 and 16.
-    """
-    version = int.from_bytes(data[:2], order.name)
-    for number in (version, 16, 17, 14, 13, 11, 10, 9, 8, 6, 5, 4, 3, 2, 1):
-        if (number == version or not version) and 1 <= number <= 17:
-            for align in (8, 4):
-                layout = taskstats_layout(number, align)
-                if layout.size == len(data):
-                    return layout
-    return None
-
-
 @dataclass(slots=True)
 class Decoder:
     """Decodes datagrams of NETLINK_GENERIC.
 
     ``ids`` says which family has which number; it grows by the CTRL_CMD_NEWFAMILY messages that
-    are decoded. ``families`` are the descriptions by name.
+    are decoded. ``families`` are the descriptions by name. With ``torn`` a message that ends
+    before its nlmsg_len is read as far as it goes; else it is none.
     """
 
     order: ByteOrder = LITTLE
@@ -175,6 +166,7 @@ class Decoder:
     families: Mapping[str, FamilyDesc] = field(
         default_factory=lambda: {desc.name: desc for desc in (NLCTRL, TASKSTATS)}
     )
+    torn: bool = False
 
     def datagram(self, data: bytes) -> list[Message]:
         """The messages of a datagram; bytes that are none are the ``rest`` of the last one.
@@ -186,48 +178,50 @@ class Decoder:
         while offset < len(data):
             # No further than the message, for there may be thousands behind it.
             end = offset + int.from_bytes(data[offset : offset + 4], self.order.name)
-            message = self._message(data[offset:end])
+            message = self._message(data[offset:end], offset)
             if message is None:
                 break
             messages.append(message)
             offset += nlmsg_align(message.header.nlmsg_len)
         rest = data[offset:]
         if rest or not messages:
-            junk = Message(NlMsgHdr(0, 0, 0, 0, 0), rest, rest=rest)
+            junk = Message(NlMsgHdr(0, 0, 0, 0, 0), rest, rest=rest, offset=offset)
             messages.append(junk)
         return messages
 
-    def _message(self, data: bytes, depth: int = 0) -> Message | None:
+    def _message(self, data: bytes, at: int, depth: int = 0) -> Message | None:
+        """The message that ``data`` begins with, ``at`` its place in the datagram."""
         if len(data) < NLMSG_HDRLEN:
             return None
         header = NLMSGHDR[self.order].decode(data)
-        if not NLMSG_HDRLEN <= header.nlmsg_len <= len(data):
+        if header.nlmsg_len < NLMSG_HDRLEN or (header.nlmsg_len > len(data) and not self.torn):
             return None
         data = data[: header.nlmsg_len]
         if header.nlmsg_type == NLMSG_ERROR and len(data) >= NLMSG_HDRLEN + NLMSGERR_SIZE:
-            return self._error(header, data, depth)
+            return self._error(header, data, at, depth)
         if header.nlmsg_type == NLMSG_DONE and len(data) >= NLMSG_HDRLEN + NLMSGERR.size:
             end = NLMSG_HDRLEN + NLMSGERR.size
             error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
-            attrs, rest = self._attrs(data[end:], EXTACK)
-            return Message(header, data, error=error, attrs=attrs, rest=rest)
+            attrs, rest = self._attrs(data[end:], EXTACK, at + end)
+            return Message(header, data, error=error, attrs=attrs, rest=rest, offset=at)
         if header.nlmsg_type < NLMSG_MIN_TYPE or len(data) < NLMSG_HDRLEN + GENL_HDRLEN:
-            return Message(header, data, self._name(header), rest=data[NLMSG_HDRLEN:])
-        return self._genl(header, data)
+            rest = data[NLMSG_HDRLEN:]
+            return Message(header, data, self._name(header), rest=rest, offset=at)
+        return self._genl(header, data, at)
 
     def _name(self, header: NlMsgHdr) -> str:
         if header.nlmsg_type == GENL_ID_CTRL:
             return NLCTRL.name
         return self.ids.get(header.nlmsg_type, "")
 
-    def _genl(self, header: NlMsgHdr, data: bytes) -> Message:
+    def _genl(self, header: NlMsgHdr, data: bytes, at: int) -> Message:
         family = self._name(header)
         desc = self.families.get(family)
         cmd = GENLMSGHDR[self.order].decode(data, NLMSG_HDRLEN).cmd
-        body = data[NLMSG_HDRLEN + GENL_HDRLEN :]
-        attrs, rest = self._attrs(body, desc.attrs_of(cmd) if desc else {})
+        end = NLMSG_HDRLEN + GENL_HDRLEN
+        attrs, rest = self._attrs(data[end:], desc.attrs_of(cmd) if desc else {}, at + end)
         name = desc.commands.get(cmd, "") if desc else ""
-        message = Message(header, data, family, name, cmd, attrs, rest=rest)
+        message = Message(header, data, family, name, cmd, attrs, rest=rest, offset=at)
         if family == NLCTRL.name and cmd == CtrlCmd.CTRL_CMD_NEWFAMILY:
             self._learn(message)
         return message
@@ -238,54 +232,57 @@ class Decoder:
         if number and name and isinstance(number.value, int) and isinstance(name.value, str):
             self.ids[number.value] = name.value
 
-    def _error(self, header: NlMsgHdr, data: bytes, depth: int) -> Message:
+    def _error(self, header: NlMsgHdr, data: bytes, at: int, depth: int) -> Message:
         start = NLMSG_HDRLEN + NLMSGERR.size
         error = NLMSGERR[self.order].decode(data, NLMSG_HDRLEN).error
         quoted = NLMSGHDR[self.order].decode(data, start)
         end = start + NLMSG_HDRLEN
         about: Message | None = None
-        if not header.nlmsg_flags & NLM_F_CAPPED and start + quoted.nlmsg_len <= len(data):
-            if depth < _MAX_DEPTH:
-                about = self._message(data[start:], depth + 1)
-            end = start + nlmsg_align(quoted.nlmsg_len)
+        if not header.nlmsg_flags & NLM_F_CAPPED and depth < _MAX_DEPTH:
+            about = self._message(data[start:], at + start, depth + 1)
+            if about is not None:
+                end = start + nlmsg_align(quoted.nlmsg_len)
         if about is None:
-            about = Message(quoted, data[start : start + NLMSG_HDRLEN], self._name(quoted))
+            head = data[start : start + NLMSG_HDRLEN]
+            about = Message(quoted, head, self._name(quoted), offset=at + start)
         attrs: tuple[Attribute, ...] = ()
         rest = data[end:]
         if header.nlmsg_flags & NLM_F_ACK_TLVS:
-            attrs, rest = self._attrs(rest, EXTACK)
-        return Message(header, data, error=error, about=about, attrs=attrs, rest=rest)
+            attrs, rest = self._attrs(rest, EXTACK, at + end)
+        return Message(header, data, error=error, about=about, attrs=attrs, rest=rest, offset=at)
 
     def attributes(self, data: bytes, described: AttrSet) -> tuple[Attribute, ...]:
         """Attributes alone, as a nest holds them; bytes that are none are left out."""
-        return self._attrs(data, described)[0]
+        return self._attrs(data, described, 0)[0]
 
     def _attrs(
-        self, data: bytes, described: AttrSet, depth: int = 0
+        self, data: bytes, described: AttrSet, at: int, depth: int = 0
     ) -> tuple[tuple[Attribute, ...], bytes]:
         attrs = []
         end = 0
         for nla_type, offset, length in nla_walk(data, 0, len(data), self.order):
             payload = data[offset : offset + length]
-            attrs.append(self._attribute(nla_type, payload, described, depth))
+            attrs.append(self._attribute(nla_type, payload, described, at + offset, depth))
             end = nlmsg_align(offset + length)
         return tuple(attrs), data[end:]
 
     def _attribute(
-        self, nla_type: int, payload: bytes, described: AttrSet, depth: int
+        self, nla_type: int, payload: bytes, described: AttrSet, at: int, depth: int
     ) -> Attribute:
+        """One whose payload is ``at`` that place in the datagram."""
+        start = at - NLA_HDRLEN
         number = nla_type & NLA_TYPE_MASK
         desc = described.get(number) or described.get(ANY)
         if desc is not None:
-            value = self._value(payload, desc, depth)
-            return Attribute(nla_type, desc.name, payload, value, desc)
+            value = self._value(payload, desc, at, depth)
+            return Attribute(nla_type, desc.name, payload, value, desc, start)
         if nla_type & NLA_F_NESTED and depth < _MAX_DEPTH:
-            nested, rest = self._attrs(payload, {}, depth + 1)
+            nested, rest = self._attrs(payload, {}, at, depth + 1)
             if not rest:
-                return Attribute(nla_type, "", payload, nested)
-        return Attribute(nla_type, "", payload, payload)
+                return Attribute(nla_type, "", payload, nested, None, start)
+        return Attribute(nla_type, "", payload, payload, None, start)
 
-    def _value(self, payload: bytes, desc: AttrDesc, depth: int) -> Value:
+    def _value(self, payload: bytes, desc: AttrDesc, at: int, depth: int) -> Value:
         """What the payload means; the payload itself where it is not what it should be."""
         kind = desc.kind
         size = INTEGER_SIZES.get(kind)
@@ -294,33 +291,13 @@ class Decoder:
                 return payload
             return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)
         if kind is Kind.STRING:
-            return _text(payload)
+            return text_of(payload)
         if kind is Kind.NEST and depth < _MAX_DEPTH:
-            nested, rest = self._attrs(payload, desc.attrs, depth + 1)
-            return payload if rest else nested
-        if kind is Kind.TASKSTATS:
-            layout = layout_of(payload, self.order)
-            return payload if layout is None else _struct(layout.codec(self.order).decode(payload))
-        if kind is Kind.CGROUPSTATS and len(payload) == CGROUPSTATS.size:
-            codec = CGROUPSTATS[self.order]
-            return dict(zip(codec.names, codec.unpack_from(payload), strict=True))
+            nested, rest = self._attrs(payload, desc.attrs, at, depth + 1)
+            return payload if rest and not self.torn else nested
+        if kind in STRUCTS:
+            values = STRUCTS[kind].values(payload, self.order)
+            return payload if values is None else values
         if kind in (Kind.FLAG, Kind.PAD) and not payload:
             return None
         return payload
-
-
-def _text(payload: bytes) -> str | bytes:
-    """A string, its NUL taken off; the bytes where they are no text."""
-    try:
-        text = payload.removesuffix(b"\0").decode()
-    except UnicodeDecodeError:
-        return payload
-    return text if text.replace("\n", "").isprintable() else payload
-
-
-def _struct(values: Mapping[str, int | bytes]) -> dict[str, int | str | bytes]:
-    """Members with texts as such, whose bytes end at the first NUL."""
-    return {
-        name: _text(value.partition(b"\0")[0]) if isinstance(value, bytes) else value
-        for name, value in values.items()
-    }

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Final
 
 from ..cgroupstats import CgroupstatsCmd, CgroupstatsCmdAttr, CgroupstatsType
@@ -50,13 +51,22 @@ SIGNED: Final = frozenset({Kind.S32, Kind.S64})
 
 @dataclass(frozen=True, slots=True)
 class AttrDesc:
-    """One attribute. ``values`` names what an integer stands for; ``doc`` is a sentence."""
+    """One attribute. ``values`` names what an integer stands for; ``doc`` is a sentence.
+
+    ``short`` is the name without what all names of its enum begin with.
+    """
 
     name: str
     kind: Kind
     attrs: Mapping[int, AttrDesc] = field(default_factory=dict)
     values: type[enum.IntEnum] | type[enum.IntFlag] | None = None
     doc: str = ""
+    short: str = ""
+
+    @property
+    def label(self) -> str:
+        """The short name, where there is one."""
+        return self.short or self.name
 
 
 AttrSet = Mapping[int, AttrDesc]
@@ -80,9 +90,18 @@ class FamilyDesc:
 def _set(described: Mapping[enum.IntEnum, Kind | AttrDesc]) -> AttrSet:
     """Attributes by number, named as their enum names them."""
     return {
-        int(member): what if isinstance(what, AttrDesc) else AttrDesc(member.name, what)
+        int(member): replace(
+            what if isinstance(what, AttrDesc) else AttrDesc(member.name, what),
+            short=_short(member),
+        )
         for member, what in described.items()
     }
+
+
+def _short(member: enum.IntEnum) -> str:
+    columns = zip(*type(member).__members__, strict=False)
+    common = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, columns))
+    return member.name[member.name.rfind("_", 0, common) + 1 :]
 
 
 def _nest(member: enum.IntEnum, attrs: AttrSet) -> dict[enum.IntEnum, AttrDesc]:

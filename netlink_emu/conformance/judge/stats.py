@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from netlink_emu.protocol.taskstats import TaskstatsLayout, taskstats_layout
-
 Stats = Mapping[str, int | bytes]
 
 # What the AGGR_TGID block sums up; its other members are exact (0).
@@ -70,17 +68,6 @@ _KIB: Final = frozenset(
     {"read_char", "write_char", "read_syscalls", "write_syscalls"}
     | {"read_bytes", "write_bytes", "cancelled_write_bytes"}
 )
-
-
-def layout_of(version: int, size: int) -> TaskstatsLayout | None:
-    """The layout of a STATS payload: that of its version, else (version 0) one of its size."""
-    candidates = [version] if 1 <= version <= 17 else [16, 17, 14, 13, 11, 10, 9, 8, 6, 5, 4]
-    for number in candidates:
-        for align in (8, 4):
-            layout = taskstats_layout(number, align)
-            if layout.size == size:
-                return layout
-    return None
 
 
 def _number(stats: Stats, name: str) -> int | None:

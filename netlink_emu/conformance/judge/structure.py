@@ -22,6 +22,7 @@ from netlink_emu.protocol.netlink import (
     nlmsg_align,
     nlmsg_walk,
 )
+from netlink_emu.protocol.reading.structs import layout_of
 from netlink_emu.protocol.taskstats import (
     TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK,
     TASKSTATS_CMD_ATTR_REGISTER_CPUMASK,
@@ -34,8 +35,6 @@ from netlink_emu.protocol.taskstats import (
     TASKSTATS_TYPE_TGID,
     TaskstatsLayout,
 )
-
-from .stats import layout_of
 
 _AGGR: Final = (TASKSTATS_TYPE_AGGR_PID, TASKSTATS_TYPE_AGGR_TGID)
 _IDS: Final = (TASKSTATS_TYPE_PID, TASKSTATS_TYPE_TGID)
@@ -91,8 +90,7 @@ def stats_blocks(data: bytes, order: ByteOrder) -> Iterator[StatsBlock]:
                     ident, at = _u32(data, inner, order), inner
                 if kind != TASKSTATS_TYPE_STATS:
                     continue
-                version = int.from_bytes(data[inner : inner + 2], order.name)
-                layout = layout_of(version, size)
+                layout = layout_of(data[inner : inner + size], order)
                 if layout is not None:
                     group = nest & NLA_TYPE_MASK == TASKSTATS_TYPE_AGGR_TGID
                     yield StatsBlock(inner, layout, group, ident, at)

@@ -8,7 +8,7 @@ from html import escape
 from string import Template
 
 from netlink_emu.conformance.judge.compare import Mismatch
-from netlink_emu.conformance.judge.decode import summary
+from netlink_emu.conformance.report.words import summary
 from netlink_emu.conformance.runner import Report, Result, Verdict
 from netlink_emu.protocol.format import ByteOrder
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netlink_emu.conformance.judge.compare import Mismatch
-from netlink_emu.conformance.judge.decode import HOLE, Row, decode
+from netlink_emu.conformance.report.words import rows_of
 from netlink_emu.protocol.format import ByteOrder
+from netlink_emu.protocol.reading.rows import HOLE, Row
 
 _WIDTH = 16  # bytes in a line of hex
 
@@ -41,8 +42,8 @@ class HexLine:
 
 def lines(mismatch: Mismatch, family_id: int | None, order: ByteOrder) -> list[Line]:
     """The fields of a mismatch between bytes."""
-    expected = decode(mismatch.expected, family_id, order)
-    got = decode(mismatch.got, family_id, order)
+    expected = rows_of(mismatch.expected, family_id, order)
+    got = rows_of(mismatch.got, family_id, order)
     out = []
     matcher = difflib.SequenceMatcher(
         None, [row.name for row in expected], [row.name for row in got], autojunk=False

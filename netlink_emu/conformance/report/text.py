@@ -7,7 +7,7 @@ from typing import Final
 
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.judge.compare import Mismatch
-from netlink_emu.conformance.judge.decode import summary
+from netlink_emu.conformance.report.words import summary
 from netlink_emu.conformance.runner import Report, Result, Verdict
 from netlink_emu.protocol.format import ByteOrder
 

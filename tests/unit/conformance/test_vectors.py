@@ -12,9 +12,9 @@ import pytest
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
 from netlink_emu.conformance.cases.vectors import case_from_json, case_to_json, load_directory
-from netlink_emu.conformance.judge.stats import layout_of
 from netlink_emu.conformance.judge.structure import stats_blocks
 from netlink_emu.protocol.format import LITTLE
+from netlink_emu.protocol.reading.structs import layout_of
 
 HERE = Path(__file__).parents[2] / "data" / "transcripts"
 # A folder with more of them, where there is one.
@@ -78,9 +78,10 @@ def test_the_recorders_own_decoding_follows_from_bytes_and_masks(source: dict[st
 
 
 def test_a_layout_for_every_recorded_block() -> None:
-    assert layout_of(16, 560) is not None
-    assert layout_of(0, 560) is not None  # AGGR_TGID of an exit event, before 7.1
-    assert layout_of(16, 561) is None
+    v16 = (16).to_bytes(2, "little")
+    assert layout_of(v16 + bytes(558)) is not None
+    assert layout_of(bytes(560)) is not None  # AGGR_TGID of an exit event, before 7.1
+    assert layout_of(v16 + bytes(559)) is None
 
 
 def test_an_unknown_operation_is_named() -> None:

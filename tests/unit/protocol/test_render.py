@@ -10,8 +10,9 @@ import pytest
 
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS
 from netlink_emu.protocol.format import BIG, LITTLE
-from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, layout_of
+from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
 from netlink_emu.protocol.reading.render import message_json, message_lines
+from netlink_emu.protocol.reading.structs import layout_of
 from netlink_emu.protocol.taskstats import taskstats_layout
 
 IDS = {0x1F: "TASKSTATS"}

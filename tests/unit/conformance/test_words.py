@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.judge.compare import Mismatch
-from netlink_emu.conformance.judge.decode import decode, summary
 from netlink_emu.conformance.report.sidebyside import hex_lines, lines
 from netlink_emu.conformance.report.text import side_by_side
+from netlink_emu.conformance.report.words import rows_of, summary
 from netlink_emu.protocol.format import LITTLE
 
 CASES = {case.name: case for case in load_corpus()}
@@ -23,7 +23,7 @@ def recorded(name: str, step: int = -1, datagram: int = 0) -> bytes:
 
 def covers_every_byte_once(data: bytes) -> bool:
     at = 0
-    for row in decode(data, 31, LITTLE):
+    for row in rows_of(data, 31, LITTLE):
         if row.offset != at or row.size < 0:
             return False
         at += row.size
@@ -51,7 +51,7 @@ def test_every_byte_is_in_one_row_of_what_was_recorded() -> None:
 
 
 def texts(data: bytes) -> dict[str, str]:
-    return {row.name: row.text for row in decode(data, 31, LITTLE)}
+    return {row.name: row.text for row in rows_of(data, 31, LITTLE)}
 
 
 def test_an_event() -> None:
