@@ -14,6 +14,11 @@ import typer
 
 from netlink_emu.cli.errors import UserError
 from netlink_emu.conformance.cases.case import Case, CaseError
+from netlink_emu.conformance.cases.corpora import (
+    UnknownCorpusError,
+    choose,
+    load_corpora,
+)
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.exceptions import not_emulated
@@ -35,15 +40,27 @@ _MOST_BYTES: Final = 1 << 26
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def load_cases(vectors: Path | None) -> list[Case]:
-    """The shipped corpus, or the transcripts of a folder in either form, with its machine."""
-    if vectors is None:
+def load_cases(vectors: Path | None, corpora: list[str] | None = None) -> list[Case]:
+    """The shipped corpus, others that are shipped, or the transcripts of a folder."""
+    if vectors is not None:
+        if corpora:
+            raise UserError("--vectors runs a folder, --corpus what is shipped: give one of them")
+        return _of_folder(vectors)
+    if not corpora:
         return load_corpus()
+    try:
+        return load_corpora(choose(corpora))
+    except UnknownCorpusError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--corpus") from exc
+
+
+def _of_folder(vectors: Path) -> list[Case]:
+    """The transcripts of a folder in either form, with its machine."""
     if not vectors.is_dir():
         raise UserError(f"{vectors} is not a folder")
     paths = [path for path in sorted(vectors.glob("*.json")) if path.name != FILE_NAME]
     if not paths and (inside := vectors / "transcripts").is_dir():
-        return load_cases(inside)
+        return _of_folder(inside)
     if not paths:
         raise UserError(f"there are no transcripts (*.json) in {vectors}")
     try:
@@ -152,6 +169,14 @@ def conformance(
             "machine.json describes.",
         ),
     ] = None,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Run the shipped recordings of another kernel: 5.10, 6.1-s390x, um, or all. "
+            "May be repeated.",
+        ),
+    ] = None,
     release: Annotated[
         str | None,
         typer.Option(
@@ -194,10 +219,11 @@ def conformance(
     """
     if context.invoked_subcommand is not None:
         return
-    cases = _selected(load_cases(vectors), expression)
+    cases = _selected(load_cases(vectors, corpus), expression)
     if listing:
         for case in cases:
-            print(f"{case.group}/{case.name}: {case.title}")
+            where = f"{case.corpus}/{case.group}" if case.corpus else case.group
+            print(f"{where}/{case.name}: {case.title}")
         return
     if not cases:
         raise UserError(f"no case matches {expression!r}")

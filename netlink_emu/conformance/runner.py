@@ -56,11 +56,21 @@ class Report:
     def failed(self) -> bool:
         return self.count(Verdict.FAILED) > 0
 
-    def by_group(self) -> dict[str, Counter[Verdict]]:
-        groups: dict[str, Counter[Verdict]] = {}
+    def sections(self) -> dict[str, list[Result]]:
+        """The results by group; where several recordings were run, by recording."""
+        several = len({result.case.corpus for result in self.results}) > 1
+        found: dict[str, list[Result]] = {}
         for result in self.results:
-            groups.setdefault(result.case.group, Counter())[result.verdict] += 1
-        return groups
+            name = result.case.corpus if several else result.case.group
+            found.setdefault(name, []).append(result)
+        return found
+
+    def counts(self) -> dict[str, Counter[Verdict]]:
+        """How many results of each section came out how."""
+        return {
+            name: Counter(result.verdict for result in results)
+            for name, results in self.sections().items()
+        }
 
 
 def run(
@@ -69,11 +79,11 @@ def run(
     on_result: Callable[[Result], None] | None = None,
     exceptions: dict[str, str] | None = None,
 ) -> Report:
-    """Run every case; ``exceptions`` are the names of cases left out, with the reason."""
+    """Run every case; ``exceptions`` tells names (or keys) of those left out, and why."""
     report = Report(target.name, target.describe())
     began = time.monotonic()
     for case in cases:
-        reason = (exceptions or {}).get(case.name)
+        reason = (exceptions or {}).get(case.key) or (exceptions or {}).get(case.name)
         result = (
             Result(case, Verdict.SKIPPED, reason=reason)
             if reason is not None

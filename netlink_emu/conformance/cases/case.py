@@ -148,7 +148,7 @@ class Case:
     ``title`` says what it establishes. ``unordered`` means that the order of the datagrams of
     one recv is up to the scheduler. ``guard`` maps the label of a recv to the number of its
     datagrams in a run that nothing disturbed. ``machine`` is the one that
-    recorded it, as far as that was told.
+    recorded it, as far as that was told; ``corpus`` the shipped recording that has it.
     """
 
     name: str
@@ -165,6 +165,17 @@ class Case:
     notes: str = ""
     relations: tuple[Relation, ...] = ()
     machine: RecordedMachine | None = None
+    corpus: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the case is from, for people: its group, and the recording if that was told."""
+        return f"{self.group}, {self.corpus}" if self.corpus else self.group
+
+    @property
+    def key(self) -> str:
+        """A name that no other case has, whatever recordings are run together."""
+        return f"{self.corpus}/{self.name}" if self.corpus else self.name
 
     @property
     def order(self) -> ByteOrder:

@@ -1,6 +1,7 @@
 """Cases that cannot hold in an emulator, for reasons of principle: ``not_emulated.txt``.
 
-One line each, ``name: reason``; empty lines and lines that begin with # say nothing.
+One line each, ``name: reason``, where the name may be that in one recording,
+``5.10.262-amd64/name``; empty lines and lines that begin with # say nothing.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from . import ops
 from .case import Case, CaseError, MaskedBytes
 
 _MOST_CPUS: Final = 8192  # CONFIG_NR_CPUS of the largest kernels
-_NUMBER: Final = re.compile(r"[0-9]{1,4}")
+_CPU_LIST: Final = re.compile(r"(\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*)?", re.ASCII)
 
 
 def check_shape(case: Case) -> None:
@@ -23,9 +23,11 @@ def check_shape(case: Case) -> None:
     for index, step in enumerate(case.steps):
         if step.expect.datagrams is not None and not isinstance(step.op, ops.Recv):
             raise CaseError(f"case.steps[{index}]: {step.op.NAME} brings no datagrams")
-    for part in case.cpus_possible.replace("-", ",").split(","):
-        if part and not (_NUMBER.fullmatch(part) and int(part) < _MOST_CPUS):
-            raise CaseError(f"cpus_possible is {case.cpus_possible[:40]!r}")
+    numbers = re.findall(r"\d+", case.cpus_possible)
+    if not _CPU_LIST.fullmatch(case.cpus_possible) or any(
+        int(number) >= _MOST_CPUS for number in numbers
+    ):
+        raise CaseError(f"cpus_possible is {case.cpus_possible[:40]!r}")
 
 
 @functools.cache

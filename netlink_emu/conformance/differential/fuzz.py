@@ -13,13 +13,14 @@ from netlink_emu.conformance.cases.case import Case, MaskedBytes, Outcome, Step,
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.targets.emulated.foreign import foreign_families
 from netlink_emu.conformance.targets.emulated.session import EmulatedSession
-from netlink_emu.conformance.targets.emulator import Boot, cpu_count
+from netlink_emu.conformance.targets.emulator import Boot, possible_cpus
 from netlink_emu.conformance.targets.kernel import KernelSession, KernelTarget
 from netlink_emu.conformance.targets.real import probe
 from netlink_emu.conformance.targets.real.quiet import wait_for_quiet
 from netlink_emu.families import boot
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.format import HOST_ORDER
 
@@ -101,7 +102,7 @@ class Fuzzer:
             arch=probe.machine_name(),
             config=KernelConfig(taskstats_family_id=self._family_id),
         )
-        self._cpus = cpu_count(probe.cpus_possible())
+        self._cpus = possible_cpus(probe.cpus_possible())
         self._families = foreign_families(self._dump())
 
     def __enter__(self) -> Fuzzer:
@@ -184,7 +185,7 @@ class Fuzzer:
 
     @contextlib.contextmanager
     def _emulator(self, kernel: KernelSession) -> Iterator[EmulatedSession]:
-        machine = Machine(cpus=self._cpus, pid_max=1 << 22)
+        machine = Machine(cpus=Cpus(self._cpus), pid_max=1 << 22)
         booted = self._boot(machine, self._profile)
         for family in self._families:
             booted.genl.register_family(family)

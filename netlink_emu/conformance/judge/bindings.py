@@ -43,7 +43,7 @@ class Bindings:
                 self.cpus[step.actor] = step.op.cpu or 0
             case ops.Thread():
                 self.cpus[step.op.thread] = step.op.cpu or 0
-            case ops.SetCpu():
+            case ops.SetCpu() if outcome.error is None:
                 self.cpus[step.actor] = step.op.cpu
 
     def value(self, symbol: Symbol, about: About = _MAIN) -> int | None:

@@ -50,7 +50,7 @@ def _facts(report: Report, when: str) -> Iterator[str]:
 
 
 def _groups(report: Report) -> Iterator[str]:
-    for group, counts in report.by_group().items():
+    for name, counts in report.counts().items():
         total = sum(counts.values())
         bar = "".join(
             f'<i class={verdict.value} style="flex:{counts[verdict]}"></i>'
@@ -62,7 +62,7 @@ def _groups(report: Report) -> Iterator[str]:
             for verdict in _ORDER
         )
         yield (
-            f"<tr><th scope=row>{escape(group)}</th><td>{total}</td>{cells}"
+            f"<tr><th scope=row>{escape(name)}</th><td>{total}</td>{cells}"
             f"<td><div class=bar>{bar}</div></td></tr>"
         )
 
@@ -75,8 +75,8 @@ def _failure(result: Result) -> str:
         parts.append(f"<h4>{escape(where)}</h4><p>{escape(mismatch.text)}</p>")
         parts += _details(mismatch, result.family_id, case.order)
     return (
-        f'<article id="{escape(case.name)}"><h3>{escape(case.name)} '
-        f"<small>{escape(case.group)}</small></h3>"
+        f'<article id="{escape(case.key)}"><h3>{escape(case.name)} '
+        f"<small>{escape(case.place)}</small></h3>"
         f"<p class=title>{escape(case.title)}</p>{''.join(parts)}</article>"
     )
 
@@ -122,7 +122,7 @@ def _skips(report: Report) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for result in report.results:
         if result.verdict is Verdict.SKIPPED:
-            reasons.setdefault(result.reason, []).append(result.case.name)
+            reasons.setdefault(result.reason, []).append(result.case.key)
     for reason, names in reasons.items():
         yield (
             f"<details><summary>{len(names)}: {escape(reason)}</summary>"
@@ -133,7 +133,7 @@ def _skips(report: Report) -> Iterator[str]:
 def _cases(report: Report) -> Iterator[str]:
     for result in report.results:
         case = result.case
-        name = escape(case.name)
+        name = escape(case.key)
         if result.verdict is Verdict.FAILED:
             name = f'<a href="#{name}">{name}</a>'
         yield (

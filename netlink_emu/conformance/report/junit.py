@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from xml.etree import ElementTree as ET
 
 from netlink_emu.conformance.runner import Report, Result, Verdict
@@ -10,7 +11,7 @@ from .text import failure
 
 
 def junit_xml(report: Report) -> str:
-    """The whole report: a test suite per group."""
+    """The whole report: a test suite per group, or per recording where there are several."""
     root = ET.Element(
         "testsuites",
         name=f"netlink-emu conformance, target {report.target}",
@@ -19,12 +20,12 @@ def junit_xml(report: Report) -> str:
         skipped=str(report.count(Verdict.SKIPPED)),
         time=f"{report.seconds:.3f}",
     )
-    for group, counts in report.by_group().items():
-        results = [result for result in report.results if result.case.group == group]
+    for name, results in report.sections().items():
+        counts = Counter(result.verdict for result in results)
         suite = ET.SubElement(
             root,
             "testsuite",
-            name=group,
+            name=name,
             tests=str(len(results)),
             failures=str(counts[Verdict.FAILED]),
             errors="0",
@@ -44,7 +45,7 @@ def _case(suite: ET.Element, result: Result) -> None:
     case = ET.SubElement(
         suite,
         "testcase",
-        classname=f"conformance.{result.case.group}",
+        classname=".".join(filter(None, ("conformance", result.case.corpus, result.case.group))),
         name=result.case.name,
         time=f"{result.seconds:.3f}",
     )

@@ -35,7 +35,7 @@ def describe_step(case: Case, index: int) -> str:
 def failure(result: Result) -> Iterator[str]:
     """The lines that tell of one failed case."""
     case = result.case
-    yield f"FAILED {case.name} ({case.group})"
+    yield f"FAILED {case.name} ({case.place})"
     yield f"  {case.title}"
     if result.reason:
         yield f"  {result.reason}"
@@ -98,9 +98,11 @@ def _hex(line: HexLine) -> Iterator[str]:
 
 def totals(report: Report) -> Iterator[str]:
     """The counts of a run, and why cases were left out."""
-    for group, counts in report.by_group().items():
+    sections = report.counts()
+    width = max((12, *map(len, sections)))
+    for name, counts in sections.items():
         cells = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
-        yield f"  {group:12} {', '.join(cells)}"
+        yield f"  {name:{width}} {', '.join(cells)}"
     reasons: dict[str, int] = {}
     for result in report.results:
         if result.verdict is Verdict.SKIPPED:

@@ -12,6 +12,7 @@ from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.config import configure
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
+from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 
 from .emulated.foreign import foreign_families
@@ -87,11 +88,11 @@ class EmulatorTarget:
         if profile.arch.order is not case.order:
             order = profile.arch.order.name
             return f"{profile.arch.name} is {order}-endian, the bytes of {case.arch} are not"
-        cpus = cpu_count(case.cpus_possible)
-        if absent := [cpu for cpu in cpus_used(case) if cpu >= cpus]:
+        cpus = possible_cpus(case.cpus_possible)
+        if absent := cpus_used(case).difference(cpus):
             return f"the machine has no CPU {min(absent)} to run tasks on"
-        if cpus > profile.config.nr_cpus:
-            return f"a kernel with nr_cpus={profile.config.nr_cpus} does not run on {cpus} CPUs"
+        if len(cpus) > profile.config.nr_cpus:
+            return f"a kernel with nr_cpus={profile.config.nr_cpus} has no {len(cpus)} CPUs"
         return None
 
     def attempts(self, case: Case) -> int:
@@ -99,7 +100,7 @@ class EmulatorTarget:
 
     @contextlib.contextmanager
     def session(self, case: Case) -> Iterator[EmulatedSession]:
-        machine = Machine(cpus=cpu_count(case.cpus_possible))
+        machine = Machine(cpus=Cpus(possible_cpus(case.cpus_possible)))
         kernel = self._boot(machine, self.profile(case))
         for family in foreign_families(case):
             if family.id in kernel.genl.families:  # another configuration than the recorded one
@@ -108,7 +109,10 @@ class EmulatorTarget:
         yield EmulatedSession(kernel)
 
 
-def cpu_count(possible: str) -> int:
-    """The number of CPUs in ``0-1``; two if the case does not say."""
-    last = possible.replace("-", ",").split(",")[-1]
-    return int(last) + 1 if last.isdigit() else 2
+def possible_cpus(text: str) -> tuple[int, ...]:
+    """The CPUs in ``0-1,4``; two if the case does not say."""
+    numbers: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        numbers |= set(range(int(first), int(last or first) + 1))
+    return tuple(sorted(numbers)) or (0, 1)

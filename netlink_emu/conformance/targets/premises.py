@@ -28,11 +28,11 @@ def cpu_lists(case: Case) -> Iterator[bytes]:
 
 
 def cpus_used(case: Case) -> frozenset[int]:
-    """The CPUs that tasks of a case are bound to."""
+    """The CPUs that tasks of a case are bound to, without those that were refused."""
     return frozenset(
         step.op.cpu or 0
         for step in case.steps
-        if isinstance(step.op, ops.Spawn | ops.Thread | ops.SetCpu)
+        if isinstance(step.op, ops.Spawn | ops.Thread | ops.SetCpu) and not step.expect.error
     )
 
 

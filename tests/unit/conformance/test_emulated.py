@@ -129,6 +129,14 @@ class TestFlags:
         assert self.received(_COMPAT, via="read").error is None  # read has no flags
 
 
+def test_a_task_cannot_go_to_a_cpu_that_is_not_there() -> None:
+    run = Run()
+    run(ops.Spawn(cpu=0), "c1")
+    assert run(ops.SetCpu(cpu=1), "c1").error is None
+    assert run(ops.SetCpu(cpu=2), "c1").error == "EINVAL"
+    assert run.session.task("c1").cpu == 1
+
+
 def test_a_comm_may_be_empty() -> None:
     run = Run()
     run(ops.Spawn(comm=""), "c1")

@@ -17,7 +17,7 @@ from netlink_emu.conformance.cases.machine import (
     machine_from_text,
     read_machine,
 )
-from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.conformance.targets.emulator import EmulatorTarget, possible_cpus
 from netlink_emu.protocol.format import BIG, LITTLE
 
 DEBIAN: dict[str, Any] = {
@@ -140,7 +140,7 @@ def test_without_a_machine_the_family_has_its_recorded_id() -> None:
         ({"arch": "vax"}, None, {}, "unknown architecture 'vax'"),
         ({"kernel": "1.0"}, None, {}, "Linux 1.0 is not known"),
         ({"cpus_possible": "0"}, None, {}, "the machine has no CPU 1 to run tasks on"),
-        ({"cpus_possible": "0-7"}, None, {"nr_cpus": 4}, "nr_cpus=4 does not run on 8 CPUs"),
+        ({"cpus_possible": "0-7"}, None, {"nr_cpus": 4}, "nr_cpus=4 has no 8 CPUs"),
     ],
 )
 def test_what_cannot_be_carried_out(
@@ -150,6 +150,15 @@ def test_what_cannot_be_carried_out(
     missing = EmulatorTarget(arch=arch, settings=config).premise_missing(case)
     assert missing is not None
     assert reason in missing
+
+
+def test_possible_cpus_may_have_holes() -> None:
+    assert possible_cpus("0-1,4") == (0, 1, 4)
+    assert possible_cpus("0") == (0,)
+    assert possible_cpus("") == (0, 1)
+    case = a_case(cpus_possible="0,2-3")
+    with EmulatorTarget().session(case) as session:
+        assert session.kernel.machine.cpus.possible == (0, 2, 3)
 
 
 def test_the_order_of_a_case_is_its_architectures() -> None:

@@ -131,7 +131,7 @@ def test_a_run_counts_and_leaves_exceptions_out() -> None:
     assert [r.verdict for r in report.results] == [Verdict.PASSED, Verdict.SKIPPED]
     assert seen == report.results
     assert not report.failed
-    assert report.by_group()["t"][Verdict.SKIPPED] == 1
+    assert report.counts()["t"][Verdict.SKIPPED] == 1
 
 
 # --- premises of the real kernel

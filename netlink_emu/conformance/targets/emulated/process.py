@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from errno import ECHILD
+from errno import ECHILD, EINVAL
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
@@ -279,6 +279,8 @@ class EmulatedTasks:
             case ops.UsePrivilege():
                 self.current(name).ns_capable(task.cred.user_ns, _CAP_SYS_CHROOT)
             case ops.SetCpu():
+                if op.cpu not in self.machine.cpus.online:  # sched_setaffinity(2)
+                    raise NetlinkError(EINVAL)
                 task.cpu = op.cpu
             case ops.RlimitCore():
                 self._processes[name].core_limit = op.bytes
