@@ -67,8 +67,8 @@ class Operation:
             if exchange is None:
                 continue
             for cmd in (exchange.cmd, exchange.reply_cmd):
-                if not 0 <= cmd <= 255:
-                    raise ValueError(f"{self.name}: a command is a u8, not {cmd}")
+                if not 0 <= cmd <= 0xFFFF:
+                    raise ValueError(f"{self.name}: a message's type is a u16, not {cmd}")
             for name in (*exchange.request, *(exchange.reply or ())):
                 self.attributes[name]
 
@@ -114,10 +114,20 @@ class FamilyDeclaration:
         names = [op.name for op in self.operations]
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name} has two operations of one name")
+        if self.protocol != "netlink-raw":
+            self._check_commands()
         groups = {group.name for group in self.groups}
         for op in self.operations:
             if op.mcgrp and op.mcgrp not in groups:
                 raise unknown_name(f"group of {self.name}", op.mcgrp, groups)
+
+    def _check_commands(self) -> None:
+        """Raw protocols have message types for commands, of 16 bits."""
+        for op in self.operations:
+            for exchange in (op.do, op.dump, op.event):
+                highest = max(exchange.cmd, exchange.reply_cmd) if exchange is not None else 0
+                if highest > 255:
+                    raise ValueError(f"{op.name}: a command is a u8, not {highest}")
 
     def operation(self, name: str) -> Operation:
         """The operation of that name; raises ValueError, which says what comes close."""
