@@ -4,7 +4,6 @@
 genetlink, genetlink-c, genetlink-legacy and netlink-raw (Documentation/netlink in the kernel).
 """
 
-from netlink_emu.specs.document import SpecError
 from netlink_emu.specs.spec import Spec, read_spec
 
-__all__ = ["Spec", "SpecError", "read_spec"]
+__all__ = ["Spec", "read_spec"]

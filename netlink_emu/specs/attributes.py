@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from netlink_emu.documents import DocumentError, Map
 from netlink_emu.protocol.family import (
     Attribute,
     AttributeSet,
@@ -13,7 +14,6 @@ from netlink_emu.protocol.family import (
     SubMessageFormat,
 )
 from netlink_emu.specs.definitions import Definitions, byte_order
-from netlink_emu.specs.document import Map, SpecError
 
 _SET_KEYS: Final = (
     "name", "name-prefix", "enum-name", "attr-cnt-name", "attr-max-name", "header", "doc",
@@ -33,7 +33,9 @@ _CHECKS: Final = {
 class AttributeSets:
     """The attribute sets by name, filled once all of them are known."""
 
-    def __init__(self, document: Map, definitions: Definitions, remarks: list[SpecError]) -> None:
+    def __init__(
+        self, document: Map, definitions: Definitions, remarks: list[DocumentError]
+    ) -> None:
         self._definitions: Final = definitions
         self._remarks: Final = remarks
         self._entries: Final[dict[str, Map]] = {}
@@ -90,7 +92,9 @@ class AttributeSets:
                 number = each.number("value", number)
                 made.add(self._attribute(each, number))
             except ValueError as exc:
-                raise exc if isinstance(exc, SpecError) else each.error(None, str(exc)) from exc
+                raise (
+                    exc if isinstance(exc, DocumentError) else each.error(None, str(exc))
+                ) from exc
             number += 1
 
     def _parent(self, entry: Map) -> AttributeSet:

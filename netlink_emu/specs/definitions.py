@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from netlink_emu.documents import DocumentError, Map, shown
 from netlink_emu.protocol.family import Enumeration, Member, Struct
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
-from netlink_emu.specs.document import Map, SpecError, shown
 
 _ORDERS: Final[Mapping[str, ByteOrder]] = {"big-endian": BIG, "little-endian": LITTLE}
 # A spec names them and has a number that stands for the header's: PAGE_SIZE of asm/page.h.
@@ -43,12 +43,12 @@ def byte_order(entry: Map) -> ByteOrder | None:
 
 
 class Definitions:
-    """The definitions by name. Raises SpecError for what cannot be understood.
+    """The definitions by name. Raises DocumentError for what cannot be understood.
 
     ``remarks`` gets what is passed over.
     """
 
-    def __init__(self, document: Map, remarks: list[SpecError]) -> None:
+    def __init__(self, document: Map, remarks: list[DocumentError]) -> None:
         self.constants: Final[dict[str, int]] = {}
         self.enums: Final[dict[str, Enumeration]] = {}
         self.structs: Final[dict[str, Struct]] = {}
@@ -131,7 +131,7 @@ class Definitions:
                 raise entry.error(None, f"the struct {name} has no members")
             made = Struct(name, tuple(members))
         except ValueError as exc:
-            raise exc if isinstance(exc, SpecError) else entry.error(None, str(exc)) from exc
+            raise exc if isinstance(exc, DocumentError) else entry.error(None, str(exc)) from exc
         finally:
             self._open.pop()
         if made.size > _MOST_BYTES:
@@ -163,7 +163,7 @@ class Definitions:
                 doc=entry.text("doc", ""),
             )
         except ValueError as exc:
-            raise exc if isinstance(exc, SpecError) else entry.error(None, str(exc)) from exc
+            raise exc if isinstance(exc, DocumentError) else entry.error(None, str(exc)) from exc
 
 
 def _enumeration(name: str, entry: Map, *, flags: bool) -> Enumeration:
@@ -176,11 +176,11 @@ def _enumeration(name: str, entry: Map, *, flags: bool) -> Enumeration:
         elif isinstance(item, Map):
             item_name, number = item.name(), item.number("value", number)
         else:
-            raise SpecError(place, f'an entry is a name; quote it if it is one: "{item}"')
+            raise DocumentError(place, f'an entry is a name; quote it if it is one: "{item}"')
         if item_name in values:
-            raise SpecError(place, f"{name} has two entries {item_name!r}")
+            raise DocumentError(place, f"{name} has two entries {item_name!r}")
         if flags and not 0 <= number < 64:
-            raise SpecError(place, f"a flag is one of 64 bits, not bit {number}")
+            raise DocumentError(place, f"a flag is one of 64 bits, not bit {number}")
         values[item_name] = 1 << number if flags else number
         number += 1
     return Enumeration(name, values, flags)

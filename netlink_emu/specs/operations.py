@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from netlink_emu.documents import DocumentError, Map, shown
 from netlink_emu.protocol.family import AttributeSet, Exchange, Operation, Struct
 from netlink_emu.protocol.genetlink import GenlOpFlags
 from netlink_emu.specs.attributes import AttributeSets
 from netlink_emu.specs.definitions import Definitions
-from netlink_emu.specs.document import Map, SpecError, shown
 
 _KEYS: Final = (
     "name", "doc", "value", "attribute-set", "do", "dump", "notify", "event", "mcgrp", "flags",
@@ -35,7 +35,7 @@ def operations(
     document: Map,
     sets: AttributeSets,
     definitions: Definitions,
-    remarks: list[SpecError],
+    remarks: list[DocumentError],
 ) -> list[Operation]:
     """All operations in the order of the file."""
     section = document.map("operations")
@@ -87,7 +87,7 @@ class _Operations:
         sets: AttributeSets,
         definitions: Definitions,
         section: Map,
-        remarks: list[SpecError],
+        remarks: list[DocumentError],
     ) -> None:
         self._sets: Final = sets
         self._definitions: Final = definitions
@@ -112,7 +112,7 @@ class _Operations:
                 doc=entry.text("doc", ""),
             )
         except ValueError as exc:
-            raise exc if isinstance(exc, SpecError) else entry.error(None, str(exc)) from exc
+            raise exc if isinstance(exc, DocumentError) else entry.error(None, str(exc)) from exc
 
     def _attributes(self, entry: Map) -> AttributeSet:
         """The set that it names; a notification's is that of what it tells of."""
@@ -153,11 +153,11 @@ class _Operations:
         names = []
         for place, name in found.items_of("attributes"):
             if not isinstance(name, str):
-                raise SpecError(place, f"attributes has names, not {shown(name)}")
+                raise DocumentError(place, f"attributes has names, not {shown(name)}")
             if name in known:
                 names.append(name)
             elif name not in members:
-                self._remarks.append(SpecError(place, f"there is no attribute {name!r} here"))
+                self._remarks.append(DocumentError(place, f"there is no attribute {name!r} here"))
         return tuple(names)
 
     def _event(self, entry: Map, numbers: _Numbers) -> Exchange | None:

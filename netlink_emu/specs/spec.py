@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from netlink_emu.documents import DocumentError, Map, read_document
 from netlink_emu.protocol.family import FamilyDeclaration, McastGroup, Operation
 from netlink_emu.specs.attributes import AttributeSets
 from netlink_emu.specs.definitions import Definitions
-from netlink_emu.specs.document import Map, SpecError, read_document
 from netlink_emu.specs.operations import operations
 
 GENETLINK: Final = "genetlink"
@@ -36,13 +36,13 @@ class Spec:
     declaration: FamilyDeclaration
     protonum: int = _NETLINK_GENERIC
     group_numbers: Mapping[str, int] = field(default_factory=dict)
-    remarks: tuple[SpecError, ...] = ()
+    remarks: tuple[DocumentError, ...] = ()
 
 
 def read_spec(text: str | bytes, file: str = "spec") -> Spec:
     """Read a spec in the kernel's format.
 
-    Raises :class:`SpecError`, which names ``file``, line and column, for what is not YAML, is
+    Raises :class:`DocumentError`, which names ``file``, line and column, for what is not YAML, is
     too big, or does not make sense. Whatever the bytes are, nothing else is raised.
     """
     document = read_document(text, file)
@@ -76,7 +76,7 @@ def read_spec(text: str | bytes, file: str = "spec") -> Spec:
             split=split,
         )
     except ValueError as exc:
-        raise exc if isinstance(exc, SpecError) else document.error(None, str(exc)) from exc
+        raise exc if isinstance(exc, DocumentError) else document.error(None, str(exc)) from exc
     return Spec(declaration, protonum, numbers, tuple(remarks))
 
 
