@@ -24,7 +24,7 @@ from errno import (
 )
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.kernel.dump import NetlinkDump, netlink_dump
+from netlink_emu.kernel.dump import Dumping
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM, MAX_DUMP_ALLOC, SkBuff, alloc_truesize
 from netlink_emu.kernel.sockopt import NetlinkOptions
@@ -90,7 +90,7 @@ class NetlinkSock(NetlinkOptions):
         self.drops = 0
         self.queued = 0
         self.max_recvmsg_len = 0
-        self.dump: NetlinkDump | None = None
+        self.dump: Dumping | None = None
         self.filter: Filter | None = None
         self.data_ready: Callback | None = None
         self.error_report: Callback | None = None
@@ -279,9 +279,9 @@ class NetlinkSock(NetlinkOptions):
 
     def _continue_dump(self) -> None:
         """Of a dump, the next part is made when half of the buffer is free."""
-        if self.rmem_alloc <= self.rcvbuf // 2:
+        if self.dump is not None and self.rmem_alloc <= self.rcvbuf // 2:
             try:
-                netlink_dump(self)
+                self.dump.go_on(self)
             except NetlinkError as error:
                 self.set_error(error.errno)
 

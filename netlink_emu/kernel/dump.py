@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EMSGSIZE, ENOBUFS
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from netlink_emu.kernel.netlink_rcv import extack_tlvs
 from netlink_emu.kernel.profile import DoneExtack
@@ -31,6 +31,14 @@ DONE_SIZE = NLMSG_HDRLEN + NLMSGERR.size
 Part = bytes | Callable[[int], bytes]
 
 
+class Dumping(Protocol):
+    """What is queued in parts, as the reader makes room."""
+
+    def go_on(self, sk: NetlinkSock) -> None:
+        """Queue the next part; ``sk.dump`` is None behind the last. Raises NetlinkError."""
+        ...
+
+
 @dataclass(slots=True)
 class NetlinkDump:
     """struct netlink_callback: a dump under way.
@@ -51,11 +59,13 @@ class NetlinkDump:
     pending: Part | None = None
     done_errno: int | None = None  # None: more to come
 
+    def go_on(self, sk: NetlinkSock) -> None:
+        """See Dumping."""
+        netlink_dump(sk, self)
 
-def netlink_dump(sk: NetlinkSock) -> None:
+
+def netlink_dump(sk: NetlinkSock, dump: NetlinkDump) -> None:
     """Queue the next datagram of the dump of ``sk``; raises ENOBUFS when none may be queued."""
-    dump = sk.dump
-    assert dump is not None
     kernel = sk.kernel
     room = max(nlmsg_goodsize(kernel.profile.arch.page_size), dump.min_dump_alloc)
     if kernel.profile.dump_grows_with_reads:

@@ -376,7 +376,7 @@ class Genetlink:
             raise NetlinkError(error.errno) from error
         # netlink_dump() has an extended ack of its own; what the parse said is told to nobody.
         request.extack = NetlinkExtAck()
-        sk.dump = NetlinkDump(
+        sk.dump = dump = NetlinkDump(
             parts if info.family.failed is None else _watched(info, parts),
             request.nlmsg_type,
             request.nlmsg_seq,
@@ -386,7 +386,7 @@ class Genetlink:
             split.dump_loses_unfit,
             split.min_dump_alloc,
         )
-        netlink_dump(sk)
+        netlink_dump(sk, dump)
         raise NetlinkError(DUMP_STARTED)
 
 

@@ -48,6 +48,8 @@ class Kernel:
         self.injector: Injector | None = None
         self.forced_memory = 0  # of receive buffers, by SO_RCVBUFFORCE
         self._observers: tuple[Observer, ...] = ()
+        # The protocols whose sockets clients get here; others are their host's.
+        self.answered: Final = {NETLINK_GENERIC}
         self.cookies: Final = Cookies()
         self.netlink: Final = Netlink(self)
         self.genl: Final = Genetlink(self)
@@ -72,7 +74,7 @@ class Kernel:
 
     def answers(self, protocol: int) -> bool:
         """Whether clients get sockets of this netlink protocol here, and not of their host."""
-        return protocol == NETLINK_GENERIC
+        return protocol in self.answered
 
     def socket(self, current: Current, type: int, protocol: int) -> NetlinkSock:
         """socket(AF_NETLINK, type, protocol); ``type`` without SOCK_CLOEXEC and SOCK_NONBLOCK."""

@@ -30,7 +30,8 @@ def _below(rover: int) -> int:
 class NetlinkTable:
     """struct netlink_table: one netlink protocol. ``input`` takes what is sent to the kernel.
 
-    ``bind`` may refuse who joins a group. ``nonroot_recv`` and ``nonroot_send`` are
+    ``bind`` may refuse who joins a group, ``joined`` is told of sockets whose groups have changed
+    and are not none. ``nonroot_recv`` and ``nonroot_send`` are
     NL_CFG_F_NONROOT_RECV and _SEND.
     """
 
@@ -41,6 +42,7 @@ class NetlinkTable:
     kernel_socket: bool = True
     input: Callable[[SkBuff], None] | None = None
     bind: Callable[[Current, NetNamespace, int], None] | None = None
+    joined: Callable[[NetlinkSock], None] | None = None
 
 
 class Netlink:
@@ -114,6 +116,8 @@ class Netlink:
             self._unsubscribe(sk)
         elif sk not in members:
             members.insert(0, sk)
+        if sk.groups and sk.table.joined is not None:
+            sk.table.joined(sk)
 
     def _unsubscribe(self, sk: NetlinkSock) -> None:
         members = self._mc_lists.get((sk.net, sk.protocol), [])

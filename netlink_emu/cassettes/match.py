@@ -1,0 +1,114 @@
+"""Which recorded request a client's is: equal but for what no two runs have alike.
+
+Two runs of one client on one kernel differ in nlmsg_seq and nlmsg_pid, hardly ever otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from netlink_emu.protocol.format import ByteOrder
+from netlink_emu.protocol.netlink import (
+    NLMSG_ERROR,
+    NLMSG_HDRLEN,
+    NLMSGERR,
+    NLMSGHDR,
+    NlMsgHdr,
+    nlmsg_align,
+)
+
+# Gives the ranges of bytes in one message that may differ.
+Ignore = Callable[[bytes], Iterable[range]]
+_COMPARED: Final = 1024  # bytes that say how near two requests are
+
+
+def nothing(_message: bytes) -> Iterable[range]:
+    """All of a message counts."""
+    return ()
+
+
+def messages(data: bytes, order: ByteOrder) -> Iterator[tuple[int, NlMsgHdr]]:
+    """The messages of a datagram with their offsets, as far as it is made of messages."""
+    start = 0
+    while len(data) - start >= NLMSG_HDRLEN:
+        header = NLMSGHDR[order].decode(data, start)
+        if not NLMSG_HDRLEN <= header.nlmsg_len <= len(data) - start:
+            return
+        yield start, header
+        start += nlmsg_align(header.nlmsg_len)
+
+
+def blanked(data: bytes, order: ByteOrder, ignore: Ignore = nothing) -> bytes:
+    """A datagram with zeros for each nlmsg_seq and nlmsg_pid, and for what is ignored."""
+    found = bytearray(data)
+    for start, header in messages(data, order):
+        found[start + 8 : start + NLMSG_HDRLEN] = bytes(8)
+        for part in ignore(data[start : start + header.nlmsg_len]):
+            found[start + part.start : start + part.stop] = bytes(len(part))
+    return bytes(found)
+
+
+@dataclass(slots=True)
+class Rewriter:
+    """Puts the replaying client's numbers where the recorded ones are.
+
+    ``portids`` and ``seqs`` map recorded numbers to the client's; of a number that they have not,
+    the recorded one stays.
+    """
+
+    order: ByteOrder
+    portids: dict[int, int]
+    seqs: dict[int, int]
+
+    def learn(self, recorded: bytes, asked: bytes) -> None:
+        """Take the numbers from a recorded request and the client's that was found equal."""
+        pairs = zip(messages(recorded, self.order), messages(asked, self.order), strict=False)
+        for (_, theirs), (_, ours) in pairs:
+            self.seqs[theirs.nlmsg_seq] = ours.nlmsg_seq
+            if theirs.nlmsg_pid:  # what a client writes there itself, errors quote
+                self.portids.setdefault(theirs.nlmsg_pid, ours.nlmsg_pid)
+
+    def rewrite(self, data: bytes) -> bytes:
+        """A recorded answer for the client; of an error the header that it quotes, too."""
+        found = bytearray(data)
+        for start, header in messages(data, self.order):
+            self._header(found, start, header)
+            quoted = start + NLMSG_HDRLEN + NLMSGERR.size
+            if (
+                header.nlmsg_type == NLMSG_ERROR
+                and header.nlmsg_len >= quoted - start + NLMSG_HDRLEN
+            ):
+                self._header(found, quoted, NLMSGHDR[self.order].decode(data, quoted))
+        return bytes(found)
+
+    def _header(self, data: bytearray, start: int, header: NlMsgHdr) -> None:
+        data[start : start + NLMSG_HDRLEN] = NLMSGHDR[self.order].pack(
+            header.nlmsg_len,
+            header.nlmsg_type,
+            header.nlmsg_flags,
+            self.seqs.get(header.nlmsg_seq, header.nlmsg_seq),
+            self.portids.get(header.nlmsg_pid, header.nlmsg_pid),
+        )
+
+
+def nearest(found: bytes, recorded: Sequence[bytes]) -> int | None:
+    """The index of the recorded request that is most like one that has no equal.
+
+    Both are blanked. Requests of another type are never near.
+    """
+    same = [
+        index
+        for index, each in enumerate(recorded)
+        if each[4:6] == found[4:6] and len(each) >= NLMSG_HDRLEN
+    ]
+    if not same:
+        return None
+
+    def likeness(index: int) -> float:
+        first, second = found[:_COMPARED], recorded[index][:_COMPARED]
+        return difflib.SequenceMatcher(None, first, second, autojunk=False).ratio()
+
+    return max(same, key=likeness)

@@ -1,0 +1,344 @@
+"""Plays a cassette to the sockets of an emulated kernel: it answers in the kernel's place.
+
+What the socket layer does stays the kernel's: portids, buffers, overruns, options, memberships.
+A socket is given a stream by the first that it asks; a request is matched with the next unused
+equal one of its stream, else with an equal one of any. One that has no equal is refused, with
+an extended ack that names the nearest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from errno import EOPNOTSUPP
+from typing import Final
+
+from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
+from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
+from netlink_emu.kernel.af_netlink import NetlinkSock
+from netlink_emu.kernel.kernel import Kernel
+from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest
+from netlink_emu.kernel.netlink_rcv import netlink_rcv_skb
+from netlink_emu.kernel.netlink_table import NetlinkTable
+from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_MULTI, nlmsg_align
+
+# Says how two requests differ, for people.
+Differ = Callable[[int, bytes, bytes], str]
+
+
+@dataclass(slots=True)
+class _Track:
+    """A stream as it is played. ``requests`` are the indices of its requests."""
+
+    number: int
+    stream: Stream
+    blanked: dict[int, bytes] = field(default_factory=dict)
+    used: dict[int, int] = field(default_factory=dict)  # how often, by index
+    at: int = 0  # the index behind what was matched last
+    taken: bool = False
+    rewriter: Rewriter | None = None
+
+    def equal(self, key: bytes, start: int = 0) -> int | None:
+        """The first request of ``start`` on that is equal and unused."""
+        return next(
+            (
+                index
+                for index, each in self.blanked.items()
+                if index >= start and each == key and index not in self.used
+            ),
+            None,
+        )
+
+    def equal_again(self, key: bytes) -> int | None:
+        """The last request that is equal, used or not."""
+        return next((index for index, each in reversed(self.blanked.items()) if each == key), None)
+
+    @property
+    def first(self) -> bytes | None:
+        return next(iter(self.blanked.values()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A request that no recorded one is equal to. ``said`` is what the client was told."""
+
+    sk: NetlinkSock
+    data: bytes
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A recorded request that nobody made."""
+
+    stream: int
+    index: int
+    request: Request
+
+
+class Tape:
+    """A cassette in a kernel, which answers the protocols of its sockets from now on.
+
+    ``ignore`` gives the bytes of a message that may differ. With ``repeat`` a request may be made
+    more often than it was recorded. ``differ`` puts a difference into words.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        cassette: Cassette,
+        *,
+        ignore: Ignore = nothing,
+        repeat: bool = False,
+        differ: Differ | None = None,
+    ) -> None:
+        self._kernel: Final = kernel
+        self.cassette: Final = cassette
+        self.repeat: Final = repeat
+        self._ignore: Final = ignore
+        self._differ: Final = differ or _differ
+        self._order: Final = kernel.profile.arch.order
+        self._tracks: Final = [*map(self._track, range(len(cassette.streams)), cassette.streams)]
+        self._of: Final[dict[NetlinkSock, _Track]] = {}
+        self._waiting: Final[dict[NetlinkSock, _Rest]] = {}
+        self.unmatched: Final[list[Unmatched]] = []
+        self.played = 0
+        for protocol in sorted(cassette.protocols):
+            self._install(protocol)
+
+    def _track(self, number: int, stream: Stream) -> _Track:
+        requests = {
+            index: blanked(event.data, self._order, self._ignore)
+            for index, event in enumerate(stream.events)
+            if isinstance(event, Request)
+        }
+        return _Track(number, stream, requests)
+
+    def _install(self, protocol: int) -> None:
+        """Stand before what the kernel has for the protocol, or in its place."""
+        table = self._kernel.tables.get(protocol)
+        if table is None:
+            table = NetlinkTable(f"NETLINK {protocol}", 32, nonroot_recv=True)
+        behind = table.input if protocol == NETLINK_GENERIC else None
+
+        def take(skb: SkBuff) -> None:
+            self._input(skb, behind)
+
+        self._kernel.tables[protocol] = replace(table, input=take, joined=self._joined)
+        self._kernel.answered.add(protocol)
+
+    # --- requests
+
+    def _input(self, skb: SkBuff, behind: Callable[[SkBuff], None] | None) -> None:
+        sk = skb.sk
+        assert sk is not None
+        key = blanked(skb.data, self._order, self._ignore)
+        found = self._find(sk, key)
+        if found is not None:
+            self._play(sk, skb.data, *found)
+        elif behind is not None and self._known_there(skb.data):
+            behind(skb)
+        else:
+            self._refuse(sk, skb, key)
+
+    def _known_there(self, data: bytes) -> bool:
+        """Whether an emulated family, which the cassette has not, is asked."""
+        families = self._kernel.genl.families
+        recorded = {family.id for family in self.cassette.head.families.values()}
+        kinds = {header.nlmsg_type for _, header in messages(data, self._order)}
+        return bool(kinds) and all(kind in families and kind not in recorded for kind in kinds)
+
+    def _find(self, sk: NetlinkSock, key: bytes) -> tuple[_Track, int] | None:
+        own = self._of.get(sk)
+        if own is not None:
+            for start in (own.at, 0):
+                index = own.equal(key, start)
+                if index is not None:
+                    return own, index
+        for track in self._candidates(sk):
+            index = track.equal(key)
+            if index is not None:
+                return track, index
+        if self.repeat:
+            for track in [*([own] if own is not None else []), *self._candidates(sk)]:
+                again = track.equal_again(key)
+                if again is not None:
+                    return track, again
+        return None
+
+    def _candidates(self, sk: NetlinkSock) -> list[_Track]:
+        """Streams of the protocol: first those that nobody has."""
+        same = [track for track in self._tracks if track.stream.protocol == sk.protocol]
+        return sorted(same, key=lambda track: track.taken)
+
+    def _play(self, sk: NetlinkSock, data: bytes, track: _Track, index: int) -> None:
+        """Answer as was recorded; raises NetlinkError where sending failed."""
+        if sk not in self._of:
+            self._take(sk, track)
+        track.used[index] = track.used.get(index, 0) + 1
+        track.at = index + 1
+        self.played += 1
+        request = track.stream.events[index]
+        assert isinstance(request, Request)
+        rewriter = self._rewriter(sk, track)
+        rewriter.learn(request.data, data)
+        for event in self._following(track, index):
+            if isinstance(event, Failed) and event.call.startswith("send"):
+                raise NetlinkError(event.errno)
+            self._deliver(sk, event, rewriter)
+
+    def _take(self, sk: NetlinkSock, track: _Track) -> None:
+        self._of[sk] = track
+        track.taken = True
+
+    def _rewriter(self, sk: NetlinkSock, track: _Track) -> Rewriter:
+        """Numbers of the stream in the socket's: its own portid for the recorded one."""
+        if track.rewriter is None:
+            track.rewriter = Rewriter(self._order, {}, {})
+        for event in track.stream.events:
+            if isinstance(event, Bound):
+                track.rewriter.portids[event.portid] = sk.portid
+        return track.rewriter
+
+    def _following(self, track: _Track, index: int) -> Iterator[Event]:
+        """What came of the request at ``index``: its answers, and the news behind them.
+
+        An answer that quotes the number of an earlier or later request is that one's.
+        """
+        events = track.stream.events
+        asked = events[index]
+        assert isinstance(asked, Request)
+        own = {header.nlmsg_seq for _, header in messages(asked.data, self._order)}
+        others = {
+            header.nlmsg_seq
+            for other in track.blanked
+            if other != index
+            for event in (events[other],)
+            if isinstance(event, Request)
+            for _, header in messages(event.data, self._order)
+        } - own
+        last = True
+        for event in events[index + 1 :]:
+            if isinstance(event, Request):
+                last = False
+            elif isinstance(event, Answer) and not event.group:
+                seqs = {header.nlmsg_seq for _, header in messages(event.data, self._order)}
+                if seqs & own or (last and not seqs & others):
+                    yield event
+            elif last:
+                yield event
+
+    def _deliver(self, sk: NetlinkSock, event: Event, rewriter: Rewriter) -> None:
+        if isinstance(event, Answer):
+            rest = self._waiting.get(sk)
+            if rest is None or sk.dump is not rest:
+                rest = self._waiting[sk] = _Rest(nlmsg_goodsize(sk.kernel.profile.arch.page_size))
+            rest.add(event, rewriter.rewrite(event.data))
+            rest.go_on(sk)
+        elif isinstance(event, Failed) and event.call.startswith(("recv", "read")):
+            sk.set_error(event.errno)
+
+    def _refuse(self, sk: NetlinkSock, skb: SkBuff, key: bytes) -> None:
+        said = self._nearest(sk.protocol, skb.data, key)
+        self.unmatched.append(Unmatched(sk, skb.data, said))
+
+        def handle(_request: NetlinkRequest) -> None:
+            raise NetlinkError(EOPNOTSUPP, said)
+
+        netlink_rcv_skb(skb, self._order, handle)
+
+    def _nearest(self, protocol: int, data: bytes, key: bytes) -> str:
+        tracks = [track for track in self._tracks if track.stream.protocol == protocol]
+        places = [(track, index) for track in tracks for index in track.blanked]
+        found = nearest(key, [track.blanked[index] for track, index in places])
+        if found is None:
+            return "no request of this type is on the cassette"
+        track, index = places[found]
+        event = track.stream.events[index]
+        assert isinstance(event, Request)
+        where = f"request {[*track.blanked].index(index) + 1} of socket {track.number + 1}"
+        if track.blanked[index] == key:
+            return f"{where} is equal, but was used already: repeat it with --repeat"
+        return (
+            f"not on the cassette; nearest is {where}: {self._differ(protocol, event.data, data)}"
+        )
+
+    # --- what comes by itself
+
+    def _joined(self, sk: NetlinkSock) -> None:
+        """A socket has joined groups: news that were recorded before any request come now."""
+        if sk in self._of:
+            return
+        for track in self._candidates(sk):
+            if not track.taken and track.first is None and track.stream.events:
+                self._take(sk, track)
+                for event in track.stream.events:
+                    self._deliver(sk, event, self._rewriter(sk, track))
+                return
+
+    # --- at the end
+
+    @property
+    def unused(self) -> list[Unused]:
+        """The recorded requests that nobody made."""
+        return [
+            Unused(track.number + 1, number + 1, event)
+            for track in self._tracks
+            for number, index in enumerate(track.blanked)
+            for event in (track.stream.events[index],)
+            if index not in track.used and isinstance(event, Request)
+        ]
+
+
+class _Rest:
+    """What a socket has not room for yet; it stands where a dump under way does."""
+
+    def __init__(self, goodsize: int) -> None:
+        self._goodsize: Final = goodsize
+        self._left: Final[deque[tuple[Answer, bytes]]] = deque()
+
+    def add(self, event: Answer, data: bytes) -> None:
+        self._left.append((event, data))
+
+    def go_on(self, sk: NetlinkSock) -> None:
+        """Queue what there is room for; the rest when something has been received."""
+        while self._left:
+            event, data = self._left[0]
+            if event.group:
+                self._left.popleft()
+                skb = SkBuff(data, alloc_truesize(len(data)), event.portid, event.group)
+                if not sk.deliver(skb):
+                    sk.overrun()
+                continue
+            if sk.rmem_alloc and sk.rmem_alloc > sk.rcvbuf // 2:
+                break
+            self._left.popleft()
+            for part in self._cut(data, max(self._goodsize, sk.max_recvmsg_len), sk):
+                sk.queue_dump(SkBuff(part, alloc_truesize(len(part)), event.portid))
+        sk.dump = self if self._left else None
+
+    def _cut(self, data: bytes, room: int, sk: NetlinkSock) -> Sequence[bytes]:
+        """A dump's datagram in parts that a reader of small buffers gets; else as it is."""
+        if len(data) <= room:
+            return (data,)
+        parts, part = [], bytearray()
+        for start, header in messages(data, sk.kernel.profile.arch.order):
+            if not header.nlmsg_flags & NLM_F_MULTI:
+                return (data,)
+            message = data[start : start + nlmsg_align(header.nlmsg_len)]
+            if part and len(part) + len(message) > room:
+                parts.append(bytes(part))
+                part = bytearray()
+            part += message
+        return (*parts, bytes(part)) if part else (data,)
+
+
+def _differ(_protocol: int, recorded: bytes, found: bytes) -> str:
+    """The first byte that differs, where nobody knows names."""
+    for offset, (theirs, ours) in enumerate(zip(recorded, found, strict=False)):
+        if theirs != ours and not 8 <= offset < 16:
+            return f"byte {offset} is {ours:#04x}, recorded is {theirs:#04x}"
+    return f"it has {len(found)} bytes, recorded are {len(recorded)}"
