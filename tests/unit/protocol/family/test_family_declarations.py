@@ -110,6 +110,7 @@ def test_a_policy_of_some() -> None:
 
 
 OP = Operation("get", INNER, do=Exchange(("one",), ("two",), 1, 1))
+WIDE = Operation("wide", INNER, do=Exchange(cmd=256))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,8 @@ OP = Operation("get", INNER, do=Exchange(("one",), ("two",), 1, 1))
         (lambda: Member("m", "struct"), "a struct is of type struct"),
         (lambda: Struct("s", (Member("m", "u8"), Member("m", "u8"))), "two members of one name"),
         (lambda: Operation("o", INNER, do=Exchange(("three",))), "no attribute of inner 'three'"),
-        (lambda: Operation("o", INNER, do=Exchange(cmd=256)), "a command is a u8, not 256"),
+        (lambda: Operation("o", INNER, do=Exchange(cmd=1 << 16)), "type is a u16, not 65536"),
+        (lambda: FamilyDeclaration("f", operations=(WIDE,)), "a command is a u8, not 256"),
         (lambda: FamilyDeclaration(""), "1 to 15 bytes"),
         (lambda: FamilyDeclaration("sixteen letters!"), "has 16"),
         (lambda: FamilyDeclaration("f", 256), "version is a u8"),
@@ -137,7 +139,7 @@ OP = Operation("get", INNER, do=Exchange(("one",), ("two",), 1, 1))
         (lambda: FamilyDeclaration("f", operations=(Operation("o", INNER, mcgrp="g"),)), "group"),
         (lambda: FamilyDeclaration("f", operations=(OP,)).operation("gte"), "did you mean get"),
     ],
-    ids=range(21),
+    ids=range(22),
 )
 def test_what_is_wrong_is_said_at_once(declare: Callable[[], object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
