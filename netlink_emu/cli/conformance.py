@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.conformance.cases.case import Case, CaseError
-from netlink_emu.conformance.cases.corpora import (
-    UnknownCorpusError,
-    choose,
-    load_corpora,
-)
+from netlink_emu.cli.recordings import load_cases, machine_beside, read_file
+from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.exceptions import not_emulated
-from netlink_emu.conformance.cases.machine import FILE_NAME, MachineError, read_machine
+from netlink_emu.conformance.cases.machine import FILE_NAME
 from netlink_emu.conformance.cases.selection import ExpressionError, select
-from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.record import NotReproducible
 from netlink_emu.conformance.record import record as record_case
 from netlink_emu.conformance.report.text import failure, totals
@@ -36,53 +30,7 @@ from netlink_emu.conformance.targets.target import Target, TargetError, Unsuppor
 from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError
 
-_MOST_BYTES: Final = 1 << 26
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-
-def load_cases(vectors: Path | None, corpora: list[str] | None = None) -> list[Case]:
-    """The shipped corpus, others that are shipped, or the transcripts of a folder."""
-    if vectors is not None:
-        if corpora:
-            raise UserError("--vectors runs a folder, --corpus what is shipped: give one of them")
-        return _of_folder(vectors)
-    if not corpora:
-        return load_corpus()
-    try:
-        return load_corpora(choose(corpora))
-    except UnknownCorpusError as exc:
-        raise typer.BadParameter(str(exc), param_hint="--corpus") from exc
-
-
-def _of_folder(vectors: Path) -> list[Case]:
-    """The transcripts of a folder in either form, with its machine."""
-    if not vectors.is_dir():
-        raise UserError(f"{vectors} is not a folder")
-    paths = [path for path in sorted(vectors.glob("*.json")) if path.name != FILE_NAME]
-    if not paths and (inside := vectors / "transcripts").is_dir():
-        return _of_folder(inside)
-    if not paths:
-        raise UserError(f"there are no transcripts (*.json) in {vectors}")
-    try:
-        machine = read_machine(vectors)
-    except MachineError as exc:
-        raise UserError(str(exc)) from exc
-    cases = [case for path in paths for case in read_file(path)]
-    return [dataclasses.replace(case, machine=machine) for case in cases]
-
-
-def read_file(path: Path) -> list[Case]:
-    """The case or cases of a file, in either form."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise UserError(f"{path} is longer than {_MOST_BYTES >> 20} MiB: take a part of it")
-        return read_transcripts(data.decode("utf-8"))
-    except OSError as exc:
-        raise UserError(f"cannot read {path}: {exc.strerror}") from exc
-    except (CaseError, UnicodeDecodeError) as exc:
-        raise UserError(f"{path} is not a transcript: {exc}") from exc
 
 
 def _selected(cases: list[Case], expression: str | None) -> list[Case]:
@@ -249,7 +197,13 @@ def record(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write, not to stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write, not to stdout; machine.json, which describes this machine, is "
+            "written beside it.",
+        ),
     ] = None,
 ) -> None:
     """Record cases on this machine's kernel: their steps as they are, every outcome new.
@@ -262,6 +216,7 @@ def record(
     cases = _selected(cases, expression)
     made, failed = [], False
     with KernelTarget() as kernel:
+        machine = machine_beside(output, kernel.family_id)
         for case in cases:
             trouble = kernel.premise_missing(case)
             try:
@@ -279,6 +234,7 @@ def record(
         print(text, end="")
     else:
         _write_file(output, text)
+        _write_file(output.with_name(FILE_NAME), machine)
     raise typer.Exit(1 if failed else 0)
 
 

@@ -17,6 +17,7 @@ from .judge.masking import Known, mask_datagram
 from .judge.relations import Relations
 from .targets.kernel import KernelTarget
 from .targets.real import probe
+from .targets.real.here import arch_name
 from .targets.real.quiet import wait_for_quiet
 from .targets.target import About, Session
 
@@ -78,8 +79,8 @@ def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
     made = dataclasses.replace(
         case,
         steps=tuple(run.steps),
-        kernel=probe.kernel_release(),
-        arch=probe.machine_name(),
+        kernel=probe.upstream_release(),
+        arch=arch_name(),
         cpus_possible=probe.cpus_possible(),
         needs_quiet=case.needs_quiet or any(_has_event(step) for step in run.steps),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +11,21 @@ import pytest
 from typer.testing import CliRunner
 
 import netlink_emu.cli.conformance as command
+from netlink_emu.cli.errors import UserError
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.bytes_text import read
 from netlink_emu.conformance.cases.case import Case, Outcome, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
+from netlink_emu.conformance.cases.machine import read_machine
 from netlink_emu.conformance.cases.selection import select
+from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.record import Disturbed, NotReproducible, record
 from netlink_emu.conformance.runner import Verdict, run_case
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.premises import missing_for_anything
+from netlink_emu.conformance.targets.real import probe
 from netlink_emu.protocol.format import LITTLE
 
 pytestmark = pytest.mark.real_kernel
@@ -114,6 +119,44 @@ def test_what_cannot_be_reproduced_is_refused(kernel: KernelTarget) -> None:
     )
     with pytest.raises(NotReproducible, match=r"two runs differ, step 4: .*control message 0"):
         record(Case("creds", "", "mine", steps), kernel)
+
+
+def test_the_machine_is_described_beside_the_cases(kernel: KernelTarget, tmp_path: Path) -> None:
+    out = tmp_path / "recorded.json"
+    arguments = ["record", "-k", "ctrl_getfamily_id", "--output", str(out)]
+    assert CliRunner().invoke(command.app, arguments).exit_code == 0
+    machine = read_machine(tmp_path)
+    assert machine is not None
+    assert machine.family_id == kernel.family_id
+    assert machine.cpus_possible == probe.cpus_possible()
+    assert machine.skb_small_truesize
+    assert machine.skb_small_truesize % 64 == 0
+    assert {"nlctrl", "TASKSTATS"} <= set(machine.families)
+    case = read_transcripts(out.read_text())[0]
+    assert (case.kernel, case.arch) == (machine.release, machine.arch)
+    # What is emulated by default is that machine, and so all holds.
+    assert CliRunner().invoke(command.app, ["--vectors", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(command.app, arguments).exit_code == 0  # again, in its place
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "problem"),
+    [
+        ('{"release": "4.4"}', "r.json", "describes another machine: record into a folder"),
+        ("{", "r.json", "it is no JSON: .*: record into a folder of its own"),
+        ("{}", "machine.json", "is the name of the machine's description: name another file"),
+    ],
+)
+def test_another_machines_description_is_not_replaced(
+    kernel: KernelTarget, tmp_path: Path, there: str, name: str, problem: str
+) -> None:
+    (tmp_path / "machine.json").write_text(there)
+    arguments = ["record", "-k", "ctrl_getfamily_id", "--output", str(tmp_path / name)]
+    result = CliRunner().invoke(command.app, arguments)
+    assert isinstance(result.exception, UserError)
+    assert re.search(problem, str(result.exception))
+    assert (tmp_path / "machine.json").read_text() == there
+    assert kernel.family_id
 
 
 def test_the_command_writes_what_can_be_read(kernel: KernelTarget, tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from helpers.interposed import emulated, needs_interposer
 from helpers.nobody import NOBODY, as_nobody, needs_root
 from helpers.serving import Client, hello, hello_answer, register, request, serving
 
-from netlink_emu.cli.conformance import read_file
 from netlink_emu.cli.decode import _read
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.recordings import read_file
 from netlink_emu.families import boot
 from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults

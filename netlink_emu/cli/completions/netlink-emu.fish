@@ -234,7 +234,7 @@ complete -c netlink-emu -n '__netlink_emu_at conformance' -l list -d 'List the c
 complete -c netlink-emu -n '__netlink_emu_at conformance' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at conformance' -a record -d 'Record cases on this machine'"'"'s kernel: their steps as they are, every outcome new.'
 complete -c netlink-emu -n '__netlink_emu_at conformance record' -s k -x -d 'Only these cases.'
-complete -c netlink-emu -n '__netlink_emu_at conformance record' -l output -s o -r -F -d 'Where to write, not to stdout.'
+complete -c netlink-emu -n '__netlink_emu_at conformance record' -l output -s o -r -F -d 'Where to write, not to stdout; machine.json, which describes this machine, is written beside it.'
 complete -c netlink-emu -n '__netlink_emu_at conformance record' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at conformance record' -r -F
 complete -c netlink-emu -n '__netlink_emu_at releases' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'The machine: x86_64, i386, mips64... By default x86_64.'

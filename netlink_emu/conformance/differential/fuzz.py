@@ -98,7 +98,7 @@ class Fuzzer:
         self.figures = Figures()
         self._family_id = kernel.family_id or 0
         self._profile = profile_for(
-            release or probe.kernel_release(),
+            release or probe.upstream_release(),
             arch=probe.machine_name(),
             config=KernelConfig(taskstats_family_id=self._family_id),
         )

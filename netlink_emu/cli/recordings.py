@@ -1,0 +1,90 @@
+"""Recordings as the command line names them: what is shipped, and folders of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from netlink_emu.cli.errors import UserError
+from netlink_emu.conformance.cases.case import Case, CaseError
+from netlink_emu.conformance.cases.corpora import UnknownCorpusError, choose, load_corpora
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.machine import (
+    FILE_NAME,
+    MachineError,
+    machine_from_text,
+    read_machine,
+)
+from netlink_emu.conformance.cases.transcripts import read_transcripts
+from netlink_emu.conformance.targets.real.here import describe_machine
+
+_MOST_BYTES: Final = 1 << 26
+
+
+def load_cases(vectors: Path | None, corpora: list[str] | None = None) -> list[Case]:
+    """The shipped corpus, others that are shipped, or the transcripts of a folder."""
+    if vectors is not None:
+        if corpora:
+            raise UserError("--vectors runs a folder, --corpus what is shipped: give one of them")
+        return _of_folder(vectors)
+    if not corpora:
+        return load_corpus()
+    try:
+        return load_corpora(choose(corpora))
+    except UnknownCorpusError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--corpus") from exc
+
+
+def _of_folder(vectors: Path) -> list[Case]:
+    """The transcripts of a folder in either form, with its machine."""
+    if not vectors.is_dir():
+        raise UserError(f"{vectors} is not a folder")
+    paths = [path for path in sorted(vectors.glob("*.json")) if path.name != FILE_NAME]
+    if not paths and (inside := vectors / "transcripts").is_dir():
+        return _of_folder(inside)
+    if not paths:
+        raise UserError(f"there are no transcripts (*.json) in {vectors}")
+    try:
+        machine = read_machine(vectors)
+    except MachineError as exc:
+        raise UserError(str(exc)) from exc
+    cases = [case for path in paths for case in read_file(path)]
+    return [dataclasses.replace(case, machine=machine) for case in cases]
+
+
+def read_file(path: Path) -> list[Case]:
+    """The case or cases of a file, in either form."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise UserError(f"{path} is longer than {_MOST_BYTES >> 20} MiB: take a part of it")
+        return read_transcripts(data.decode("utf-8"))
+    except OSError as exc:
+        raise UserError(f"cannot read {path}: {exc.strerror}") from exc
+    except (CaseError, UnicodeDecodeError) as exc:
+        raise UserError(f"{path} is not a transcript: {exc}") from exc
+
+
+def machine_beside(output: Path | None, family_id: int | None) -> str:
+    """The text of ``machine.json`` for this machine, to be written beside ``output``.
+
+    Raises UserError where it would replace another machine's.
+    """
+    if output is None:
+        return ""
+    text = json.dumps(describe_machine(family_id), indent=1) + "\n"
+    beside = output.with_name(FILE_NAME)
+    if output.name == FILE_NAME:
+        raise UserError(f"{output} is the name of the machine's description: name another file")
+    try:
+        there = read_machine(output.parent) if beside.exists() else None
+    except MachineError as exc:
+        raise UserError(f"{exc}: record into a folder of its own") from exc
+    if there is not None and there != machine_from_text(text):
+        raise UserError(f"{beside} describes another machine: record into a folder of its own")
+    return text
