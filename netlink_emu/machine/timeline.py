@@ -61,6 +61,7 @@ class Timeline:
         # before what begins then, so that the last slice of a run is charged before an exit.
         self._queue: list[tuple[int, int, int, str, Callable[[int], None]]] = []
         self._order = itertools.count()
+        self._came: set[str] = set()
         self._check()
         if isinstance(machine.clock, PlannedClock):
             machine.clock.horizon = lambda: self.horizon_ns
@@ -118,6 +119,14 @@ class Timeline:
         """The time of what is being done now, or else of what is to be done next."""
         return self.next_ns if self._doing_ns is None else self._doing_ns
 
+    @property
+    def never_due(self) -> list[str]:
+        """The paths in the scenario's file of what has not come due, not even once."""
+        paths = []
+        for thread in self._scenario.threads():
+            paths += [thread.path, *(step.path for step in thread.steps)]
+        return [path for path in paths if path not in self._came]
+
     def run_due(self, most: int | None = None) -> int:
         """Do what is due by the machine's clock; returns how many things that were.
 
@@ -129,6 +138,7 @@ class Timeline:
         while self._queue and self._queue[0][0] <= clock.monotonic_ns() and count != most:
             when_ns, _rank, _order, path, do = heapq.heappop(self._queue)
             self._doing_ns = when_ns
+            self._came.add(path)
             try:
                 do(when_ns)
             except ValueError as exc:

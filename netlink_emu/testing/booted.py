@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.faults import Faults
@@ -20,12 +19,11 @@ from netlink_emu.protocol.ours.control import NETLINK_EMU
 from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
+from netlink_emu.testing.options import Tasks
 from netlink_emu.testing.tasks import TaskTableHandle
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.watch import PendingWait
-
-Tasks = Iterable[str | Mapping[str, Any]] | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,14 +26,25 @@ from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.clock import VirtualClock
-from netlink_emu.testing.booted import Booted, BootOptions, Tasks
+from netlink_emu.testing.booted import Booted, BootOptions
 from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import WrongProcess
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
+from netlink_emu.testing.options import Tasks
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.tasks import TaskTableHandle
+from netlink_emu.testing.usage import (
+    FAULT,
+    SCENARIO,
+    Look,
+    Mark,
+    Unused,
+    Usage,
+    raise_unused,
+    unused_faults,
+)
 from netlink_emu.testing.waiting import Waiting
 from netlink_emu.testing.waits import Waits
 
@@ -58,7 +69,10 @@ class EmulatedKernel:
     this machine. ``uid`` is whom clients are in the emulated kernel: 0 is root, others have no
     capabilities. ``delayacct`` is kernel.task_delayacct; None leaves it as the release has it
     (off since 5.14). With ``control`` clients can do to the kernel what this handle does, over
-    the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable.
+    the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable. ``allow_unused``
+    is for the pytest plugin, which fails a test whose kernel nobody asked, whose faults never
+    came in, or whose scenarios are not over: True allows all that, ``"kernel"``, ``"fault"`` and
+    ``"scenario"`` one of them.
 
     All methods may be called from any thread, and return when the thing is done. The machine's
     time stands still but for :meth:`advance`. Use it as a context manager, or :meth:`close` it.
@@ -77,6 +91,7 @@ class EmulatedKernel:
         families: Iterable[GenlFamily] = (),
         control: bool = False,
         seed: int = 1,
+        allow_unused: bool | str | Iterable[str] = False,
     ) -> None:
         _need_threads()
         self.release: Final = release
@@ -95,6 +110,9 @@ class EmulatedKernel:
         )
         self._uid: Final = uid
         self._waiting: Final = Waiting()
+        self._usage: Final = Usage(release, allowed=allow_unused)
+        self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults))
+        self._usage.expect(SCENARIO, lambda: self._passing.never_due())
         self._directory: Final = Directory("netlink-emu-")
         self.closed = False
         self._boot()
@@ -105,6 +123,7 @@ class EmulatedKernel:
         self._passing = Passing(self._booted)
         self._clients = Clients(self._booted, self._waiting, self._directory, self._uid)
         self._waits = Waits(self._booted, self._clients, self._waiting)
+        self._booted.own_journal.sinks.append(self._usage.entry)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.cpus)} CPUs, {len(self.tasks)} tasks"
@@ -352,6 +371,31 @@ class EmulatedKernel:
                 yield journal
             finally:
                 booted.calls.look(stack.close)
+
+    # --- what was in vain
+
+    def expect_use(self, kind: str, look: Look) -> None:
+        """Have something of the test's own be used, too, or the test fails.
+
+        ``look`` gives a pair for each thing that had no effect up to now: what tells it from
+        others, and a sentence. ``kind`` is the word for ``allow_unused``.
+        """
+        self._usage.expect(kind, look)
+
+    def mark_use(self) -> Mark:
+        """What is so now, for :meth:`unused`."""
+        return self._usage.mark()
+
+    def unused(self, since: Mark | None = None) -> list[Unused]:
+        """What had no effect: the kernel itself, which nobody asked, faults, scenarios.
+
+        Without what ``allow_unused`` allows, and what was so at the mark.
+        """
+        return self._calls.look(lambda: self._usage.unused(since))
+
+    def assert_used(self, since: Mark | None = None) -> None:
+        """Raise NotUsed if anything had no effect; the pytest plugin does that after each test."""
+        raise_unused(self.unused(since))
 
     # --- life
 

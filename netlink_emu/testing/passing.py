@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,8 @@ from netlink_emu.testing.booted import Booted
 
 if TYPE_CHECKING:
     from netlink_emu.machine.timeline import Timeline
+
+_ADVANCE: Final = "kernel.advance() lets the machine's time pass."
 
 
 class Passing:
@@ -46,6 +49,14 @@ class Passing:
         timeline = Timeline(parse_scenario(text), self._booted.kernel.machine)
         self._timelines.append(timeline)
         self.advance(seconds)
+
+    def never_due(self) -> Iterator[tuple[object, str]]:
+        """For each scenario that is not over, which it is, and what has not come due."""
+        for timeline in self._timelines:
+            paths = timeline.never_due
+            if paths:
+                more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+                yield id(timeline), f"of a scenario never came due: {paths[0]}{more}. {_ADVANCE}"
 
     def _next_ns(self) -> int | None:
         times = [timeline.next_ns for timeline in self._timelines]

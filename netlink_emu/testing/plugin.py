@@ -6,22 +6,23 @@ kernel, and not before.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from netlink_emu.testing.factory import KernelFactory
+from netlink_emu.testing.options import KernelDefaults, KernelOptions
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import ExitStack
-
     from netlink_emu.testing.kernel import EmulatedKernel
+    from netlink_emu.testing.usage import Mark, Unused
 
+_OPTIONS: Final = ("release", *KernelOptions.__annotations__)
 MARKER: Final = (
-    "netlink_emu(release, arch, cpus, tasks, uid, delayacct, config, families, control, seed): "
-    "the defaults of the kernels that this test makes"
+    f"netlink_emu({', '.join(_OPTIONS)}, here): the defaults of the kernels that this test makes; "
+    "with here=True the whole test function runs in a thread whose netlink is the kernel's"
 )
-_OPTIONS: Final = frozenset(MARKER.partition("(")[2].partition(")")[0].split(", "))
 _SECTION: Final = "netlink-emu"
 
 
@@ -38,37 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
-class KernelFactory:
-    """Makes emulated kernels, which are closed at the end of the fixture's scope.
-
-    ``defaults`` are arguments that the caller does not give.
-    """
-
-    def __init__(
-        self, stack: ExitStack, defaults: dict[str, Any], files: Callable[[], str] | None
-    ) -> None:
-        self._stack = stack
-        self._defaults = defaults
-        self._files = files
-        self.kernels: list[EmulatedKernel] = []
-        self.over = False
-
-    def __call__(self, release: str | None = None, **options: Any) -> EmulatedKernel:
-        """A new kernel on a machine of its own; the arguments are those of EmulatedKernel."""
-        from netlink_emu.testing.kernel import EmulatedKernel
-
-        if release is not None:
-            options["release"] = release
-        kernel = EmulatedKernel(**{**self._defaults, **options})
-        self._stack.enter_context(kernel)
-        if self._files is not None:
-            self._stack.enter_context(kernel.journal_to(self._files()))
-        self.kernels.append(kernel)
-        return kernel
-
-
 @pytest.fixture(scope="session")
-def netlink_emu_defaults() -> dict[str, Any]:
+def netlink_emu_defaults() -> KernelDefaults:
     """Arguments for every emulated kernel; override this fixture in a conftest.py.
 
     A test's marker comes before it, and the call of the factory before that.
@@ -76,13 +48,14 @@ def netlink_emu_defaults() -> dict[str, Any]:
     return {}
 
 
-def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> Iterator[KernelFactory]:
+def _factory(
+    request: pytest.FixtureRequest, defaults: KernelDefaults, *, shared: bool
+) -> Iterator[KernelFactory]:
     from contextlib import ExitStack
 
     with ExitStack() as stack:
-        factory = KernelFactory(stack, defaults, _journal_files(request))
-        known = _factories(request.config)
-        known.append(factory)
+        factory = KernelFactory(stack, defaults, _journal_files(request), shared=shared)
+        _factories(request.config).append(factory)
         try:
             yield factory
         finally:
@@ -91,10 +64,12 @@ def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> Iterat
 
 @pytest.fixture
 def netlink_emu(
-    request: pytest.FixtureRequest, netlink_emu_defaults: dict[str, Any]
+    request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
     """Makes emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
-    yield from _factory(request, {**netlink_emu_defaults, **_marked(request.node)})
+    marked, _here = _marked(request.node)
+    defaults = KernelDefaults(**{**netlink_emu_defaults, **marked})
+    yield from _factory(request, defaults, shared=False)
 
 
 @pytest.fixture
@@ -105,22 +80,22 @@ def netlink_emu_kernel(netlink_emu: KernelFactory) -> EmulatedKernel:
 
 @pytest.fixture(scope="module")
 def netlink_emu_module(
-    request: pytest.FixtureRequest, netlink_emu_defaults: dict[str, Any]
+    request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
     """Makes emulated kernels that last as long as the module; see ``reset()``."""
-    yield from _factory(request, netlink_emu_defaults)
+    yield from _factory(request, netlink_emu_defaults, shared=True)
 
 
 @pytest.fixture(scope="session")
 def netlink_emu_session(
-    request: pytest.FixtureRequest, netlink_emu_defaults: dict[str, Any]
+    request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
     """Makes emulated kernels that last as long as the session; see ``reset()``."""
-    yield from _factory(request, netlink_emu_defaults)
+    yield from _factory(request, netlink_emu_defaults, shared=True)
 
 
-def _marked(node: pytest.Item) -> dict[str, Any]:
-    """The arguments of the test's markers; the nearest comes first."""
+def _marked(node: pytest.Item) -> tuple[KernelDefaults, bool]:
+    """The arguments of the test's markers, and ``here``; the nearest comes first."""
     options: dict[str, Any] = {}
     for marker in node.iter_markers("netlink_emu"):
         own = dict(marker.kwargs)
@@ -128,20 +103,121 @@ def _marked(node: pytest.Item) -> dict[str, Any]:
             own["release"], *more = marker.args
             if more:
                 raise pytest.UsageError("netlink_emu takes one argument by position, the release")
-        unknown = own.keys() - _OPTIONS
+        unknown = own.keys() - {*_OPTIONS, "here"}
         if unknown:
             raise pytest.UsageError(
                 f"netlink_emu has no {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(sorted(_OPTIONS))}"
+                f"it has {', '.join(sorted([*_OPTIONS, 'here']))}"
             )
         options = {**own, **options}
-    return options
+    here = bool(options.pop("here", False))
+    return KernelDefaults(**options), here  # type: ignore[typeddict-item]  # checked above
+
+
+# --- a whole test in a kernel
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    here = any(marker.kwargs.get("here") for marker in item.iter_markers("netlink_emu"))
+    if here and isinstance(item, pytest.Function) and "netlink_emu" not in item.fixturenames:
+        item.fixturenames.append("netlink_emu")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    import inspect
+
+    if not _is_here(pyfuncitem) or inspect.iscoroutinefunction(pyfuncitem.obj):
+        # An async function is run by its plugin, or by none: pytest says so then.
+        return (yield)
+    from netlink_emu.testing.here import run_here
+
+    kernel, function = _kernel_of(pyfuncitem), pyfuncitem.obj
+
+    def in_the_kernel(**arguments: Any) -> object:
+        __tracebackhide__ = True
+        pyfuncitem.stash[_RAN_HERE] = True
+        return run_here(kernel, function, **arguments)
+
+    pyfuncitem.obj = in_the_kernel
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = function
+
+
+def _is_here(item: pytest.Item) -> bool:
+    return item.get_closest_marker("netlink_emu") is not None and _marked(item)[1]
+
+
+def _kernel_of(item: pytest.Function) -> EmulatedKernel:
+    """The kernel that the fixtures of a test have made, or one as its marker says."""
+    kernels = _kernels_of(item)
+    if len(kernels) > 1:
+        raise pytest.UsageError(
+            f"here=True: the fixtures of this test have made {len(kernels)} kernels, "
+            "so that it is not clear in which of them it shall run"
+        )
+    if kernels:
+        return kernels[0]
+    factory = item.funcargs["netlink_emu"]
+    assert isinstance(factory, KernelFactory)
+    return factory()
+
+
+def _kernels_of(item: pytest.Item) -> list[EmulatedKernel]:
+    """The kernels that are a test's own, and those shared ones that its fixtures have given it."""
+    given = [id(value) for value in getattr(item, "funcargs", {}).values()]
+    return [
+        kernel
+        for factory in _factories(item.config)
+        for kernel in factory.kernels
+        if not factory.over and (not factory.shared or id(kernel) in given)
+    ]
+
+
+# --- a test that had no effect on its kernel is not green
+
+_FACTORIES: Final = pytest.StashKey[list[KernelFactory]]()
+_NUMBERS: Final = pytest.StashKey[dict[int, int]]()  # the journals' at the begin of a test
+_USE: Final = pytest.StashKey[dict[int, "Mark"]]()
+_RAN_HERE: Final = pytest.StashKey[bool]()
+_TOLD: Final = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    shared = [k for f in _factories(item.config) if f.shared and not f.over for k in f.kernels]
+    item.stash[_USE] = {id(kernel): kernel.mark_use() for kernel in shared}
+    result = yield
+    if _is_here(item) and not item.stash.get(_RAN_HERE, False):
+        pytest.fail(
+            "here=True had no effect: this test's function is not called by pytest. In a "
+            "unittest.TestCase and for async tests of plugins that run them by themselves, use "
+            "kernel.thread(function).",
+            pytrace=False,
+        )
+    text = _explain(unused for kernel in _kernels_of(item) for unused in _unused(item, kernel))
+    if text:
+        item.stash[_TOLD] = True
+        pytest.fail(text, pytrace=False)
+    return result
+
+
+def _unused(item: pytest.Item, kernel: EmulatedKernel) -> list[Unused]:
+    return kernel.unused(item.stash.get(_USE, {}).get(id(kernel)))
+
+
+def _explain(unused: Iterable[Unused]) -> str:
+    unused = list(unused)
+    if not unused:
+        return ""
+    from netlink_emu.testing.usage import explain
+
+    return explain(unused)
 
 
 # --- what is said of a test that failed
-
-_FACTORIES: Final = pytest.StashKey[list[KernelFactory]]()
-_MARKS: Final = pytest.StashKey[dict[int, int]]()
 
 
 def _factories(config: pytest.Config) -> list[KernelFactory]:
@@ -155,7 +231,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # Kernels that were there before tell of this test only.
     kernels = [kernel for factory in factories for kernel in factory.kernels]
     if kernels:
-        item.stash[_MARKS] = {id(kernel): kernel.journal.number for kernel in kernels}
+        item.stash[_NUMBERS] = {id(kernel): kernel.journal.number for kernel in kernels}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -164,14 +240,22 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        marks = item.stash.get(_MARKS, {})
+        numbers = item.stash.get(_NUMBERS, {})
         for factory in _factories(item.config):
             for kernel in factory.kernels:
-                said = kernel.report(since=marks.get(id(kernel), 0))
-                if said:
+                said = kernel.report(since=numbers.get(id(kernel), 0))
+                hint = _hint(item, kernel)
+                if said or hint:
                     title = f"{_SECTION}: Linux {kernel.profile.release}"
-                    report.sections.append((title, said))
+                    report.sections.append((title, "\n".join(filter(None, (said, hint)))))
     return report
+
+
+def _hint(item: pytest.Item, kernel: EmulatedKernel) -> str:
+    """That nobody asked a kernel is the likely reason for a failure."""
+    if item.stash.get(_TOLD, False) or kernel not in _kernels_of(item):
+        return ""
+    return _explain(one for one in _unused(item, kernel) if one.kind == "kernel")
 
 
 def _journal_files(request: pytest.FixtureRequest) -> Callable[[], str] | None:

@@ -6,39 +6,12 @@ from pathlib import Path
 
 import pytest
 from helpers.interposed import needs_interposer, what_is_missing
+from helpers.plugin import project, run
 
 pytest_plugins = ["pytester"]
+__all__ = ["project"]
 
 LISTENER = Path(__file__).parents[1] / "helpers" / "listener.py"
-ASK = """
-import struct
-
-def ask(kernel, pid=1):
-    sock = kernel.connect()
-    sock.settimeout(20)
-    attr = struct.pack("=HHI", 8, 1, pid)
-    sock.send(struct.pack("=IHHIIBBH", 28, kernel.family_id, 1, 1, 0, 1, 1, 0) + attr)
-    return sock.recv(65536)
-"""
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project that knows nothing of ours but the fixtures."""
-    pytester.makeini(
-        "[pytest]\naddopts = -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function\n"
-    )
-    pytester.makepyfile(ask=ASK)
-    return pytester
-
-
-def run(project: pytest.Pytester, *args: str, others: bool = False) -> pytest.RunResult:
-    """Run the project's tests with our plugin; loading ``others`` takes a while."""
-    if others:
-        return project.runpytest_subprocess("-q", *args)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        return project.runpytest_subprocess("-q", "-p", "netlink_emu.testing.plugin", *args)
 
 
 def test_fixtures_and_marker(project: pytest.Pytester) -> None:
@@ -48,7 +21,7 @@ def test_fixtures_and_marker(project: pytest.Pytester) -> None:
 
         @pytest.fixture(scope="session")
         def netlink_emu_defaults():
-            return {"release": "5.10", "cpus": 8, "arch": "x86_64"}
+            return {"release": "5.10", "cpus": 8, "arch": "x86_64", "allow_unused": True}
 
         @pytest.fixture(scope="module")
         def shared(netlink_emu_module):
@@ -119,7 +92,7 @@ def test_a_failure_shows_the_exchange(project: pytest.Pytester) -> None:
             assert kernel.journal.requests(TASKSTATS_CMD_ATTR_PID=4243)
 
         def test_fine(shared):
-            pass
+            ask(shared, pid=778)
         """
     )
     result = run(project)
@@ -141,6 +114,7 @@ def test_a_failure_shows_the_exchange(project: pytest.Pytester) -> None:
         ]
     )
     assert "777" not in str(out)  # the other test's
+    assert "778" not in str(out)
     assert str(out).count("only this") == 2  # the source line, and the section
 
 
@@ -175,7 +149,10 @@ def test_a_mistake_of_ours_fails_the_test_that_met_it(project: pytest.Pytester) 
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ('release="6.1", cpu=4', "*netlink_emu has no cpu; it has arch, config, control, cpus*"),
+        (
+            'release="6.1", cpu=4',
+            "*netlink_emu has no cpu; it has allow_unused, arch, config, control, cpus*",
+        ),
         ('"6.1", 4', "*netlink_emu takes one argument by position, the release*"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import ctypes
 import os
 import pickle
 import socket
@@ -137,12 +138,21 @@ class ClientThread(Generic[T]):
 
     def result(self, timeout: float | None = 10.0) -> T:
         """What the function returns, or raises. Raises TimeIsUp while it runs on."""
+        __tracebackhide__ = True
         try:
             return self._future.result(timeout)
         except FutureTimeout:
             if self._future.done():
                 raise
             raise TimeIsUp(f"{self.name} still runs after {timeout} s") from None
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in it, as soon as it runs Python code: after a call that waits.
+
+        Calls that wait for netlink end when the kernel is closed.
+        """
+        raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        raise_in(ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(KeyboardInterrupt))
 
     def join(self, timeout: float) -> None:
         """Wait for its end, at most so long."""

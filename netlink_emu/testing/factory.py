@@ -1,0 +1,52 @@
+"""Makes the kernels of a test; see the fixture ``netlink_emu``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from netlink_emu.testing.options import KernelDefaults, KernelOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from netlink_emu.testing.kernel import EmulatedKernel
+
+
+class KernelFactory:
+    """Makes emulated kernels, which are closed at the end of the fixture's scope.
+
+    ``defaults`` are arguments that the caller does not give. ``shared`` says whether its kernels
+    outlive a test.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        defaults: KernelDefaults,
+        files: Callable[[], str] | None,
+        *,
+        shared: bool,
+    ) -> None:
+        self._stack = stack
+        self._defaults = defaults
+        self._files = files
+        self.shared = shared
+        self.kernels: list[EmulatedKernel] = []
+        self.over = False
+
+    def __call__(
+        self, release: str | None = None, **options: Unpack[KernelOptions]
+    ) -> EmulatedKernel:
+        """A new kernel on a machine of its own; the arguments are those of EmulatedKernel."""
+        from netlink_emu.testing.kernel import EmulatedKernel
+
+        arguments = KernelDefaults(**{**self._defaults, **options})
+        if release is not None:
+            arguments["release"] = release
+        kernel = EmulatedKernel(**arguments)
+        self._stack.enter_context(kernel)
+        if self._files is not None:
+            self._stack.enter_context(kernel.journal_to(self._files()))
+        self.kernels.append(kernel)
+        return kernel
