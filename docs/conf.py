@@ -48,6 +48,7 @@ _HANDED_OUT = (
     "netlink_emu.testing.tasks.",
     "netlink_emu.testing.machine.",
     "netlink_emu.testing.aio.",
+    "netlink_emu.testing.usage.",
     "netlink_emu.journal.journal.",
     "netlink_emu.journal.found.",
     "netlink_emu.journal.entries.MessageKind",

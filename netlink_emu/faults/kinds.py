@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from netlink_emu.faults.edit import attribute, edit_message, join, set_header, with_length
 from netlink_emu.machine.clock import NSEC_PER_SEC
-from netlink_emu.protocol.errors import ERRNOS
+from netlink_emu.protocol import errors
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, nlmsg_align
 from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
@@ -377,7 +377,10 @@ FAULTS: Final[dict[str, type[Fault]]] = {
 
 def errno_number(error: int | str) -> int:
     """3 for ``"ESRCH"``; raises FaultError for what is no errno."""
-    number = error if isinstance(error, int) else ERRNOS.get(error, 0)
+    try:
+        number = error if isinstance(error, int) else errors.errno_number(error)
+    except ValueError as exc:
+        raise FaultError(str(exc)) from None
     if not 0 < number <= MAX_ERRNO:
         raise FaultError(f"there is no errno {error}")
     return number

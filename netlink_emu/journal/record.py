@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 from netlink_emu.journal.entries import (
@@ -20,7 +21,7 @@ from netlink_emu.journal.entries import (
     Sent,
 )
 from netlink_emu.journal.found import Found
-from netlink_emu.journal.match import Match
+from netlink_emu.journal.match import Match, UnknownName
 from netlink_emu.protocol.reading.describe import FamilyDesc
 
 LIMIT: Final = 100_000
@@ -108,6 +109,10 @@ class Record:
         Raises UnknownName for a command, family, kind, errno or attribute that there is not.
         """
         attrs = dict(criteria.pop("attrs", None) or {})
+        known = frozenset(field.name for field in fields(Match))
+        for name in criteria:
+            if not name.isupper() and name not in known:
+                raise UnknownName("criterion", name, known)
         for name in [name for name in criteria if name.isupper()]:
             attrs[name] = criteria.pop(name)
         match = Match(attrs=attrs, **criteria)
@@ -172,6 +177,7 @@ class Record:
 
     def assert_request(self, *, times: int | None = None, **criteria: Any) -> Found:
         """Raise AssertionError unless there was such a request, exactly ``times`` if given."""
+        __tracebackhide__ = True
         found = self.requests(**criteria)
         if times is None and not found:
             raise AssertionError(found.explain())
@@ -181,6 +187,7 @@ class Record:
 
     def assert_no_request(self, **criteria: Any) -> None:
         """Raise AssertionError if there was such a request."""
+        __tracebackhide__ = True
         found = self.requests(**criteria)
         if found:
             listed = "\n".join(f"  {view}" for view in found[:10])
@@ -188,6 +195,7 @@ class Record:
 
     def assert_no_errors(self) -> None:
         """Raise AssertionError if a request was answered with an errno."""
+        __tracebackhide__ = True
         found = self.answers(kind=MessageKind.ERROR)
         if found:
             listed = "\n".join(f"  {view} (to {view.answers})" for view in found[:10])

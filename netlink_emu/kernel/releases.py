@@ -37,6 +37,9 @@ SERIES: Final[tuple[str, ...]] = (
 )
 _INDEX: Final = {series: index for index, series in enumerate(SERIES)}
 
+# No stable series has had more levels: the longest, 4.9, has ended with 337.
+MOST_LEVELS: Final = 500
+
 # What the bare name of a series means, where it is not its patch level 0.
 RECORDED: Final = {"6.18": 44}
 
@@ -118,6 +121,10 @@ def parse_release(name: str) -> Release:
     if series not in _INDEX:
         raise UnknownReleaseError(f"Linux {name} is not known", _nearest(numbers[:length]))
     patch = numbers[length] if len(numbers) > length else RECORDED.get(series, 0)
+    if patch > MOST_LEVELS:
+        raise UnknownReleaseError(
+            f"Linux {name} is not known: no series has come to level {patch}", (series,)
+        )
     return Release(_INDEX[series], patch)
 
 

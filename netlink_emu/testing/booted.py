@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.genetlink import GenlFamily
-from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.profile import KernelConfig, Profile
+from netlink_emu.kernel.releases import profile_for
+from netlink_emu.machine.acts import AMOUNTS
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.ours.control import NETLINK_EMU
+from netlink_emu.testing import checks
 from netlink_emu.testing.calls import Calls
+from netlink_emu.testing.errors import WrongType, WrongValue, hide
 from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.options import Tasks
@@ -24,6 +29,8 @@ from netlink_emu.testing.tasks import TaskTableHandle
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.watch import PendingWait
+
+__tracebackhide__ = hide
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,25 @@ class BootOptions:
     families: tuple[GenlFamily, ...]
     control: bool
     seed: int
+
+
+def profile_of(
+    release: str,
+    arch: str | None,
+    cpus: tuple[int, ...] | int,
+    delayacct: bool | None,  # noqa: FBT001 - as the caller was given it
+    config: KernelConfig | None,
+) -> Profile:
+    """The kernel that EmulatedKernel's arguments ask for: configured for so many CPUs."""
+    highest = cpus if isinstance(cpus, int) else max(cpus) + 1
+    config = config or KernelConfig()
+    if delayacct is not None or highest > config.nr_cpus:
+        config = replace(
+            config,
+            task_delayacct=config.task_delayacct if delayacct is None else delayacct,
+            nr_cpus=max(config.nr_cpus, highest),
+        )
+    return profile_for(release, arch=arch or os.uname().machine, config=config)
 
 
 class Booted:
@@ -75,13 +101,19 @@ class Booted:
 
                 machine.tasks.sources.append(HostTasks(machine))
             else:
-                raise ValueError(f'tasks is a list, "any" or "host", not {tasks!r}')
+                raise WrongValue(f'tasks is a list, "any" or "host", not {tasks!r}')
             return
+        if not isinstance(tasks, Iterable):
+            raise WrongType(f'tasks is a list, "any" or "host", not {tasks!r}')
         for wanted in tasks:
             if isinstance(wanted, str):
                 self.tasks.spawn(wanted)
-            else:
+            elif isinstance(wanted, Mapping):
+                known = [*checks.called(TaskTableHandle.spawn), *AMOUNTS]
+                checks.keywords("a task of tasks", wanted, known)
                 self.tasks.spawn(**wanted)
+            else:
+                raise WrongType(f"tasks is a list of names and of dicts; {wanted!r} is neither")
 
     def _enable_control(self) -> None:
         from netlink_emu.families.control import Control

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from netlink_emu.testing.errors import EmulatorError, KernelClosed, WrongProcess
+from netlink_emu.testing.errors import EmulatorError, KernelClosed, WrongProcess, hide
 
 if TYPE_CHECKING:
     from netlink_emu.testing.loop import Loop, Running
+
+__tracebackhide__ = hide
 
 T = TypeVar("T")
 
@@ -115,3 +118,14 @@ class Calls:
             while isinstance(first, BaseExceptionGroup) and len(first.exceptions) == 1:
                 first = first.exceptions[0]
             raise EmulatorError(f"netlink-emu itself failed: {first!r}") from first
+
+
+def need_threads() -> None:
+    """Raise WrongProcess where threads are none: gevent has replaced them."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise WrongProcess(
+            "gevent has replaced this process's threads, which an emulated kernel needs: "
+            "make the kernel in a process that is not monkey-patched, and start the patched "
+            "client as a program (kernel.popen() or kernel.run())"
+        )

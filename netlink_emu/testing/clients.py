@@ -7,16 +7,17 @@ import os
 import socket as _socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, AnyStr, Final, TypeVar, Unpack
 
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.testing.booted import Booted
 from netlink_emu.testing.directory import Directory
-from netlink_emu.testing.errors import NotUsed
+from netlink_emu.testing.errors import NotUsed, hide
+from netlink_emu.testing.options import Argv, PopenOptions
 from netlink_emu.testing.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.loop import Running
     from netlink_emu.testing.process import ClientProcess
+
+__tracebackhide__ = hide
 
 T = TypeVar("T")
 
@@ -55,7 +58,7 @@ class Clients:
         self._server: Server | None = None
         self._sockets: list[_socket.socket] = []
         self.threads: list[ClientThread[Any]] = []
-        self.processes: list[ClientProcess] = []
+        self.processes: list[ClientProcess[Any]] = []
         self._calls.flush = self._flush
 
     # --- starting
@@ -70,13 +73,14 @@ class Clients:
 
     def popen(
         self,
-        argv: Sequence[str | os.PathLike[str]],
+        argv: Argv,
+        kind: type[AnyStr],
         *,
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         stdin: int | None = subprocess.DEVNULL,
         allow_io_uring: bool = False,
-    ) -> ClientProcess:
+    ) -> ClientProcess[AnyStr]:
         from netlink_emu.testing.interposed import start_interposed
 
         with self._start():
@@ -89,6 +93,7 @@ class Clients:
                 cwd=cwd,
                 stdin=stdin,
                 allow_io_uring=allow_io_uring,
+                kind=kind,
             )
             self.processes.append(client)
             self._calls.loop.call(lambda: self._supervisors.append(supervisor))
@@ -97,21 +102,22 @@ class Clients:
 
     def run(
         self,
-        argv: Sequence[str | os.PathLike[str]],
-        input: bytes | str | None,
+        argv: Argv,
+        kind: type[AnyStr],
         *,
-        timeout: float,
-        require_use: bool,
-        text: bool,
-        **options: Any,
-    ) -> subprocess.CompletedProcess[Any]:
-        client = self.popen(
-            argv, stdin=subprocess.DEVNULL if input is None else subprocess.PIPE, **options
-        )
+        input: bytes | str | None = None,
+        timeout: float = 30.0,
+        require_use: bool = True,
+        **options: Unpack[PopenOptions],
+    ) -> subprocess.CompletedProcess[AnyStr]:
+        from netlink_emu.testing.process import as_kind
+
+        options["stdin"] = subprocess.DEVNULL if input is None else subprocess.PIPE
+        client = self.popen(argv, kind, **options)
         if input is not None:
             # A client that does not read its input has closed it.
             with suppress(BrokenPipeError), client.stdin as stdin:
-                stdin.write(input.encode() if isinstance(input, str) else input)
+                stdin.write(as_kind(kind, input))
         try:
             code = client.wait(timeout)
         finally:
@@ -121,14 +127,7 @@ class Clients:
                 "the client made no generic netlink socket; require_use=False allows that\n"
                 + client.describe()
             )
-        out, err = client.stdout, client.stderr
-        done: subprocess.CompletedProcess[Any] = subprocess.CompletedProcess(
-            client.args,
-            code,
-            out.decode(errors="replace") if text else out,
-            err.decode(errors="replace") if text else err,
-        )
-        return done
+        return subprocess.CompletedProcess(client.args, code, client.stdout, client.stderr)
 
     def thread(self, function: Callable[[], T], name: str) -> ClientThread[T]:
         from netlink_emu.interpose.client import fds
@@ -224,10 +223,10 @@ class Clients:
             return None
         return "every client has ended"
 
-    def describe(self) -> list[str]:
-        """Each with its state and its output, in words."""
-        processes = [client.describe() for client in self.processes]
-        return processes + [thread.describe() for thread in self.threads]
+    @property
+    def all(self) -> list[ClientProcess[Any] | ClientThread[Any]]:
+        """Programs, then threads."""
+        return [*self.processes, *self.threads]
 
 
 async def _serve_clients(supervisor: Supervisor, task_status: Any) -> None:

@@ -6,10 +6,17 @@ TestingError
  ├─ NotUsed          nobody asked the emulated kernel, or a part of the test had no effect
  ├─ KernelClosed     a kernel was used after its end
  ├─ WrongProcess     a kernel cannot be used in this process: a forked child, gevent's threads
+ ├─ WrongType        an argument is of the wrong type, or has a name that there is not
+ ├─ WrongValue       an argument is of the right type, and makes no sense
+ ├─ NoSuchName       journal or faults have no such method
+ ├─ NoSuchTask       no task has this number
  └─ ControlError     a kernel that is controlled over netlink said no
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class TestingError(Exception):
@@ -23,7 +30,11 @@ class EmulatorError(TestingError):
 
 
 class TimeIsUp(TestingError, AssertionError):
-    """Nothing came of it within the time allowed."""
+    """Nothing came of it within the time allowed; ``told`` are the clients that it tells of."""
+
+    def __init__(self, said: str, told: Sequence[object] = ()) -> None:
+        super().__init__(said)
+        self.told = told
 
 
 class NotUsed(TestingError, AssertionError):
@@ -38,9 +49,34 @@ class WrongProcess(TestingError, RuntimeError):
     """The kernel cannot be used here: in a forked child, or among gevent's threads."""
 
 
+class WrongType(TestingError, TypeError):
+    """An argument is of the wrong type, or of a name that there is not."""
+
+
+class WrongValue(TestingError, ValueError):
+    """An argument makes no sense."""
+
+
+class NoSuchName(TestingError, AttributeError):
+    """There is no method or attribute of this name."""
+
+
+class NoSuchTask(TestingError, KeyError):
+    """No task has this number; ``args`` are a sentence."""
+
+    __str__ = Exception.__str__  # of a KeyError it is a repr
+
+
 class ControlError(TestingError):
     """A kernel that is controlled over netlink said no; ``errno`` is its number."""
 
     def __init__(self, errno: int, said: str) -> None:
         super().__init__(said)
         self.errno = errno
+
+
+def hide(excinfo: Any) -> bool:
+    """For ``__tracebackhide__``: pytest shows no frames of ours where the test itself erred."""
+    exc = excinfo.value
+    ours = type(exc).__module__.startswith("netlink_emu.") or isinstance(exc, AssertionError)
+    return ours and not isinstance(exc, EmulatorError)

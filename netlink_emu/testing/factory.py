@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
+from netlink_emu.testing.errors import hide
 from netlink_emu.testing.options import KernelDefaults, KernelOptions
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from netlink_emu.testing.kernel import EmulatedKernel
+
+__tracebackhide__ = hide
 
 
 class KernelFactory:
@@ -39,8 +42,10 @@ class KernelFactory:
         self, release: str | None = None, **options: Unpack[KernelOptions]
     ) -> EmulatedKernel:
         """A new kernel on a machine of its own; the arguments are those of EmulatedKernel."""
+        from netlink_emu.testing import checks
         from netlink_emu.testing.kernel import EmulatedKernel
 
+        checks.keywords("an emulated kernel", options, KernelOptions.__annotations__)
         arguments = KernelDefaults(**{**self._defaults, **options})
         if release is not None:
             arguments["release"] = release

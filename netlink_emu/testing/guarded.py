@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from netlink_emu.testing.checks import nearest
+from netlink_emu.testing.errors import NoSuchName, hide
+
+__tracebackhide__ = hide
+
 T = TypeVar("T")
 
 
@@ -19,7 +24,12 @@ class _Guarded:
         self._call = call
 
     def __getattr__(self, name: str) -> Any:
-        value = self._call(lambda: getattr(self._target, name))
+        try:
+            value = self._call(lambda: getattr(self._target, name))
+        except AttributeError:
+            kind = type(self._target).__name__
+            known = [known for known in dir(self._target) if not known.startswith("_")]
+            raise NoSuchName(f"{kind} has no {name!r}; {nearest(name, known)}") from None
         if not callable(value):
             return value
 

@@ -6,8 +6,12 @@ import contextvars
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netlink_emu.testing.errors import hide
+
 if TYPE_CHECKING:
     from netlink_emu.testing.kernel import EmulatedKernel
+
+__tracebackhide__ = hide
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from typing import AnyStr
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.interpose.client import fds
@@ -27,7 +28,8 @@ def start_interposed(
     cwd: str | os.PathLike[str] | None,
     stdin: int | None,
     allow_io_uring: bool,
-) -> tuple[ClientProcess, Supervisor]:
+    kind: type[AnyStr],
+) -> tuple[ClientProcess[AnyStr], Supervisor]:
     """Start a program under the filter; its calls stop until the supervisor runs."""
     need_access()
     high = fds.choose_high(fds.open_files_limit())
@@ -56,6 +58,6 @@ def start_interposed(
         pending=launched.pending,
     )
     client = ClientProcess(
-        launched.value, argv, supervisor.summary, ended, leads_group=leads_group
+        launched.value, argv, supervisor.summary, ended, leads_group=leads_group, kind=kind
     )
     return client, supervisor

@@ -11,40 +11,29 @@ from __future__ import annotations
 import os
 import socket as _socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.kernel.profile import KernelConfig
-from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.clock import VirtualClock
-from netlink_emu.testing.booted import Booted, BootOptions
-from netlink_emu.testing.calls import Calls
+from netlink_emu.testing import checks
+from netlink_emu.testing.booted import Booted, BootOptions, profile_of
+from netlink_emu.testing.calls import Calls, need_threads
 from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
-from netlink_emu.testing.errors import WrongProcess
+from netlink_emu.testing.errors import hide
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
-from netlink_emu.testing.options import Tasks
+from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.tasks import TaskTableHandle
-from netlink_emu.testing.usage import (
-    FAULT,
-    SCENARIO,
-    Look,
-    Mark,
-    Unused,
-    Usage,
-    raise_unused,
-    unused_faults,
-)
+from netlink_emu.testing.usage import FAULT, SCENARIO, Usage, unused_faults
 from netlink_emu.testing.waiting import Waiting
 from netlink_emu.testing.waits import Waits
 
@@ -54,6 +43,9 @@ if TYPE_CHECKING:
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.process import ClientProcess
 
+__tracebackhide__ = hide
+
+P = ParamSpec("P")
 T = TypeVar("T")
 
 DEFAULT_RELEASE: Final = "6.18"
@@ -93,25 +85,21 @@ class EmulatedKernel:
         seed: int = 1,
         allow_unused: bool | str | Iterable[str] = False,
     ) -> None:
-        _need_threads()
+        need_threads()
+        checks.text("release", release, "6.1")
+        checks.cpus(cpus)
+        checks.whole("uid", uid)
+        checks.whole("seed", seed)
         self.release: Final = release
         numbers = cpus if isinstance(cpus, int) else tuple(cpus)
-        highest = numbers if isinstance(numbers, int) else max(numbers) + 1
-        config = config or KernelConfig()
-        if delayacct is not None or highest > config.nr_cpus:
-            config = replace(
-                config,
-                task_delayacct=config.task_delayacct if delayacct is None else delayacct,
-                nr_cpus=max(config.nr_cpus, highest),
-            )
-        self.profile: Final = profile_for(release, arch=arch or os.uname().machine, config=config)
+        self.profile: Final = profile_of(release, arch, numbers, delayacct, config)
         self._options: Final = BootOptions(
             self.profile, numbers, tasks, tuple(families), control, seed
         )
         self._uid: Final = uid
         self._waiting: Final = Waiting()
         self._usage: Final = Usage(release, allowed=allow_unused)
-        self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults))
+        self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults.rules))
         self._usage.expect(SCENARIO, lambda: self._passing.never_due())
         self._directory: Final = Directory("netlink-emu-")
         self.closed = False
@@ -226,7 +214,7 @@ class EmulatedKernel:
     # --- clients
 
     @property
-    def clients(self) -> list[ClientProcess]:
+    def clients(self) -> list[ClientProcess[Any]]:
         """The programs that :meth:`popen` and :meth:`run` have started."""
         return self._clients.processes
 
@@ -235,52 +223,63 @@ class EmulatedKernel:
         """What :meth:`thread` has started."""
         return self._clients.threads
 
+    @overload
     def popen(
-        self,
-        argv: Sequence[str | os.PathLike[str]],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | os.PathLike[str] | None = None,
-        stdin: int | None = subprocess.DEVNULL,
-        allow_io_uring: bool = False,
-    ) -> ClientProcess:
+        self, argv: Argv, *, text: Literal[True] = True, **options: Unpack[PopenOptions]
+    ) -> ClientProcess[str]: ...
+    @overload
+    def popen(
+        self, argv: Argv, *, text: Literal[False], **options: Unpack[PopenOptions]
+    ) -> ClientProcess[bytes]: ...
+    def popen(
+        self, argv: Argv, *, text: bool = True, **options: Unpack[PopenOptions]
+    ) -> ClientProcess[Any]:
         """Start an unmodified program, whose generic netlink sockets are of this kernel.
 
-        So are those of what it starts. It is ended with the kernel. Raises FileNotFoundError and
+        So are those of what it starts. It is ended with the kernel, and with it what it has left
+        in its process group. Its output is text, or bytes with ``text=False``. ``env``, ``cwd``
+        and ``stdin`` (nothing, unless given) are those of subprocess.Popen, ``allow_io_uring``
+        lets it have io_uring, whose calls are not seen. Raises FileNotFoundError and
         PermissionError as subprocess.Popen, and interpose.errors.Unsupported with what this
         machine lacks.
         """
-        return self._clients.popen(
-            argv, env=env, cwd=cwd, stdin=stdin, allow_io_uring=allow_io_uring
-        )
+        checks.argv("popen", argv)
+        checks.keywords("popen()", options, PopenOptions.__annotations__)
+        kind: type[Any] = str if text else bytes
+        return self._clients.popen(argv, kind, **options)
 
+    @overload
     def run(
-        self,
-        argv: Sequence[str | os.PathLike[str]],
-        *,
-        input: bytes | str | None = None,
-        timeout: float = 30.0,
-        require_use: bool = True,
-        text: bool = True,
-        **options: Any,
+        self, argv: Argv, *, text: Literal[True] = True, **options: Unpack[RunOptions]
+    ) -> subprocess.CompletedProcess[str]: ...
+    @overload
+    def run(
+        self, argv: Argv, *, text: Literal[False], **options: Unpack[RunOptions]
+    ) -> subprocess.CompletedProcess[bytes]: ...
+    def run(
+        self, argv: Argv, *, text: bool = True, **options: Unpack[RunOptions]
     ) -> subprocess.CompletedProcess[Any]:
-        """Run an unmodified program to its end, with output captured (as text unless told not).
+        """Run an unmodified program to its end; its output is text, or bytes with ``text=False``.
 
-        Raises TimeIsUp when it runs longer than ``timeout`` seconds, and NotUsed if it made no
-        generic netlink socket (``require_use=False`` allows that). Other options are those of
-        :meth:`popen`.
+        ``input`` is written to its stdin. Raises TimeIsUp when it runs longer than ``timeout``
+        seconds (30), and NotUsed if it made no generic netlink socket (``require_use=False``
+        allows that). Other options are those of :meth:`popen`.
         """
-        return self._clients.run(
-            argv, input, timeout=timeout, require_use=require_use, text=text, **options
-        )
+        checks.argv("run", argv)
+        checks.keywords("run()", options, RunOptions.__annotations__)
+        kind: type[Any] = str if text else bytes
+        return self._clients.run(argv, kind, **options)
 
-    def thread(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> ClientThread[T]:
+    def thread(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> ClientThread[T]:
         """Start a function of the test's process, whose generic netlink sockets are emulated.
 
         It runs in a thread of its own, and so may what it calls: sockets, pyroute2, asyncio and
         trio loops, C extensions, threads and processes that it starts. The rest of the process
         keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
         """
+        checks.function("thread()", function)
         name = getattr(function, "__name__", repr(function))
         return self._clients.thread(partial(function, *args, **kwargs), name)
 
@@ -325,6 +324,7 @@ class EmulatedKernel:
 
         Returns its value. Raises TimeIsUp.
         """
+        checks.function("wait_until()", condition)
         name = getattr(condition, "__name__", "a condition")
         return self._waits.until(lambda: condition(self), name, timeout)
 
@@ -345,10 +345,13 @@ class EmulatedKernel:
         """All that clients and kernel say; it can be read when the kernel is closed, too."""
         return self._booted.journal
 
-    def report(self, *, since: int = 0, limit: int = 200) -> str:
-        """The clients with their output, and the last entries of the journal, as text."""
+    def report(self, *, since: int = 0, limit: int = 200, without: Sequence[object] = ()) -> str:
+        """The clients with their output, and the last entries of the journal, as text.
+
+        ``without`` are clients that have been told of, as by TimeIsUp.
+        """
         journal = self._booted.own_journal
-        lines = self._clients.describe()
+        lines = [client.describe() for client in self._clients.all if client not in without]
         entries = [entry for entry in journal.entries if entry.number > since]
         if len(entries) > limit:
             lines.append(f"(the last {limit} of {len(entries)} entries)")
@@ -372,30 +375,10 @@ class EmulatedKernel:
             finally:
                 booted.calls.look(stack.close)
 
-    # --- what was in vain
-
-    def expect_use(self, kind: str, look: Look) -> None:
-        """Have something of the test's own be used, too, or the test fails.
-
-        ``look`` gives a pair for each thing that had no effect up to now: what tells it from
-        others, and a sentence. ``kind`` is the word for ``allow_unused``.
-        """
-        self._usage.expect(kind, look)
-
-    def mark_use(self) -> Mark:
-        """What is so now, for :meth:`unused`."""
-        return self._usage.mark()
-
-    def unused(self, since: Mark | None = None) -> list[Unused]:
-        """What had no effect: the kernel itself, which nobody asked, faults, scenarios.
-
-        Without what ``allow_unused`` allows, and what was so at the mark.
-        """
-        return self._calls.look(lambda: self._usage.unused(since))
-
-    def assert_used(self, since: Mark | None = None) -> None:
-        """Raise NotUsed if anything had no effect; the pytest plugin does that after each test."""
-        raise_unused(self.unused(since))
+    @property
+    def usage(self) -> Usage:
+        """What has had no effect: nobody asked, a fault never came in, a scenario is not over."""
+        return self._usage
 
     # --- life
 
@@ -434,14 +417,3 @@ class EmulatedKernel:
         self._directory.remove()
         self.cgroups.close()
         self._calls.raise_failures()
-
-
-def _need_threads() -> None:
-    """Raise WrongProcess where threads are none: gevent has replaced them."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
-        raise WrongProcess(
-            "gevent has replaced this process's threads, which an emulated kernel needs: "
-            "make the kernel in a process that is not monkey-patched, and start the patched "
-            "client as a program (kernel.popen() or kernel.run())"
-        )

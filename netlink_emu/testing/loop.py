@@ -13,6 +13,10 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import trio
 
+from netlink_emu.testing.errors import hide
+
+__tracebackhide__ = hide
+
 T = TypeVar("T")
 
 
@@ -73,16 +77,23 @@ class Loop:
         """Call ``function`` in the loop's thread, and give what it returns or raises."""
         if self.is_here:
             return function()
-        future: Future[T] = Future()
+        returned: list[T] = []
+        raised: list[BaseException] = []
+        done = threading.Event()
 
         def run() -> None:
             try:
-                future.set_result(function())
+                returned.append(function())
             except BaseException as exc:
-                future.set_exception(exc)
+                raised.append(exc)
+            finally:
+                done.set()
 
         self._trio.run_sync_soon(run)
-        return future.result()
+        done.wait()
+        if raised:
+            raise raised.pop()  # and no cycle is left of exception and frame
+        return returned[0]
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
         """Have ``function`` called in so many seconds; from the loop's thread."""

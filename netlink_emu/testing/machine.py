@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup
+from netlink_emu.testing import checks
 from netlink_emu.testing.directory import Directory
+from netlink_emu.testing.errors import hide
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
     from netlink_emu.testing.tasks import TaskHandle
+
+__tracebackhide__ = hide
 
 Call = Callable[[Callable[[], Any]], Any]
 
@@ -66,6 +70,10 @@ class CgroupHandle:
 
     def attach(self, *tasks: TaskHandle) -> CgroupHandle:
         """Move tasks here, one by one: a thread of a process can be elsewhere."""
+        from netlink_emu.testing.tasks import TaskHandle
+
+        for task in tasks:
+            checks.instance("attach()", task, TaskHandle, "kernel.tasks.spawn()")
 
         def attach() -> None:
             for task in tasks:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
+    import os
+
     from netlink_emu.kernel.genetlink import GenlFamily
     from netlink_emu.kernel.profile import KernelConfig
 
+Argv: TypeAlias = "Sequence[str | os.PathLike[str]]"
 Tasks: TypeAlias = Iterable[str | Mapping[str, Any]] | str
 
 
@@ -25,6 +28,23 @@ class KernelOptions(TypedDict, total=False):
     control: bool
     seed: int
     allow_unused: bool | str | Iterable[str]
+
+
+class PopenOptions(TypedDict, total=False):
+    """The keyword arguments of :meth:`EmulatedKernel.popen`, which has what they mean."""
+
+    env: Mapping[str, str] | None
+    cwd: str | os.PathLike[str] | None
+    stdin: int | None
+    allow_io_uring: bool
+
+
+class RunOptions(PopenOptions, total=False):
+    """The keyword arguments of :meth:`EmulatedKernel.run`, which has what they mean."""
+
+    input: bytes | str | None
+    timeout: float
+    require_use: bool
 
 
 class KernelDefaults(KernelOptions, total=False):

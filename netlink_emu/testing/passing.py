@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.testing import checks
 from netlink_emu.testing.booted import Booted
+from netlink_emu.testing.errors import WrongType, WrongValue, hide
 
 if TYPE_CHECKING:
     from netlink_emu.machine.timeline import Timeline
+
+__tracebackhide__ = hide
 
 _ADVANCE: Final = "kernel.advance() lets the machine's time pass."
 
@@ -29,6 +33,7 @@ class Passing:
         return self._booted.calls.call(self._booted.clock.monotonic_ns) / NSEC_PER_SEC
 
     def advance(self, seconds: float) -> None:
+        checks.number("seconds", seconds, least=0)
         clock = self._booted.clock
 
         def advance() -> None:
@@ -45,7 +50,7 @@ class Passing:
         from netlink_emu.machine.scenario import parse_scenario
         from netlink_emu.machine.timeline import Timeline
 
-        text = scenario if isinstance(scenario, str) else Path(scenario).read_text("utf-8")
+        text = _text(scenario)
         timeline = Timeline(parse_scenario(text), self._booted.kernel.machine)
         self._timelines.append(timeline)
         self.advance(seconds)
@@ -67,3 +72,19 @@ class Passing:
         for timeline in self._timelines:
             timeline.run_due()
         self._booted.own_faults.run_due()
+
+
+def _text(scenario: str | os.PathLike[str]) -> str:
+    """TOML, or that of a file; a line without any of its signs is meant as a file's name."""
+    if isinstance(scenario, str) and ("\n" in scenario or "=" in scenario or "[" in scenario):
+        return scenario
+    try:
+        return Path(scenario).read_text("utf-8")
+    except TypeError:
+        raise WrongType(
+            f"play() takes a scenario in TOML, or the path of a file, not {scenario!r}"
+        ) from None
+    except OSError as exc:
+        raise WrongValue(
+            f"play() takes a scenario in TOML, or a file: {scenario}: {exc.strerror}"
+        ) from None

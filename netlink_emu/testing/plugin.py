@@ -188,7 +188,7 @@ _TOLD: Final = pytest.StashKey[bool]()
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     shared = [k for f in _factories(item.config) if f.shared and not f.over for k in f.kernels]
-    item.stash[_USE] = {id(kernel): kernel.mark_use() for kernel in shared}
+    item.stash[_USE] = {id(kernel): kernel.usage.mark() for kernel in shared}
     result = yield
     if _is_here(item) and not item.stash.get(_RAN_HERE, False):
         pytest.fail(
@@ -205,7 +205,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _unused(item: pytest.Item, kernel: EmulatedKernel) -> list[Unused]:
-    return kernel.unused(item.stash.get(_USE, {}).get(id(kernel)))
+    return kernel.usage.unused(item.stash.get(_USE, {}).get(id(kernel)))
 
 
 def _explain(unused: Iterable[Unused]) -> str:
@@ -236,14 +236,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         numbers = item.stash.get(_NUMBERS, {})
+        told = getattr(call.excinfo and call.excinfo.value, "told", ())
         for factory in _factories(item.config):
             for kernel in factory.kernels:
-                said = kernel.report(since=numbers.get(id(kernel), 0))
+                said = kernel.report(since=numbers.get(id(kernel), 0), without=told)
                 hint = _hint(item, kernel)
                 if said or hint:
                     title = f"{_SECTION}: Linux {kernel.profile.release}"

@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import IO, Final
+from io import TextIOWrapper
+from typing import IO, Any, AnyStr, Final, Generic, cast, overload
 
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.testing.errors import TimeIsUp
+from netlink_emu.testing.errors import TimeIsUp, WrongType, hide
+
+__tracebackhide__ = hide
 
 _PIDFD_SIGNAL_PROCESS_GROUP: Final = 1 << 2  # include/uapi/linux/pidfd.h, Linux 6.9
 _TAIL: Final = 2000  # bytes of output shown when something goes wrong
@@ -41,11 +44,25 @@ class _Stream:
             self.changed.notify_all()
         self._file.close()
 
+    def read_until(self, separator: bytes, timeout: float) -> bytes | None:
+        """What comes next, up to and with ``separator``; None if that does not come."""
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                end = self.data.find(separator, self.read)
+                if end >= 0:
+                    begin, self.read = self.read, end + len(separator)
+                    return bytes(self.data[begin : self.read])
+                left = deadline - time.monotonic()
+                if self.ended or left <= 0:
+                    return None
+                self.changed.wait(left)
 
-class ClientProcess:
+
+class ClientProcess(Generic[AnyStr]):
     """A program that runs under the interposer; made by :meth:`EmulatedKernel.popen`.
 
-    ``stdout`` and ``stderr`` are what it has written so far, in bytes.
+    ``stdout`` and ``stderr`` are what it has written so far: text, or bytes with ``text=False``.
     """
 
     def __init__(
@@ -56,16 +73,22 @@ class ClientProcess:
         ended: Callable[[], None],
         *,
         leads_group: bool,
+        kind: type[AnyStr],
     ) -> None:
         self.args: Final = list(argv)
         self.summary: Final = summary
         self._process: Final = process
         self._leads_group: Final = leads_group
+        self._kind: Final[type[AnyStr]] = kind
         self._pidfd = os.pidfd_open(process.pid)
         self._ended: Final = ended
         self.running = True  # until its output is here, too
         assert process.stdout is not None
         assert process.stderr is not None
+        stdin: Any = process.stdin
+        if kind is str and stdin is not None:
+            stdin = TextIOWrapper(stdin, write_through=True)
+        self._stdin: Final[IO[AnyStr] | None] = stdin
         self._out: Final = _Stream(process.stdout, f"stdout of {self.args[0]}")
         self._err: Final = _Stream(process.stderr, f"stderr of {self.args[0]}")
         self._waiter: Final = threading.Thread(
@@ -73,7 +96,7 @@ class ClientProcess:
         )
         self._waiter.start()
 
-    def __enter__(self) -> ClientProcess:
+    def __enter__(self) -> ClientProcess[AnyStr]:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -109,29 +132,61 @@ class ClientProcess:
         return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
     @property
-    def stdin(self) -> IO[bytes]:
-        """A pipe, if it was asked for."""
-        assert self._process.stdin is not None, "popen(stdin=subprocess.PIPE) makes one"
-        return self._process.stdin
+    def stdin(self) -> IO[AnyStr]:
+        """A pipe, if it was asked for; it takes text or bytes as stdout gives them."""
+        if self._stdin is None:
+            raise ValueError("it has no pipe as its stdin: popen(stdin=subprocess.PIPE) makes one")
+        return self._stdin
 
     @property
-    def stdout(self) -> bytes:
-        return bytes(self._out.data)
+    def stdout(self) -> AnyStr:
+        return as_kind(self._kind, bytes(self._out.data))
 
     @property
-    def stderr(self) -> bytes:
-        return bytes(self._err.data)
+    def stderr(self) -> AnyStr:
+        return as_kind(self._kind, bytes(self._err.data))
 
-    def read_until(self, separator: bytes = b"\n", timeout: float = 10.0) -> bytes:
-        """What it writes to stdout next, up to and with ``separator``.
+    @overload
+    def read_until(self, *, timeout: float = 10.0) -> AnyStr: ...
+    @overload
+    def read_until(self, separator: str, timeout: float = 10.0) -> str: ...
+    @overload
+    def read_until(self, separator: bytes, timeout: float = 10.0) -> bytes: ...
+    def read_until(
+        self, separator: str | bytes | None = None, timeout: float = 10.0
+    ) -> str | bytes:
+        """What it writes to stdout next, up to and with ``separator``, else the end of a line.
 
-        Raises TimeIsUp when that does not come within ``timeout`` seconds, or the output ends.
+        It is text or bytes as the separator is. Raises TimeIsUp when that does not come within
+        ``timeout`` seconds, or the output ends.
         """
-        return _read_until(self, self._out, separator, timeout)
+        return cast(str | bytes, self._read_until(self._out, separator, timeout))
 
-    def read_stderr_until(self, separator: bytes = b"\n", timeout: float = 10.0) -> bytes:
+    @overload
+    def read_stderr_until(self, *, timeout: float = 10.0) -> AnyStr: ...
+    @overload
+    def read_stderr_until(self, separator: str, timeout: float = 10.0) -> str: ...
+    @overload
+    def read_stderr_until(self, separator: bytes, timeout: float = 10.0) -> bytes: ...
+    def read_stderr_until(
+        self, separator: str | bytes | None = None, timeout: float = 10.0
+    ) -> str | bytes:
         """The same of stderr."""
-        return _read_until(self, self._err, separator, timeout)
+        return cast(str | bytes, self._read_until(self._err, separator, timeout))
+
+    def _read_until(self, stream: _Stream, separator: str | bytes | None, timeout: float) -> Any:
+        wanted: str | bytes = as_kind(self._kind, b"\n") if separator is None else separator
+        if not isinstance(wanted, (str, bytes)) or not wanted:
+            raise WrongType(f"what is read up to is a str or bytes, not {wanted!r}")
+        kind: type[Any] = type(wanted)
+        read = stream.read_until(as_kind(bytes, wanted), timeout)
+        if read is not None:
+            return as_kind(kind, read)
+        why = f"{timeout:g} s have passed"
+        if stream.ended:
+            why = "its output ended"
+            self._waiter.join(1.0)  # most often it has ended then: say how
+        raise TimeIsUp(f"{wanted!r} did not come: {why}\n{self.describe()}", [self])
 
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
@@ -162,7 +217,9 @@ class ClientProcess:
         """
         self._waiter.join(timeout)
         if self._waiter.is_alive():
-            raise TimeIsUp(f"{self.args[0]} still runs after {timeout} s\n{self.describe()}")
+            raise TimeIsUp(
+                f"{self.args[0]} still runs after {timeout:g} s\n{self.describe()}", [self]
+            )
         code = self.returncode
         assert code is not None
         return code
@@ -192,19 +249,8 @@ def _kill_group(process: subprocess.Popen[bytes], pidfd: int) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _read_until(
-    process: ClientProcess, stream: _Stream, separator: bytes, timeout: float
-) -> bytes:
-    deadline = time.monotonic() + timeout
-    with stream.changed:
-        while True:
-            end = stream.data.find(separator, stream.read)
-            if end >= 0:
-                begin, stream.read = stream.read, end + len(separator)
-                return bytes(stream.data[begin : stream.read])
-            left = deadline - time.monotonic()
-            if stream.ended or left <= 0:
-                break
-            stream.changed.wait(left)
-    why = "its output ended" if stream.ended else f"{timeout} s have passed"
-    raise TimeIsUp(f"{separator!r} did not come: {why}\n{process.describe()}")
+def as_kind(kind: type[AnyStr], data: str | bytes) -> AnyStr:
+    """Text or bytes as text or bytes."""
+    if isinstance(data, kind):
+        return data
+    return cast(AnyStr, data.encode() if isinstance(data, str) else data.decode(errors="replace"))

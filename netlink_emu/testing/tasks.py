@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import signal as _signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.machine import acts
 from netlink_emu.machine.task import PF_EXITING, Task, TaskState
+from netlink_emu.testing import checks
+from netlink_emu.testing.errors import NoSuchTask, WrongValue, hide
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
+
+__tracebackhide__ = hide
 
 
 class TaskHandle:
@@ -66,21 +70,28 @@ class TaskHandle:
         ``cancelled_write_bytes``. Memory in use during the CPU time of this charge, and a new
         high-water mark if that is higher: ``rss_kib``, ``vm_kib``.
         """
+        _check_amounts("charge()", amounts)
         self._tasks.call(lambda: acts.charge(self.task, amounts))
         return self
 
     def move(self, cpu: int) -> TaskHandle:
         """Let it go on on another CPU."""
+        checks.whole("cpu", cpu)
         self._tasks.call(lambda: acts.move(self._tasks.kernel.machine, self.task, cpu))
         return self
 
     def renice(self, nice: int) -> TaskHandle:
         """Set its nice value, -20 to 19."""
+        checks.whole("nice", nice)
+        if not -20 <= nice <= 19:
+            raise WrongValue(f"a nice value is -20 to 19, not {nice}")
         self._tasks.call(lambda: setattr(self.task, "nice", nice))
         return self
 
     def set_state(self, state: TaskState | str, *, in_iowait: bool = False) -> TaskHandle:
         """Set what CGROUPSTATS counts: running, sleeping, uninterruptible, stopped, other."""
+        if not isinstance(state, TaskState):
+            checks.name("state of a task", state, [known.value for known in TaskState])
         found = TaskState(state)
 
         def change() -> None:
@@ -119,12 +130,14 @@ class TaskHandle:
 
         Listeners of the CPU of each of its threads get an event.
         """
+        checks.whole("an exit code", code)
         status = acts.wait_status(code)
         tasks = self._tasks.kernel.machine.tasks
         self._end(lambda: tasks.do_group_exit(self.task, status), reap=reap)
 
     def exit_thread(self, code: int = 0, *, reap: bool = True) -> None:
         """Only this thread ends; a leader stays as a zombie until its last thread has ended."""
+        checks.whole("an exit code", code)
         status = acts.wait_status(code)
         tasks = self._tasks.kernel.machine.tasks
         self._end(lambda: tasks.do_exit(self.task, status), reap=reap)
@@ -182,6 +195,20 @@ class TaskTableHandle:
         :meth:`TaskHandle.charge`. Raises ValueError for a pid that is taken, a CPU that there is
         not, or an amount that there is not.
         """
+        _check_amounts("spawn()", charged, checks.called(TaskTableHandle.spawn))
+        for what, value in (
+            ("pid", pid),
+            ("cpu", cpu),
+            ("uid", uid),
+            ("gid", gid),
+            ("nice", nice),
+        ):
+            if value is not None:
+                checks.whole(what, value)
+        if comm is not None:
+            checks.text("comm", comm, "postgres")
+        if parent is not None:
+            checks.instance("parent", parent, TaskHandle, "kernel.tasks.spawn()")
         machine = self.kernel.machine
         task = self.call(
             lambda: acts.spawn(
@@ -193,7 +220,7 @@ class TaskTableHandle:
                 uid=uid,
                 gid=gid,
                 nice=nice,
-                policy=None if policy is None else acts.POLICIES[policy],
+                policy=None if policy is None else checks.mapped("policy", policy, acts.POLICIES),
                 exe_dev=exe_dev,
                 exe_inode=exe_inode,
                 amounts=charged,
@@ -216,6 +243,9 @@ class TaskTableHandle:
         Each lives ``lifetime`` seconds of the machine's time; without ``cpu`` they take the CPUs
         that are online in turn.
         """
+        checks.whole("count", count)
+        checks.number("lifetime", lifetime, least=0)
+        _check_amounts("storm()", charged, checks.called(TaskTableHandle.storm))
         status = acts.wait_status(code)
 
         machine = self.kernel.machine
@@ -234,6 +264,7 @@ class TaskTableHandle:
 
     def find(self, pid: int) -> TaskHandle | None:
         """The task with this number, also a zombie; None where there is none."""
+        checks.whole("a pid", pid)
         tasks = self.kernel.machine.tasks
         task = self.call(lambda: tasks.find_task_by_pid_ns(pid, tasks.init_pid_ns))
         return None if task is None else TaskHandle(self, task)
@@ -241,8 +272,13 @@ class TaskTableHandle:
     def __getitem__(self, pid: int) -> TaskHandle:
         task = self.find(pid)
         if task is None:
-            raise KeyError(pid)
+            raise NoSuchTask(self._missing(pid))
         return task
+
+    def _missing(self, pid: int) -> str:
+        pids = sorted(task.pid for task in self)
+        more = f" and {len(pids) - 10} more" if len(pids) > 10 else ""
+        return f"no task has the pid {pid}; there are {', '.join(map(str, pids[:10]))}{more}"
 
     def __iter__(self) -> Iterator[TaskHandle]:
         found = self.call(lambda: list(self.kernel.machine.tasks))
@@ -261,10 +297,33 @@ class TaskTableHandle:
             raise ValueError("this kernel is configured without TASKSTATS")
         from netlink_emu.testing.ask import ask_stats
 
-        return dict(self.call(lambda: ask_stats(self.kernel, pid, tgid=tgid)))
+        try:
+            return dict(self.call(lambda: ask_stats(self.kernel, pid, tgid=tgid)))
+        except NoSuchTask:
+            raise
+        except KeyError:
+            raise NoSuchTask(self._missing(pid)) from None
 
 
 def _signal_number(signal: int | str) -> int:
     if isinstance(signal, str):
+        checks.name("signal", signal, [known.name for known in _signal.Signals])
         return int(_signal.Signals[signal])
+    checks.whole("a signal", signal)
     return int(signal)
+
+
+_ELSEWHERE: Final = {
+    "cgroup": "kernel.cgroups.mkdir(name).attach(task) puts it into a cgroup",
+    "exit_code": "task.exit(code) ends it",
+    "ppid": "parent=task says whose child it is",
+}
+
+
+def _check_amounts(what: str, amounts: Mapping[str, object], others: Iterable[str] = ()) -> None:
+    """They are names that something is accounted as, or ``others``, and numbers."""
+    for name, value in amounts.items():
+        if name not in acts.AMOUNTS:
+            hint = _ELSEWHERE.get(name) or checks.nearest(name, [*acts.AMOUNTS, *others])
+            raise WrongValue(f"{what}: nothing is accounted as {name}; {hint}")
+        checks.number(name, value, least=0)

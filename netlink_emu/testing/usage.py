@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from netlink_emu.faults.faults import Faults, Rule
+from netlink_emu.faults.faults import Rule
 from netlink_emu.journal.entries import Entry, SocketEvent
 from netlink_emu.testing.errors import NotUsed
 
@@ -69,7 +69,11 @@ class Usage:
             self._uses += 1
 
     def expect(self, kind: str, look: Look) -> None:
-        """Have ``look`` asked at the end of a test what of its ``kind`` came to nothing."""
+        """Have something of the test's own be used, too, or the test fails.
+
+        ``look`` gives a pair for each thing that had no effect up to now: what tells it from
+        others, and a sentence. ``kind`` is the word for ``allow_unused``.
+        """
         self._looks.append((kind, look))
 
     def mark(self) -> Mark:
@@ -86,6 +90,12 @@ class Usage:
             found = [nobody, *(part for part in found if part.kind != FAULT)]
         return [one for one in found if not self._all_allowed and one.kind not in self._allowed]
 
+    def assert_used(self, since: Mark | None = None) -> None:
+        """Raise NotUsed if anything had no effect; the pytest plugin does that after each test."""
+        text = explain(self.unused(since))
+        if text:
+            raise NotUsed(text)
+
     def _parts(self) -> list[Unused]:
         return [Unused(kind, key, text) for kind, look in self._looks for key, text in look()]
 
@@ -94,13 +104,6 @@ class Usage:
             f"nobody asked the emulated kernel (Linux {self._release}): no client has made a "
             f"generic netlink socket in it. {_HINT}"
         )
-
-
-def raise_unused(unused: Iterable[Unused]) -> None:
-    """Raise NotUsed if there are any."""
-    text = explain(unused)
-    if text:
-        raise NotUsed(text)
 
 
 def explain(unused: Iterable[Unused]) -> str:
@@ -117,9 +120,9 @@ def explain(unused: Iterable[Unused]) -> str:
     return "\n".join(lines)
 
 
-def unused_faults(faults: Faults) -> Iterable[tuple[object, str]]:
+def unused_faults(rules: Iterable[Rule]) -> Iterable[tuple[object, str]]:
     """The rules that never came in; what was left to chance is not expected to."""
-    for rule in faults.rules:
+    for rule in rules:
         if not rule.applied and not (rule.seen > rule.skip):
             yield rule.number, f"the fault {str(rule)!r} never came in: {_why(rule)}."
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from netlink_emu.journal.entries import Entry
-from netlink_emu.testing.errors import TimeIsUp
+from netlink_emu.testing.errors import TimeIsUp, hide
 
 if TYPE_CHECKING:
     from netlink_emu.journal.journal import Journal
 
+__tracebackhide__ = hide
+
 T = TypeVar("T")
 _SHOWN: Final = 15  # entries of the journal
+
+
+class Described(Protocol):
+    """A client that can be told of."""
+
+    def describe(self) -> str:
+        """Its state and its output, in words."""
+        ...
 
 
 class Waiting:
@@ -65,18 +75,18 @@ def explain(
     why: str,
     journal: Journal,
     entries: Sequence[Entry],
-    clients: Sequence[str],
+    clients: Sequence[Described],
     near: str = "",
 ) -> TimeIsUp:
     """The error: what was waited for, what happened instead."""
     lines = [f"{what}: {why}"]
     if near:
         lines.append(near)
-    lines += clients
+    lines += [client.describe() for client in clients]
     if entries:
         more = f", of {len(entries)} the last {_SHOWN}" if len(entries) > _SHOWN else ""
         lines.append(f"What did happen{more}:")
         lines += [f"  {line}" for line in journal.lines(entries[-_SHOWN:])]
     else:
         lines.append("Nothing at all happened: no client has made a generic netlink socket.")
-    return TimeIsUp("\n".join(lines))
+    return TimeIsUp("\n".join(lines), clients)

@@ -9,10 +9,13 @@ from netlink_emu.journal.found import Found
 from netlink_emu.journal.match import Match
 from netlink_emu.testing.booted import Booted
 from netlink_emu.testing.clients import Clients
+from netlink_emu.testing.errors import hide
 from netlink_emu.testing.waiting import Waiting, explain
 
 if TYPE_CHECKING:
     from netlink_emu.journal.entries import MessageView
+
+__tracebackhide__ = hide
 
 T = TypeVar("T")
 
@@ -100,7 +103,7 @@ class Waits:
     def _explain(self, what: str, why: str, *, near: str = "", since: int = 0) -> Exception:
         journal = self._booted.own_journal
         entries = [e for e in journal.entries if e.number > since]
-        return explain(what, why, journal, entries, self._clients.describe(), near)
+        return explain(what, why, journal, entries, self._clients.all, near)
 
 
 def _ordinal(count: int) -> str:

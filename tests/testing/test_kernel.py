@@ -293,9 +293,9 @@ class TestPrograms:
         client = kernel.popen([*LISTENER, "0-3"])
         (portid,) = kernel.wait_for_listener(cpu=2)
         assert portid == client.pid
-        assert client.read_until() == b"registered\n"
+        assert client.read_until() == "registered\n"
         kernel.tasks.spawn("x", pid=4242, cpu=2).exit(3)
-        assert client.read_until() == b"pid 4242 code 3 version 16\n"
+        assert client.read_until() == "pid 4242 code 3 version 16\n"
         (request,) = kernel.journal.requests(kind="request", family="TASKSTATS")
         assert request.pid == client.pid
         assert request.comm.startswith("python")
@@ -325,11 +325,34 @@ class TestPrograms:
         assert "stderr: no config" in str(raised.value)
         assert "(ended with code 1)" in str(raised.value)
 
+    def test_text_and_bytes(self, kernel: EmulatedKernel) -> None:
+        """run() and popen() agree: text, unless told not; what is read is as its separator."""
+        code = "import sys; print(input()); print('\\xe9', flush=True, file=sys.stderr); input()"
+        argv = [sys.executable, "-X", "utf8", "-c", code]
+        for text, said, error in ((True, "a\n", "\xe9\n"), (False, b"a\n", b"\xc3\xa9\n")):
+            client: Any = kernel.popen(argv, text=text, stdin=subprocess.PIPE)  # type: ignore[call-overload]  # text is either
+            client.stdin.write(said)
+            client.stdin.flush()
+            assert client.read_until() == said
+            assert client.read_stderr_until() == error
+            client.stdin.write(said)
+            client.stdin.close()
+            client.wait()
+            assert (client.stdout, client.stderr) == (said, error)
+            done: Any = kernel.run(argv, text=text, input="a\nb\n", require_use=False)  # type: ignore[call-overload]  # text is either
+            assert (done.stdout, done.stderr) == (said, error)
+
+    def test_what_is_read_is_as_its_separator(self, kernel: EmulatedKernel) -> None:
+        client = kernel.popen([sys.executable, "-c", "print('a\\nb\\nc')"])
+        assert [client.read_until(b"\n"), client.read_until("\n"), client.read_until()] == [
+            b"a\n", "b\n", "c\n",
+        ]  # fmt: skip
+
     def test_output_that_does_not_come(self, kernel: EmulatedKernel) -> None:
         client = kernel.popen([sys.executable, "-c", "print('a')"])
         with pytest.raises(TimeIsUp, match="its output ended"):
             client.read_until(b"b")
-        assert client.read_until() == b"a\n"
+        assert client.read_until() == "a\n"
         assert client.wait() == 0
 
     def test_one_that_does_not_end(self, kernel: EmulatedKernel) -> None:
@@ -350,7 +373,7 @@ class TestPrograms:
             said = [kernel.clients[0] for kernel in (old, new)]
             for client in said:
                 client.read_until(b"registered\n")
-            assert [client.read_until()[-3:] for client in said] == [b" 7\n", b"16\n"]
+            assert [client.read_until()[-3:] for client in said] == [" 7\n", "16\n"]
 
     def test_a_cgroup_by_its_descriptor(self, kernel: EmulatedKernel, tmp_path: Path) -> None:
         cgroup = kernel.cgroups.mkdir("jobs")
@@ -376,6 +399,6 @@ class TestPrograms:
 
     def test_input_is_a_pipe_if_asked_for(self, kernel: EmulatedKernel) -> None:
         client = kernel.popen([sys.executable, "-c", "print(input())"], stdin=subprocess.PIPE)
-        client.stdin.write(b"hello\n")
+        client.stdin.write("hello\n")
         client.stdin.close()
-        assert client.read_until() == b"hello\n"
+        assert client.read_until() == "hello\n"

@@ -38,63 +38,63 @@ class TestTheKernel:
     def test_nobody_asked(self) -> None:
         with EmulatedKernel("6.1") as kernel:
             with pytest.raises(NotUsed, match=r"nobody asked the emulated kernel \(Linux 6\.1\)"):
-                kernel.assert_used()
+                kernel.usage.assert_used()
             ask(kernel)
-            kernel.assert_used()
+            kernel.usage.assert_used()
 
     def test_nobody_asked_since(self, kernel: EmulatedKernel) -> None:
         ask(kernel)
-        mark = kernel.mark_use()
-        assert [one.kind for one in kernel.unused(mark)] == ["kernel"]
+        mark = kernel.usage.mark()
+        assert [one.kind for one in kernel.usage.unused(mark)] == ["kernel"]
         kernel.reset()
         ask(kernel)
-        assert kernel.unused(mark) == []
+        assert kernel.usage.unused(mark) == []
 
     def test_a_fault_that_never_came_in(self, kernel: EmulatedKernel) -> None:
         rule = kernel.faults.drop(cmd="TASKSTATS_CMD_GET", TASKSTATS_CMD_ATTR_PID=7)
         ask(kernel)
         with pytest.raises(NotUsed) as raised:
-            kernel.assert_used()
+            kernel.usage.assert_used()
         assert str(raised.value) == (
             "the fault 'drop cmd=TASKSTATS_CMD_GET TASKSTATS_CMD_ATTR_PID=7' never came in: "
             "no message was one that it is for.\n"
             "If that is meant: allow_unused='fault', as the kernel's or the marker's option."
         )
         kernel.faults.remove(rule)
-        kernel.assert_used()
+        kernel.usage.assert_used()
 
     def test_a_fault_that_let_all_pass(self, kernel: EmulatedKernel) -> None:
         kernel.faults.errno("EPERM", skip=3, cmd="TASKSTATS_CMD_GET")
         ask(kernel)
-        (one,) = kernel.unused()
+        (one,) = kernel.usage.unused()
         assert one.text.endswith("never came in: skip=3 let pass all 1 that it is for.")
 
     def test_a_fault_left_to_chance_may_stay_away(self, kernel: EmulatedKernel) -> None:
         kernel.faults.errno("EPERM", probability=1e-9, cmd="TASKSTATS_CMD_GET")
         ask(kernel)
-        kernel.assert_used()
+        kernel.usage.assert_used()
 
     def test_a_scenario_that_is_not_over(self, kernel: EmulatedKernel) -> None:
         ask(kernel)
         kernel.play(SCENARIO, 0.5)
         with pytest.raises(NotUsed, match=r"of a scenario never came due: task\[0\]\.timeline"):
-            kernel.assert_used()
+            kernel.usage.assert_used()
         kernel.advance(0.5)
-        kernel.assert_used()
+        kernel.usage.assert_used()
 
     def test_a_scenario_without_an_end_need_not_end(self, kernel: EmulatedKernel) -> None:
         ask(kernel)
         kernel.play(SCENARIO.replace("pid = 300", "every = 0.7"), 2)
-        kernel.assert_used()
+        kernel.usage.assert_used()
 
     def test_something_else_to_use(self, kernel: EmulatedKernel) -> None:
         ask(kernel)
         left = {"a.cassette": "two requests of a.cassette never came"}
-        kernel.expect_use("cassette", left.items)
+        kernel.usage.expect("cassette", left.items)
         with pytest.raises(NotUsed, match=r"two requests(.|\n)*allow_unused='cassette'"):
-            kernel.assert_used()
+            kernel.usage.assert_used()
         left.clear()
-        kernel.assert_used()
+        kernel.usage.assert_used()
 
     @pytest.mark.parametrize(
         ("allowed", "kinds"),
@@ -109,14 +109,14 @@ class TestTheKernel:
         with EmulatedKernel(allow_unused=allowed) as kernel:
             kernel.faults.drop()  # nothing is said of it where nobody asked at all
             kernel.play(SCENARIO)
-            assert [one.kind for one in kernel.unused()] == kinds
+            assert [one.kind for one in kernel.usage.unused()] == kinds
 
     def test_several_at_once(self, kernel: EmulatedKernel) -> None:
         ask(kernel)
         kernel.faults.drop()
         kernel.play(SCENARIO)
         with pytest.raises(NotUsed, match=r"allow_unused=\['fault', 'scenario'\]"):
-            kernel.assert_used()
+            kernel.usage.assert_used()
 
 
 class TestInPytest:

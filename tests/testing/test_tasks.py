@@ -53,7 +53,7 @@ class TestSpawn:
 
     def test_an_unknown_amount_spawns_nothing(self, kernel: EmulatedKernel) -> None:
         before = len(kernel.tasks)
-        with pytest.raises(ValueError, match="nothing is accounted as user_time; there are utime"):
+        with pytest.raises(ValueError, match="accounted as user_time; did you mean utime"):
             kernel.tasks.spawn("x", user_time=1)
         assert len(kernel.tasks) == before
 

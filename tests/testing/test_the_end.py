@@ -58,7 +58,7 @@ PARTS: dict[str, Callable[[K], object]] = {
 HARMLESS = {
     "aio", "cgroups", "clients", "clock", "close", "closed", "cpus", "faults", "family_id",
     "journal", "kernel", "profile", "release", "report", "tasks", "threads",
-    "assert_used", "expect_use", "mark_use", "unused",
+    "usage",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from protocol import Ended, parse
 
 
 def next_line(client):
-    return parse(client.read_until().decode().rstrip())
+    return parse(client.read_until().rstrip())
 
 
 @pytest.mark.parametrize("release", ["2.6.35", "3.10", "5.10", "6.18"])

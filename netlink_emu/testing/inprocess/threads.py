@@ -24,7 +24,9 @@ from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.filter.seccomp import install_filter
 from netlink_emu.kernel.profile import KernelConfig
-from netlink_emu.testing.errors import EmulatorError, TimeIsUp
+from netlink_emu.testing.errors import EmulatorError, TimeIsUp, hide
+
+__tracebackhide__ = hide
 
 T = TypeVar("T")
 

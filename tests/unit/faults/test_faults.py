@@ -409,7 +409,7 @@ class TestText:
             ("errno error=4096", "there is no errno 4096"),
             ("drop count=many", "count is 'many', which is no number"),
             ("unaligned by=4", "1 to 3"),
-            ("errno error=ENOPE", "there is no errno ENOPE"),
+            ("errno error=ENOPE", "there is no errno 'ENOPE', did you mean"),
         ],
     )
     def test_mistakes(self, faults: Faults, text: str, said: str) -> None:
