@@ -12,6 +12,7 @@ from typing import Final
 
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import (
+    NETLINK_GENERIC,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGERR,
@@ -20,12 +21,12 @@ from netlink_emu.protocol.netlink import (
     nlmsg_align,
 )
 
-# Gives the ranges of bytes in one message that may differ.
-Ignore = Callable[[bytes], Iterable[range]]
+# Gives the ranges of bytes that may differ in one message of a netlink protocol.
+Ignore = Callable[[int, bytes], Iterable[range]]
 _COMPARED: Final = 1024  # bytes that say how near two requests are
 
 
-def nothing(_message: bytes) -> Iterable[range]:
+def nothing(_protocol: int, _message: bytes) -> Iterable[range]:
     """All of a message counts."""
     return ()
 
@@ -41,12 +42,14 @@ def messages(data: bytes, order: ByteOrder) -> Iterator[tuple[int, NlMsgHdr]]:
         start += nlmsg_align(header.nlmsg_len)
 
 
-def blanked(data: bytes, order: ByteOrder, ignore: Ignore = nothing) -> bytes:
+def blanked(
+    data: bytes, order: ByteOrder, ignore: Ignore = nothing, protocol: int = NETLINK_GENERIC
+) -> bytes:
     """A datagram with zeros for each nlmsg_seq and nlmsg_pid, and for what is ignored."""
     found = bytearray(data)
     for start, header in messages(data, order):
         found[start + 8 : start + NLMSG_HDRLEN] = bytes(8)
-        for part in ignore(data[start : start + header.nlmsg_len]):
+        for part in ignore(protocol, data[start : start + header.nlmsg_len]):
             found[start + part.start : start + part.stop] = bytes(len(part))
     return bytes(found)
 

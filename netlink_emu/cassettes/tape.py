@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from errno import EOPNOTSUPP
 from typing import Final
 
+from netlink_emu.cassettes.fields import Fields
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
 from netlink_emu.kernel.af_netlink import NetlinkSock
@@ -24,9 +25,6 @@ from netlink_emu.kernel.netlink_table import NetlinkTable
 from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_MULTI, nlmsg_align
-
-# Says how two requests differ, for people.
-Differ = Callable[[int, bytes, bytes], str]
 
 
 @dataclass(slots=True)
@@ -69,6 +67,11 @@ class Unmatched:
     data: bytes
     said: str
 
+    @property
+    def who(self) -> str:
+        """The client, for people."""
+        return f"process {self.sk.creator.tgid_vnr}"
+
 
 @dataclass(frozen=True, slots=True)
 class Unused:
@@ -78,12 +81,18 @@ class Unused:
     index: int
     request: Request
 
+    @property
+    def title(self) -> str:
+        """Behind a colon, the first line of what was written of it."""
+        line = self.request.text.partition("\n")[0]
+        return f": {line}" if line else ""
+
 
 class Tape:
     """A cassette in a kernel, which answers the protocols of its sockets from now on.
 
     ``ignore`` gives the bytes of a message that may differ. With ``repeat`` a request may be made
-    more often than it was recorded. ``differ`` puts a difference into words.
+    more often than it was recorded.
     """
 
     def __init__(
@@ -93,14 +102,13 @@ class Tape:
         *,
         ignore: Ignore = nothing,
         repeat: bool = False,
-        differ: Differ | None = None,
     ) -> None:
         self._kernel: Final = kernel
         self.cassette: Final = cassette
         self.repeat: Final = repeat
         self._ignore: Final = ignore
-        self._differ: Final = differ or _differ
         self._order: Final = kernel.profile.arch.order
+        self._fields: Final = Fields(cassette, self._order)
         self._tracks: Final = [*map(self._track, range(len(cassette.streams)), cassette.streams)]
         self._of: Final[dict[NetlinkSock, _Track]] = {}
         self._waiting: Final[dict[NetlinkSock, _Rest]] = {}
@@ -111,7 +119,7 @@ class Tape:
 
     def _track(self, number: int, stream: Stream) -> _Track:
         requests = {
-            index: blanked(event.data, self._order, self._ignore)
+            index: blanked(event.data, self._order, self._ignore, stream.protocol)
             for index, event in enumerate(stream.events)
             if isinstance(event, Request)
         }
@@ -135,7 +143,7 @@ class Tape:
     def _input(self, skb: SkBuff, behind: Callable[[SkBuff], None] | None) -> None:
         sk = skb.sk
         assert sk is not None
-        key = blanked(skb.data, self._order, self._ignore)
+        key = blanked(skb.data, self._order, self._ignore, sk.protocol)
         found = self._find(sk, key)
         if found is not None:
             self._play(sk, skb.data, *found)
@@ -262,9 +270,8 @@ class Tape:
         where = f"request {[*track.blanked].index(index) + 1} of socket {track.number + 1}"
         if track.blanked[index] == key:
             return f"{where} is equal, but was used already: repeat it with --repeat"
-        return (
-            f"not on the cassette; nearest is {where}: {self._differ(protocol, event.data, data)}"
-        )
+        difference = self._fields.difference(protocol, event.data, data)
+        return f"not on the cassette; nearest is {where}: {difference}"
 
     # --- what comes by itself
 
@@ -280,6 +287,20 @@ class Tape:
                 return
 
     # --- at the end
+
+    def next_of(self, sk: NetlinkSock) -> str:
+        """What is on the socket's stream behind what was played."""
+        track = self._of.get(sk)
+        if track is None:
+            return "it has made no request"
+        left = [index for index in track.blanked if index not in track.used]
+        if not left:
+            return f"all of socket {track.number + 1} was played"
+        event = track.stream.events[left[0]]
+        assert isinstance(event, Request)
+        number = [*track.blanked].index(left[0]) + 1
+        title = event.text.partition("\n")[0]
+        return f"next is request {number} of socket {track.number + 1}{title and f': {title}'}"
 
     @property
     def unused(self) -> list[Unused]:
@@ -334,11 +355,3 @@ class _Rest:
                 part = bytearray()
             part += message
         return (*parts, bytes(part)) if part else (data,)
-
-
-def _differ(_protocol: int, recorded: bytes, found: bytes) -> str:
-    """The first byte that differs, where nobody knows names."""
-    for offset, (theirs, ours) in enumerate(zip(recorded, found, strict=False)):
-        if theirs != ours and not 8 <= offset < 16:
-            return f"byte {offset} is {ours:#04x}, recorded is {theirs:#04x}"
-    return f"it has {len(found)} bytes, recorded are {len(recorded)}"

@@ -12,6 +12,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu run --journal exchange.pcapng -- make check",
         'netlink-emu run --fault "errno error=EPERM cmd=TASKSTATS_CMD_GET" -- ./my-monitor',
     ),
+    "replay": (
+        "netlink-emu replay links.cassette -- ip link",
+        "netlink-emu replay --strict --ignore 3 links.cassette -- ./my-client",
+    ),
     "serve": (
         "netlink-emu serve --socket ./sandbox/nl --release 5.10 --cpus 8",
         "netlink-emu serve --socket ./sandbox/nl --control --virtual-time",

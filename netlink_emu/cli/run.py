@@ -27,6 +27,15 @@ from netlink_emu.cli.options import (
     play_scenario,
     scenario_problem,
 )
+from netlink_emu.cli.playing import (
+    DEFAULT_PATIENCE,
+    CassetteOption,
+    IgnoreOption,
+    PatienceOption,
+    RepeatOption,
+    StrictOption,
+    playing_on,
+)
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
 from netlink_emu.interpose.summary import Summary
@@ -35,6 +44,7 @@ from netlink_emu.machine.scenario_table import ScenarioError
 if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
     from netlink_emu.cli.options import Sandbox
+    from netlink_emu.cli.playing import Playing
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.profile import Arch
     from netlink_emu.machine.machine import Machine
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 EXIT_UNUSED: Final = 1
+EXIT_UNMATCHED: Final = 1
 # Seconds that a command has to end by itself when we have failed it.
 _GRACE: Final = 5.0
 
@@ -115,6 +126,11 @@ def run(
     journal: JournalOption = None,
     fault: FaultOption = None,
     control: ControlOption = False,
+    cassette: CassetteOption = None,
+    ignore: IgnoreOption = None,
+    repeat: RepeatOption = False,
+    strict: StrictOption = False,
+    patience: PatienceOption = DEFAULT_PATIENCE,
     summary: Annotated[
         bool,
         Option("--summary", help="Say on stderr at the end what the command did."),
@@ -128,6 +144,7 @@ def run(
 
     The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
     """
+    failed = False
     client = partial(
         Foreground, command=command, allow_io_uring=allow_io_uring, fake_root=fake_root
     )
@@ -136,7 +153,8 @@ def run(
             "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
             "--start": start,
             "--config": config, "--journal": journal, "--fault": fault,
-            "--control": control or None, "--speed": None if speed == 1.0 else speed,
+            "--control": control or None, "--cassette": cassette,
+            "--speed": None if speed == 1.0 else speed,
             "--tasks": None if tasks is TaskChoice.HOST else tasks,
             "--clients": None if clients is ClientsAre.ROOT else clients,
         }  # fmt: skip
@@ -154,6 +172,10 @@ def run(
             config=config,
         )
         _need_our_byte_order(sandbox.kernel.arch)
+        playing = playing_on(
+            sandbox.kernel, cassette, ignore=ignore, repeat=repeat, strict=strict,
+            patience=patience,
+        )  # fmt: skip
         finished = None
         with (
             _after(lambda: finished),
@@ -162,13 +184,14 @@ def run(
             foreground = client(
                 sandbox.kernel,
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
-                companion=_companion(sandbox, observation),
+                companion=_companion(sandbox, observation, playing),
                 catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = _finish(foreground, scenario)
         if sandbox.timeline is not None and not sandbox.timeline.begun:
             say("the scenario has not begun: no client listened or asked; see --start")
+        failed = playing is not None and playing.tell()
     assert finished is not None
     for line in finished.summary.lines() if summary else finished.summary.misses():
         say(line)
@@ -176,6 +199,8 @@ def run(
         say("the command made no generic netlink socket")
         if not finished.wait_status:
             raise SystemExit(EXIT_UNUSED)
+    if failed and not finished.wait_status:
+        raise SystemExit(EXIT_UNMATCHED)
     end_like(finished)
 
 
@@ -268,7 +293,7 @@ def _credentials(
 
 
 def _companion(
-    sandbox: Sandbox, observation: Observation | None
+    sandbox: Sandbox, observation: Observation | None, playing: Playing | None
 ) -> Callable[[], Awaitable[None]] | None:
     """What has to run beside the command, if anything has."""
     tasks: list[Callable[[], Awaitable[None]]] = []
@@ -276,6 +301,8 @@ def _companion(
         tasks.append(partial(play_scenario, sandbox))
     if observation is not None:
         tasks.append(observation.look_after)
+    if playing is not None:
+        tasks.append(playing.look_after)
     return partial(_all, tasks) if tasks else None
 
 

@@ -251,9 +251,9 @@ class Decoder:
             attrs, rest = self._attrs(rest, EXTACK, at + end)
         return Message(header, data, error=error, about=about, attrs=attrs, rest=rest, offset=at)
 
-    def attributes(self, data: bytes, described: AttrSet) -> tuple[Attribute, ...]:
-        """Attributes alone, as a nest holds them; bytes that are none are left out."""
-        return self._attrs(data, described, 0)[0]
+    def attributes(self, data: bytes, described: AttrSet, at: int = 0) -> tuple[Attribute, ...]:
+        """Attributes alone, ``at`` that place in a datagram; bytes that are none are left out."""
+        return self._attrs(data, described, at)[0]
 
     def _attrs(
         self, data: bytes, described: AttrSet, at: int, depth: int = 0

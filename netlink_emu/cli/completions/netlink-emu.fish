@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
+            case ' run' ' replay' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -15,7 +15,7 @@ function __netlink_emu_command --description 'Completes what is to run'
     set -l words (commandline -opc)[3..-1]
     while set -q words[1]
         switch $words[1]
-            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --journal --fault
+            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --journal --fault --cassette --ignore --patience
                 set -e words[1]
             case --
                 set -e words[1]
@@ -33,6 +33,7 @@ complete -c netlink-emu -f
 complete -c netlink-emu -n __netlink_emu_at -l version -d 'Print the version and exit.'
 complete -c netlink-emu -n __netlink_emu_at -l help -d 'Show help and exit.'
 complete -c netlink-emu -n __netlink_emu_at -a run -d 'Run an unmodified command, whose generic netlink is answered by an emulated kernel.'
+complete -c netlink-emu -n __netlink_emu_at -a replay -d 'Run an unmodified command, whose netlink sockets are answered from a cassette.'
 complete -c netlink-emu -n __netlink_emu_at -a serve -d 'Serve an emulated kernel to AF_UNIX datagram clients, in any language.'
 complete -c netlink-emu -n __netlink_emu_at -a doctor -d 'Say whether "netlink-emu run" works here, and if not, what is missing.'
 complete -c netlink-emu -n __netlink_emu_at -a decode -d 'Decode netlink messages: names of commands, attributes, flags, errors.'
@@ -61,10 +62,24 @@ complete -c netlink-emu -n '__netlink_emu_at run' -l live-exits -l no-live-exits
 complete -c netlink-emu -n '__netlink_emu_at run' -l journal -r -F -d 'Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l fault -x -a 'drop delay duplicate reorder truncate corrupt wrong-seq wrong-portid errno send-errno missing-done late-done dump-intr unaligned short-struct long-struct unknown-attribute enobufs' -d 'A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l control -d 'Let clients control the kernel: the family NETLINK_EMU.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l cassette -r -F -d 'Answer sockets of every protocol from this recording: see netlink-emu record.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l ignore -x -d 'Take requests for equal that differ in this attribute. May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l repeat -d 'Let a request be made more often than it was recorded.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l strict -d 'Fail if something recorded was not asked for.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l patience -x -d 'After so long end the wait for what the cassette has not; 0: never. By default 5.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l summary -d 'Say on stderr at the end what the command did.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l require-use -d 'Fail if the command made no generic netlink socket.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at run' -x -a '(__netlink_emu_command)'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l ignore -x -d 'Take requests for equal that differ in this attribute. May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l repeat -d 'Let a request be made more often than it was recorded.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l strict -d 'Fail if something recorded was not asked for.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l patience -x -d 'After so long end the wait for what the cassette has not; 0: never. By default 5.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l journal -r -F -d 'Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l fault -x -a 'drop delay duplicate reorder truncate corrupt wrong-seq wrong-portid errno send-errno missing-done late-done dump-intr unaligned short-struct long-struct unknown-attribute enobufs' -d 'A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l summary -d 'Say on stderr at the end what the command did.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at replay' -x -a '(__netlink_emu_command)'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l socket -r -F -d 'The socket; its directory must be private.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l release -s r -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3' -d 'Kernel to emulate: 2.6.35, 5.10, 6.1.192...; by default the scenario'"'"'s, or 6.18.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'Its architecture; by default the scenario'"'"'s, or this machine'"'"'s.'

@@ -1,0 +1,138 @@
+"""Cassettes on the command line: ``run --cassette``, ``serve --cassette`` and ``replay``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from netlink_emu.cli.declare import Option
+from netlink_emu.cli.errors import UserError, say
+
+if TYPE_CHECKING:
+    from netlink_emu.cassettes import Cassette
+    from netlink_emu.cassettes.silence import Silence
+    from netlink_emu.cassettes.tape import Tape
+    from netlink_emu.kernel.kernel import Kernel
+
+CassetteOption = Annotated[
+    Path | None,
+    Option(
+        "--cassette", metavar="FILE",
+        help="Answer sockets of every protocol from this recording: see netlink-emu record.",
+    ),
+]  # fmt: skip
+IgnoreOption = Annotated[
+    list[str] | None,
+    Option(
+        "--ignore", metavar="ATTRIBUTE",
+        help="Take requests for equal that differ in this attribute. May be repeated.",
+    ),
+]  # fmt: skip
+RepeatOption = Annotated[
+    bool,
+    Option("--repeat", help="Let a request be made more often than it was recorded."),
+]
+StrictOption = Annotated[
+    bool, Option("--strict", help="Fail if something recorded was not asked for.")
+]
+PatienceOption = Annotated[
+    float,
+    Option(
+        "--patience", min=0, metavar="SECONDS",
+        help="After so long end the wait for what the cassette has not; 0: never.",
+    ),
+]  # fmt: skip
+
+DEFAULT_PATIENCE: Final = 5.0
+_LOOK: Final = 0.1  # seconds between two looks at the sockets
+
+
+def load_cassette(path: Path) -> Cassette:
+    """Read a cassette; raises UserError, as file:line:column where that is known."""
+    from netlink_emu.cassettes.read import MOST_BYTES, read_cassette
+    from netlink_emu.documents import DocumentError
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as exc:
+        raise UserError(f"the cassette {path} cannot be read: {exc.strerror}") from exc
+    try:
+        return read_cassette(text, str(path))
+    except DocumentError as exc:
+        raise UserError(str(exc)) from exc
+
+
+@dataclass(slots=True)
+class Playing:
+    """A cassette that is played to clients; :meth:`look_after` has to run beside them."""
+
+    path: Path
+    tape: Tape
+    silence: Silence
+    patience: float
+    strict: bool
+
+    async def look_after(self) -> None:
+        """End waits for what never comes."""
+        import trio
+
+        looks = 0
+        while self.patience:
+            await trio.sleep(_LOOK)
+            looks = 0 if self.silence.broken() else looks + 1
+            if looks * _LOOK >= self.patience:
+                looks = 0
+                for said in self.silence.end():
+                    say(f"{self.path}: {said}")
+
+    def tell(self) -> bool:
+        """Say what was asked and is not on the cassette; whether that is a failure."""
+        lines = [
+            f"{each.who} asked what is not recorded: {each.said}" for each in self.tape.unmatched
+        ]
+        if self.strict:
+            lines += [
+                f"request {left.index} of socket {left.stream} was not made{left.title}"
+                for left in self.tape.unused
+            ]
+        for line in lines:
+            say(f"{self.path}: {line}")
+        if self.tape.unmatched:
+            say(
+                "what a client learns from ioctl, /sys or /proc is not recorded; record again, "
+                "or let attributes differ with --ignore"
+            )
+        return bool(lines)
+
+
+def playing_on(
+    kernel: Kernel,
+    path: Path | None,
+    *,
+    ignore: Sequence[str] | None = None,
+    repeat: bool = False,
+    strict: bool = False,
+    patience: float = DEFAULT_PATIENCE,
+) -> Playing | None:
+    """Have the kernel answer from a cassette, if there is one.
+
+    Raises UserError for a file that is none, and for an attribute that it has not.
+    """
+    if path is None:
+        return None
+    from netlink_emu.cassettes.fields import UnknownAttribute, ignored
+    from netlink_emu.cassettes.silence import Silence
+    from netlink_emu.cassettes.tape import Tape
+
+    cassette = load_cassette(path)
+    try:
+        passed_over = ignored(cassette, ignore or (), kernel.profile.arch.order)
+    except UnknownAttribute as exc:
+        raise UserError(f"--ignore: {exc}") from exc
+    tape = Tape(kernel, cassette, ignore=passed_over, repeat=repeat)
+    silence = Silence(tape)
+    kernel.observe(silence)
+    return Playing(path, tape, silence, patience, strict)

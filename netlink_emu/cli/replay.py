@@ -1,0 +1,77 @@
+"""``netlink-emu replay``: a command whose netlink sockets are answered from a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from netlink_emu.cli.declare import Argument, Option
+from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.observing import FaultOption, JournalOption
+from netlink_emu.cli.options import DEFAULT_RELEASE, TaskChoice
+from netlink_emu.cli.playing import (
+    DEFAULT_PATIENCE,
+    IgnoreOption,
+    PatienceOption,
+    RepeatOption,
+    StrictOption,
+    load_cassette,
+)
+from netlink_emu.cli.run import CONTEXT_SETTINGS, run
+from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
+
+__all__ = ["CONTEXT_SETTINGS", "replay"]
+
+
+def replay(
+    file: Annotated[Path, Argument(metavar="FILE", help="What netlink-emu record wrote.")],
+    command: Annotated[
+        list[str],
+        Argument(rest=True, metavar="COMMAND...", help="The command and its arguments."),
+    ],
+    ignore: IgnoreOption = None,
+    repeat: RepeatOption = False,
+    strict: StrictOption = False,
+    patience: PatienceOption = DEFAULT_PATIENCE,
+    journal: JournalOption = None,
+    fault: FaultOption = None,
+    summary: Annotated[
+        bool, Option("--summary", help="Say on stderr at the end what the command did.")
+    ] = False,
+) -> None:
+    """Run an unmodified command, whose netlink sockets are answered from a cassette.
+
+    Sockets of every recorded protocol are emulated; the kernel is of the recorded release. A
+    request that is not on the cassette is refused (EOPNOTSUPP), and ends in status 1. Else the
+    exit status is the command's.
+    """
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command:
+        raise UserError(f"which command? netlink-emu replay {file} -- COMMAND")
+    cassette = load_cassette(file)
+    run(
+        command,
+        release=_known(cassette.head.release),
+        arch=cassette.head.arch or None,
+        tasks=TaskChoice.NONE,
+        live_exits=False,
+        journal=journal,
+        fault=fault,
+        cassette=file,
+        ignore=ignore,
+        repeat=repeat,
+        strict=strict,
+        patience=patience,
+        summary=summary,
+    )
+
+
+def _known(release: str) -> str:
+    """The recorded release, or the default where it is not known."""
+    try:
+        profile_for(release or DEFAULT_RELEASE)
+    except UnknownReleaseError as exc:
+        say(f"the cassette was recorded on Linux {release}: {exc}")
+        return DEFAULT_RELEASE
+    return release or DEFAULT_RELEASE

@@ -1,0 +1,65 @@
+"""Messages of protocols other than generic netlink: names of types, and where attributes begin.
+
+Each type of message has a struct of its own before its attributes. The sizes are those of
+include/uapi/linux/{rtnetlink,if_link,if_addr,neighbour,fib_rules,if_bridge,net_namespace,nexthop,
+if_addrlabel,netconf}.h and linux/netfilter/nfnetlink.h, padded to four bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+NETLINK_ROUTE: Final = 0
+NETLINK_SOCK_DIAG: Final = 4
+NETLINK_NETFILTER: Final = 12
+
+_VERBS: Final = ("NEW", "DEL", "GET", "SET")
+_RTM_BASE: Final = 16
+# In fours from 16 on: what a message is about, and the size of its header.
+_RTM: Final = (
+    ("LINK", 16), ("ADDR", 8), ("ROUTE", 12), ("NEIGH", 12), ("RULE", 12), ("QDISC", 20),
+    ("TCLASS", 20), ("TFILTER", 20), ("ACTION", 4), ("PREFIX", 12), ("MULTICAST", 8),
+    ("ANYCAST", 8), ("NEIGHTBL", 4), ("NDUSEROPT", 16), ("ADDRLABEL", 12), ("DCB", 4),
+    ("NETCONF", 4), ("MDB", 8), ("NSID", 4), ("STATS", 12), ("CACHEREPORT", 4), ("CHAIN", 20),
+    ("NEXTHOP", 8), ("LINKPROP", 16), ("VLAN", 8), ("NEXTHOPBUCKET", 8), ("TUNNEL", 8),
+)  # fmt: skip
+_NFGENMSG: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RawType:
+    """A type of message: its name (or number), and the bytes before its attributes.
+
+    ``header`` is None where what follows is not known.
+    """
+
+    name: str
+    header: int | None
+
+
+def _rtnetlink() -> Mapping[int, RawType]:
+    return {
+        _RTM_BASE + 4 * kind + verb: RawType(f"RTM_{_VERBS[verb]}{what}", size)
+        for kind, (what, size) in enumerate(_RTM)
+        for verb in range(4)
+    }
+
+
+_TYPES: Final[Mapping[int, Mapping[int, RawType]]] = {
+    NETLINK_ROUTE: _rtnetlink(),
+    NETLINK_SOCK_DIAG: {
+        20: RawType("SOCK_DIAG_BY_FAMILY", None),
+        21: RawType("SOCK_DESTROY", None),
+    },
+}
+
+
+def raw_type(protocol: int, nlmsg_type: int) -> RawType:
+    """What a message of ``nlmsg_type`` is in a netlink protocol."""
+    if protocol == NETLINK_NETFILTER:
+        subsystem, command = divmod(nlmsg_type, 256)
+        return RawType(f"subsystem {subsystem} command {command}", _NFGENMSG)
+    known = _TYPES.get(protocol, {}).get(nlmsg_type)
+    return known if known is not None else RawType(str(nlmsg_type), None)

@@ -1,0 +1,100 @@
+"""``netlink-emu replay``: an unmodified client, answered from a file."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.interposed import needs_interposer
+
+from netlink_emu.cassettes import Answer, Bound, Cassette, Head, Request, Stream, write_cassette
+
+CLIENT = """
+import socket, struct, sys
+sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+sock.bind((0, 0))
+sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1234, 0, int(sys.argv[1])))
+if sys.argv[2:]:
+    sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1235, 0, 7))
+while True:
+    data = sock.recv(65536)
+    kind, _, seq, pid = struct.unpack_from("=HHII", data, 4)
+    print(kind, seq, pid == sock.getsockname()[0], data[16:24].hex(), flush=True)
+    if kind in (2, 3) and not (sys.argv[2:] and seq == 1234):
+        break
+"""
+# RTM_NEWADDR and NLMSG_DONE.
+ANSWERS = (
+    Answer(struct.pack("=IHHII4B4x", 24, 20, 2, 9, 777, 2, 8, 128, 254)),
+    Answer(struct.pack("=IHHIIi", 20, 3, 2, 9, 777, 0)),
+)
+REQUEST = Request(struct.pack("=IHHIIB3x", 20, 22, 0x301, 9, 0, 2), text="RTM_GETADDR")
+
+
+@pytest.fixture
+def cassette(tmp_path: Path) -> Path:
+    file = tmp_path / "addresses.cassette"
+    stream = Stream(0, 3, "python", (Bound(777), REQUEST, *ANSWERS))
+    file.write_text(write_cassette(Cassette(Head("6.18.44"), (stream,))))
+    return file
+
+
+def replay(cassette: Path, *args: str, options: tuple[str, ...] = ()) -> tuple[int, str, str]:
+    command = [sys.executable, "-c", CLIENT, *args]
+    done = subprocess.run(
+        [sys.executable, "-m", "netlink_emu.cli.main", "replay", *options, str(cassette), "--",
+         *command],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@needs_interposer
+def test_a_client_gets_what_was_recorded(cassette: Path) -> None:
+    assert replay(cassette, "2") == (
+        0,
+        "20 1234 True 020880fe00000000\n3 1234 True 00000000\n",
+        "",
+    )
+
+
+@needs_interposer
+def test_what_is_not_recorded(cassette: Path) -> None:
+    """The client hears EOPNOTSUPP, the user what differs, and the run fails."""
+    status, out, err = replay(cassette, "10", options=("--strict",))
+    assert (status, out) == (1, "2 1234 True a1ffffff14000000\n")
+    assert "nearest is request 1 of socket 1: header is 0a000000, recorded is 02000000" in err
+    assert "request 1 of socket 1 was not made: RTM_GETADDR" in err
+
+
+@needs_interposer
+def test_a_wait_for_what_is_not_there_ends(tmp_path: Path) -> None:
+    """The cassette was cut behind the first answer."""
+    file = tmp_path / "cut.cassette"
+    stream = Stream(0, 3, "python", (Bound(777), REQUEST, ANSWERS[0]))
+    file.write_text(write_cassette(Cassette(Head("6.18.44"), (stream,))))
+    status, out, err = replay(file, "2", options=("--patience", "0.5"))
+    assert (status, out) == (1, "20 1234 True 020880fe00000000\n")
+    assert "waits for more than was recorded: all of socket 1 was played" in err
+    assert "TimeoutError" in err
+
+
+@needs_interposer
+def test_junk(tmp_path: Path) -> None:
+    file = tmp_path / "junk.cassette"
+    file.write_bytes(bytes(range(256)) * 100)
+    status, out, err = replay(file, "2")
+    assert (status, out) == (1, "")
+    assert err.startswith(f"netlink-emu: {file}:")
+    assert len(err.splitlines()) == 1
+
+
+@needs_interposer
+def test_a_release_that_is_not_known(cassette: Path) -> None:
+    cassette.write_text(cassette.read_text().replace("6.18.44", "9.99"))
+    status, _, err = replay(cassette, "2")
+    assert status == 0
+    assert "the cassette was recorded on Linux 9.99: " in err
