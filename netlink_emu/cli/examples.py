@@ -19,6 +19,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "serve": (
         "netlink-emu serve --socket ./sandbox/nl --release 5.10 --cpus 8",
         "netlink-emu serve --socket ./sandbox/nl --control --virtual-time",
+        "netlink-emu serve --release 5.10 -- make check",
+        "netlink-emu serve --socket ./sandbox/nl --wait 10",
     ),
     "decode": (
         "netlink-emu decode exchange.pcapng",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import enum
 import signal
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import trio
 import typer
 
-from netlink_emu.cli.declare import Option
+from netlink_emu.cli.beside import Beside, check_descriptor, place, tell_ready, wait_for_server
+from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.ending import Ending, ending
 from netlink_emu.cli.errors import UserError, leaves, say
 from netlink_emu.cli.observing import (
@@ -43,6 +45,9 @@ from netlink_emu.server.serve import Server
 from netlink_emu.server.serve import serve as serve_kernel
 from netlink_emu.server.service import everyone_is_root, everyone_is_themselves
 
+# Options after the command are the command's.
+CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
+
 
 class ClientsAre(enum.StrEnum):
     """As whom clients act."""
@@ -52,10 +57,23 @@ class ClientsAre(enum.StrEnum):
 
 
 def serve(
+    command: Annotated[
+        list[str] | None,
+        Argument(
+            rest=True,
+            metavar="COMMAND...",
+            help="Run this when the server is up, with NETLINK_EMU_SOCKET set, and serve as long "
+            "as it runs.",
+        ),
+    ] = None,
     socket: Annotated[
-        Path,
-        Option("--socket", metavar="PATH", help="The socket; its directory must be private."),
-    ],
+        Path | None,
+        Option(
+            "--socket",
+            metavar="PATH",
+            help="The socket; its directory must be private. With COMMAND a temporary one.",
+        ),
+    ] = None,
     release: ReleaseOption = None,
     arch: ArchOption = None,
     cpus: CpusOption = None,
@@ -72,12 +90,37 @@ def serve(
     fault: FaultOption = None,
     control: ControlOption = False,
     virtual_time: VirtualTimeOption = False,
+    ready_fd: Annotated[
+        int | None,
+        Option(
+            "--ready-fd",
+            metavar="FD",
+            help="Write the socket's path to this descriptor when clients can come, and close it.",
+        ),
+    ] = None,
+    wait: Annotated[
+        float | None,
+        Option(
+            "--wait",
+            metavar="SECONDS",
+            help="Serve nothing: wait until another server is up at --socket.",
+        ),
+    ] = None,
 ) -> None:
     """Serve an emulated kernel to AF_UNIX datagram clients, in any language.
 
-    Ends with status 130 on SIGINT, 143 on SIGTERM, 129 on SIGHUP; SIGUSR1 prints statistics.
+    Ends with status 130 on SIGINT, 143 on SIGTERM, 129 on SIGHUP; SIGUSR1 prints statistics. With
+    COMMAND it ends when that does, with its status.
     """
-    with ending() as end:
+    command = command or []
+    if socket is None and (wait is not None or not command):
+        raise typer.BadParameter("Missing option '--socket', or a COMMAND to serve as long as")
+    if wait is not None and socket is not None:
+        wait_for_server(socket, wait)
+        return
+    if ready_fd is not None:
+        check_descriptor(ready_fd)
+    with ending() as end, place(socket) as path:
         sandbox = build_sandbox(
             release=release,
             arch=arch,
@@ -91,7 +134,9 @@ def serve(
         )
         try:
             with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
-                status = trio.run(_serve, sandbox, socket, clients, observation, end)
+                beside = Beside(command, path) if command else None
+                serving = partial(_serve, sandbox, path, clients, observation, end)
+                status = trio.run(partial(serving, beside=beside, ready_fd=ready_fd))
         except* ScenarioError as group:
             failure = leaves(group)[0]
             assert isinstance(failure, ScenarioError)
@@ -107,6 +152,9 @@ async def _serve(
     clients: ClientsAre,
     observation: Observation | None,
     end: Ending,
+    *,
+    beside: Beside | None,
+    ready_fd: int | None,
 ) -> int:
     policy = everyone_is_root if clients is ClientsAre.ROOT else everyone_is_themselves
     with trio.open_signal_receiver(*end.signals, signal.SIGUSR1) as signals:
@@ -115,14 +163,40 @@ async def _serve(
         async with trio.open_nursery() as nursery:
             serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
             server: Server = await nursery.start(serve_at)
-            say(f"ready at {path}")
+            if ready_fd is not None:
+                tell_ready(ready_fd, path)
+            if beside is None:
+                say(f"ready at {path}")
             nursery.start_soon(play_scenario, sandbox)
             if observation is not None:
                 nursery.start_soon(observation.look_after)
-            async for number in signals:
-                say(str(server.statistics()))
-                if number != signal.SIGUSR1:
-                    end.noted.append(number)
-                    nursery.cancel_scope.cancel()
-                    return 128 + number
-    raise AssertionError("the signals do not end")
+            status = await _until_the_end(signals, server, end, beside)
+            nursery.cancel_scope.cancel()
+            return status
+    raise AssertionError("the nursery swallows nothing")
+
+
+async def _until_the_end(
+    signals: AsyncIterator[int], server: Server, end: Ending, beside: Beside | None
+) -> int:
+    """The exit status: that of the command, or what says which signal ended us."""
+    status = 0
+
+    async def run(command: Beside) -> None:
+        nonlocal status
+        status = await command.run()
+        if not end.noted:
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        if beside is not None:
+            nursery.start_soon(run, beside)
+        async for number in signals:
+            say(str(server.statistics()))
+            if number != signal.SIGUSR1:
+                end.noted.append(number)
+                if beside is not None:
+                    await beside.end(number)
+                nursery.cancel_scope.cancel()
+                return 128 + number
+    return status

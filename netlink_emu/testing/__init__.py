@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     )
     from netlink_emu.testing.files import JournalTorn, open_journal
     from netlink_emu.testing.kernel import EmulatedKernel
+    from netlink_emu.testing.unit import EmulatedKernelMixin
 
 __all__ = [
     "EmulatedKernel",
+    "EmulatedKernelMixin",
     "EmulatorError",
     "JournalTorn",
     "KernelClosed",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "EmulatedKernel": "netlink_emu.testing.kernel",
+    "EmulatedKernelMixin": "netlink_emu.testing.unit",
     "EmulatorError": "netlink_emu.testing.errors",
     "KernelClosed": "netlink_emu.testing.errors",
     "NotUsed": "netlink_emu.testing.errors",
