@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from netlink_emu.backends.interface import Socket
+from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.errors import NetlinkError
@@ -19,12 +20,16 @@ _LOST: Final = NLMSGHDR[HOST_ORDER].pack(NLMSG_HDRLEN, NlMsgType.NLMSG_OVERRUN, 
 
 
 class EmulatedSocket:
-    """One socket of a client; ``opener`` is who made it."""
+    """One socket of a client; ``opener`` is who made it.
+
+    ``given`` are the descriptors, by process and number, that we made of it.
+    """
 
     def __init__(self, nl: Socket, mirror: Mirror, opener: Current) -> None:
         self.nl: Final = nl
         self.mirror: Final = mirror
         self.opener: Final = opener
+        self.given: Final[set[Given]] = set()
 
     def settle(self) -> None:
         """Let the model forget what the client has read past us; dumps go on by that."""

@@ -46,6 +46,7 @@ class Client:
         self._current: Current | None = None
         try:
             fd = pidfd.open_thread(tid)
+            self._of_thread = fd is not None
             if fd is None:
                 self._tgid = proc.read_status(tid).tgid
                 fd = pidfd.open_process(self._tgid)
@@ -56,12 +57,19 @@ class Client:
     def close(self) -> None:
         os.close(self._pidfd)
 
+    @property
+    def tgid(self) -> int:
+        """Its process, as our pid namespace numbers it; raises ClientGone."""
+        if self._tgid is None:
+            self._tgid = self.status().tgid
+        return self._tgid
+
     def duplicate(self, fd: int) -> int:
         """A duplicate of the client's ``fd``.
 
         Raises OSError EBADF where nothing is open there, ClientGone, ClientSealed.
         """
-        if self._tgid is not None and not proc.is_thread_of(self.tid, self._tgid):
+        if not self._of_thread and not proc.is_thread_of(self.tid, self.tgid):
             raise ClientGone
         try:
             return pidfd.get_descriptor(self._pidfd, fd)

@@ -1,7 +1,7 @@
 """The seccomp filter: which system calls of a client stop and ask us.
 
-Emulated sockets live at descriptor numbers from ``high`` on, so that a call on any other
-descriptor leaves the filter after one comparison. The filter is classic BPF over struct
+Emulated sockets live at descriptor numbers of a few ranges from ``high`` on, so that a call on
+most others leaves the filter after one comparison. The filter is classic BPF over struct
 seccomp_data (include/uapi/linux/seccomp.h), whose words it loads in host byte order:
 
     struct seccomp_data {
@@ -18,6 +18,7 @@ from errno import ENOSYS
 from typing import Final
 
 from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi, ForeignAbi
+from netlink_emu.interpose.filter.ranges import ranges
 
 Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k
 
@@ -127,7 +128,7 @@ def build_filter(
 ) -> list[Instruction]:
     """The filter for clients of this ABI.
 
-    Everything on a descriptor from ``high`` on stops, and every socket(AF_NETLINK, ...), of
+    Everything on a descriptor of ``ranges(high)`` stops, and every socket(AF_NETLINK, ...), of
     whatever protocol, so that those which are not emulated are at least counted. io_uring would
     make sockets without a system call: it is absent (ENOSYS) unless allowed. Other ABIs of the
     host stop where they make generic netlink sockets, so that these are refused and counted. With
@@ -154,7 +155,11 @@ def build_filter(
 
     asm.label("descriptor")
     asm.load(_arg(0))
-    asm.at_least(high, None, "allow")
+    for first, end in ranges(high):
+        asm.at_least(first, None, "allow")
+        asm.at_least(end, None, "ours")
+    asm.jump("allow")
+    asm.label("ours")
     asm.load(NR)
     asm.equal(abi.numbers["fcntl"], "fcntl")
     asm.equal(abi.numbers["ioctl"], "ioctl", "notify")

@@ -12,6 +12,7 @@ from typing import Final
 
 from netlink_emu.backends.interface import Backend, Socket
 from netlink_emu.interpose.client.clients import Clients
+from netlink_emu.interpose.client.fds import Numbers
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Outcome, Trap
@@ -40,12 +41,11 @@ class Context:
         self.backend: Final = backend
         self.listener: Final = listener
         self.clients: Final = clients
-        self.high: Final = high
+        self.numbers: Final = Numbers(high)
         self.memory: Final = ClientMemory()
         self.sockets: Final = Sockets()
         self.waiting: Final = WaitingRoom(listener)
         self.summary: Final = Summary()
-        self.given_blindly = 0  # descriptors put at numbers that we could not look at
         # Readable when a client has closed a socket, or has sent past the filter.
         self.ends: Final = select.epoll()
         self._ready: dict[EmulatedSocket, None] = {}
@@ -82,6 +82,7 @@ class Context:
             self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
         sock.nl.watch(None)
+        self.numbers.give_back(sock.given)
         sock.nl.release()
         sock.mirror.close()
 
@@ -136,6 +137,9 @@ class Context:
         if portid and nl.portid_in_use(portid):
             self.waiting.sweep()
             self.serve_ends()
+
+    def need_descriptors(self) -> None:
+        pass
 
     # --- time
 

@@ -32,14 +32,18 @@ def socket(context: Context, trap: Trap) -> Outcome:
     if kind & ~SOCK_TYPE_MASK & ~(SOCK_CLOEXEC | SOCK_NONBLOCK):
         raise NetlinkError(errno.EINVAL)
     current = context.clients.opener(trap.tid)
-    nl = context.backend.socket(current, kind & SOCK_TYPE_MASK, protocol)
     mirror = Mirror(nonblocking=bool(kind & SOCK_NONBLOCK))
-    sock = EmulatedSocket(nl, mirror, current)
-    context.add_socket(sock)
     try:
-        _give(
-            context, trap, mirror.client_fileno(), context.high, cloexec=bool(kind & SOCK_CLOEXEC)
-        )
+        context.need_descriptors()
+        nl = context.backend.socket(current, kind & SOCK_TYPE_MASK, protocol)
+    except BaseException:
+        mirror.close()
+        raise
+    sock = EmulatedSocket(nl, mirror, current)
+    try:
+        context.add_socket(sock)
+        context.serve_ends()  # numbers of sockets that are closed are free again
+        _give(context, trap, sock, mirror.client_fileno(), cloexec=bool(kind & SOCK_CLOEXEC))
     except BaseException:
         context.close_socket(sock)
         raise
@@ -49,7 +53,7 @@ def socket(context: Context, trap: Trap) -> Outcome:
 
 def dup(call: SocketCall) -> Outcome:
     """dup(2), but to a high number."""
-    _give(call.context, call.trap, call.copy, call.context.high, cloexec=False)
+    _give(call.context, call.trap, call.sock, call.copy, cloexec=False)
     return Outcome.ANSWERED
 
 
@@ -60,31 +64,51 @@ def fcntl(call: SocketCall) -> Outcome:
     at_least = trap.int_arg(2)
     if at_least < 0:
         raise NetlinkError(errno.EINVAL)
+    numbers = call.context.numbers
+    if at_least >= numbers.end:
+        return Outcome.PASS  # it is used there as at a low number, if its limit allows that
     try:
-        _give(call.context, trap, call.copy, max(at_least, call.context.high), cloexec=cloexec)
+        _give(call.context, trap, call.sock, call.copy, at_least, cloexec=cloexec)
     except NetlinkError:
-        if at_least > call.context.high:  # from RLIMIT_NOFILE on: f_dupfd() of fs/file.c
+        if at_least > numbers.high:  # from RLIMIT_NOFILE on: f_dupfd() of fs/file.c
             raise NetlinkError(errno.EINVAL) from None
         raise
     return Outcome.ANSWERED
 
 
-def _give(context: Context, trap: Trap, fd: int, at_least: int, *, cloexec: bool) -> None:
-    """Put ``fd`` into the client and let its call return the number."""
-    try:
-        number = fds.free_number(trap.tid, at_least)
-    except ClientSealed:
-        # Adding a descriptor needs no right to look. What is open there is closed by that, so
-        # each number is used once.
-        number = at_least + context.given_blindly
-        context.given_blindly += 1
-        context.summary.sealed += 1
-    try:
+def _give(
+    context: Context,
+    trap: Trap,
+    sock: EmulatedSocket,
+    fd: int,
+    at_least: int = 0,
+    *,
+    cloexec: bool,
+) -> None:
+    """Put ``fd``, which refers to ``sock``, into the client; its call returns the number."""
+
+    def put(number: int) -> None:
         context.listener.add_descriptor(trap.id, fd, number, cloexec=cloexec)
+
+    def place() -> None:
+        client = context.clients.get(trap.tid)
+        try:
+            sock.given.add(context.numbers.place(client, at_least, put))
+        except ClientSealed:
+            # Adding a descriptor needs no right to look.
+            context.summary.sealed += 1
+            context.numbers.place_blindly(client, at_least, put)
+
+    try:
+        try:
+            place()
+        except ClientGone:
+            context.clients.forget(trap.tid)  # it was another that had this number
+            place()
+    except fds.BeyondLimit:
+        context.summary.beyond += 1
+        raise NetlinkError(errno.EMFILE) from None
     except OSError as exc:
         if exc.errno in (errno.ENOENT, errno.ESRCH, errno.EINPROGRESS):
             raise ClientGone from exc
-        if exc.errno in (errno.EBADF, errno.EMFILE):  # at or beyond its RLIMIT_NOFILE
-            context.summary.beyond += number == context.high  # not one of them is below
-            raise NetlinkError(errno.EMFILE) from exc
         raise

@@ -288,7 +288,7 @@ def test_strace_around_us_and_inside(tmp_path: Path) -> None:
         done = emulated(*(strace if inside else ()), *PYTHON, prefix=strace if prefix else ())
         assert (done.stdout, done.stderr) == (ANSWERED, "")
         assert "socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_GENERIC" in log.read_text()
-        assert "bind(512, {sa_family=AF_NETLINK" in log.read_text()
+        assert "bind(768, {sa_family=AF_NETLINK" in log.read_text()
 
 
 # --- descriptors in other hands
