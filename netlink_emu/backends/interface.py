@@ -72,10 +72,15 @@ class Socket(Protocol):
 
     # --- what comes by itself
 
-    def watch(self, ready: Callable[[], None] | None) -> None:
+    def watch(
+        self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
+    ) -> bool:
         """Call ``ready`` after each datagram that was queued, and after an error came to pend.
 
         It is called in the midst of other calls, and must make none. None: no more.
+
+        Whether ``settle`` will be called before a datagram is refused for want of room is
+        returned: it may take those that the client has read past us.
         """
         ...
 

@@ -202,9 +202,12 @@ class RemoteSock:
 
     # --- what arrives
 
-    def watch(self, ready: Callable[[], None] | None) -> None:
+    def watch(
+        self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
+    ) -> bool:
         """See Socket."""
         self._ready = ready
+        return False
 
     def queue(self, skb: SkBuff) -> None:
         """A datagram lies in the queue."""

@@ -90,7 +90,7 @@ class _Launcher(threading.Thread, Generic[T]):
         poll = select.poll()
         poll.register(self.listener, select.POLLIN)
         while self.is_alive():
-            for _, events in poll.poll(_POLL_MS):
+            for _, events in _ready(poll):
                 if not events & select.POLLIN:
                     return pending
                 notification = self.listener.receive()
@@ -101,6 +101,13 @@ class _Launcher(threading.Thread, Generic[T]):
                 else:
                     pending.append(notification)
         return pending
+
+
+def _ready(poll: select.poll) -> list[tuple[int, int]]:
+    try:
+        return poll.poll(_POLL_MS)
+    except OSError:  # the thread goes on all the same, and ends
+        return []
 
 
 def spawn_command(

@@ -18,6 +18,7 @@ unix_seqpacket_sendmsg()); a SOCK_DGRAM pair does neither.
 from __future__ import annotations
 
 import array
+import contextlib
 import errno
 import fcntl
 import functools
@@ -34,22 +35,12 @@ _SO_SNDBUFFORCE: Final = 32
 # As much as the model may queue for any client that sets SO_RCVBUF to net.core.rmem_max or less.
 _SEND_BUFFER: Final = 1 << 23
 
-# No room; longer than the send buffer that we may have; the client end is closed; no descriptor
-# is left to measure a charge with.
-_NOT_NOW: Final = frozenset(
-    {
-        errno.EAGAIN,
-        errno.ENOBUFS,
-        errno.ENOMEM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.EMSGSIZE,
-        errno.EPIPE,
-        errno.ECONNRESET,
-        errno.ECONNREFUSED,
-    }
+# Longer than the send buffer that we may have; or the client end is closed.
+_NEVER: Final = frozenset(
+    {errno.EMSGSIZE, errno.EPIPE, errno.ECONNRESET, errno.ECONNREFUSED, errno.ENOTCONN}
 )
 
+_AGAIN: Final = 3
 _TRIES: Final = 16  # of 256 names, which all emulators of a network namespace share
 
 
@@ -58,15 +49,22 @@ class Mirror:
 
     def __init__(self, *, nonblocking: bool) -> None:
         client, self._server = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        client.settimeout(0 if nonblocking else None)
-        self._server.settimeout(0)
-        status = os.fstat(client.fileno())
-        self.identity: Final = (status.st_dev, status.st_ino)
         self._client: socket.socket | None = client
+        try:
+            client.settimeout(0 if nonblocking else None)
+            self._server.settimeout(0)
+            status = os.fstat(client.fileno())
+        except OSError:
+            self.close()
+            raise
+        self.identity: Final = (status.st_dev, status.st_ino)
         self._charges: deque[int] = deque()
         self._charged = 0
         self._mark: int | None = None  # how many datagrams lie before it, if it lies there
-        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        # Whether there is something to put there later, which failed for want of something else.
+        self.behind = False
+        with contextlib.suppress(OSError):  # without it, the opener passes for the sender
+            self._server.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         _widen(self._server)
         self._pose()
 
@@ -113,13 +111,16 @@ class Mirror:
         return len(self._charges) - (self._mark is not None)
 
     def push(self, data: bytes) -> bool:
-        """Put one more datagram there; False if there is no room now, or nobody to read it."""
+        """Put one more datagram there; False if there is no room now, or nobody to read it.
+
+        ``behind`` says that this is to be tried again although nobody takes anything.
+        """
+        self.behind = False
         try:
             charge = _charge(len(data))
             self._server.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except OSError as exc:
-            if exc.errno not in _NOT_NOW:
-                raise
+            self.behind = not self._charges and exc.errno not in _NEVER
             return False
         self._charges.append(charge)
         self._charged += charge
@@ -143,7 +144,10 @@ class Mirror:
         """How many datagrams a client has taken past us since we looked last; whether the mark."""
         if not self._charges:
             return 0, False
-        left = _outstanding(self._server)
+        try:
+            left = _outstanding(self._server)
+        except OSError:
+            return 0, False  # nothing has been seen to go
         count, marked = 0, False
         while self._charges and self._charged - self._charges[0] >= left:
             if self._drop():
@@ -161,7 +165,9 @@ class Mirror:
     def _take_first(self, client_fd: int) -> None:
         self._drop()
         # Without room for it: the bytes are known, and SEQPACKET drops the rest.
-        libc.recv(client_fd, None, 0, _MSG_TAKE)
+        for _ in range(_AGAIN):
+            if libc.recv(client_fd, None, 0, _MSG_TAKE) >= 0:
+                break
 
     def _drop(self) -> bool:
         """Forget what comes first; whether that is the mark."""
@@ -174,16 +180,28 @@ class Mirror:
     def receive(self, limit: int) -> tuple[bytes, int] | None:
         """What a client sent past us, with its pid; None at end of file.
 
-        Raises BlockingIOError when there is nothing.
+        Raises OSError: BlockingIOError when there is nothing.
         """
         try:
-            data, control, _, _ = self._server.recvmsg(limit, socket.CMSG_SPACE(12))
+            data, control = self._receive(limit)
         except ConnectionResetError:  # closed with datagrams unread
             return None
         if not data and not control:  # an empty datagram would have credentials
             return None
         pid = int.from_bytes(control[0][2][:4], "little") if control else 0
         return data, pid
+
+    def _receive(self, limit: int) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        tries = _AGAIN
+        while True:
+            try:
+                return self._server.recvmsg(limit, socket.CMSG_SPACE(12))[:2]
+            except (BlockingIOError, ConnectionResetError):
+                raise
+            except OSError:
+                tries -= 1
+                if not tries:
+                    raise
 
 
 def _outstanding(end: socket.socket) -> int:
@@ -194,10 +212,10 @@ def _outstanding(end: socket.socket) -> int:
 
 
 def _widen(end: socket.socket) -> None:
-    try:
-        end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BUFFER)
-    except PermissionError:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    for option in (_SO_SNDBUFFORCE, socket.SO_SNDBUF):
+        with contextlib.suppress(OSError):  # the first is root's
+            end.setsockopt(socket.SOL_SOCKET, option, _SEND_BUFFER)
+            return
 
 
 @functools.lru_cache(maxsize=4096)  # a client may send datagrams of any sizes

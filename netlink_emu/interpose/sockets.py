@@ -22,13 +22,16 @@ _LOST: Final = NLMSGHDR[HOST_ORDER].pack(NLMSG_HDRLEN, NlMsgType.NLMSG_OVERRUN, 
 class EmulatedSocket:
     """One socket of a client; ``opener`` is who made it.
 
-    ``given`` are the descriptors, by process and number, that we made of it.
+    ``given`` are the descriptors, by process and number, that we made of it; ``peer`` is the
+    portid that it is connected to. ``asked`` says that the backend asks what has been received.
     """
 
     def __init__(self, nl: Socket, mirror: Mirror, opener: Current) -> None:
         self.nl: Final = nl
         self.mirror: Final = mirror
         self.opener: Final = opener
+        self.peer = 0
+        self.asked = False
         self.given: Final[set[Given]] = set()
 
     def settle(self) -> None:

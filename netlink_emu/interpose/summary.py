@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from errno import ENOMEM
 from typing import Final
+
+from netlink_emu.protocol.errors import errno_name
 
 # include/uapi/linux/netlink.h
 _PROTOCOLS: Final = {
@@ -31,7 +34,9 @@ class Summary:
     datagrams that were sent without a stop. ``sealed`` are calls of clients that we may not look
     into. ``foreign`` are sockets refused to programs of the host's other ABIs, ``beyond``
     descriptors refused to clients that have lowered their limit below our numbers. ``untraced``
-    are threads whose ends could not be exit events.
+    are threads whose ends could not be exit events. ``failures`` counts by errno what failed
+    that we did for clients and that never should; their calls then failed with ENOMEM, if that
+    could not be helped.
     """
 
     sockets: int = 0
@@ -44,6 +49,12 @@ class Summary:
     untraced: int = 0
     passed: Counter[int] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def failed(self, exc: OSError) -> int:
+        """Count a system call of ours that failed; returns what the client's call fails with."""
+        self.failures[errno_name(exc.errno or 0)] += 1
+        return ENOMEM
 
     def lines(self) -> list[str]:
         """The counts in words, one line each; what did not happen is left out."""
@@ -86,6 +97,12 @@ class Summary:
             lines.append(
                 f"{_count(self.beyond, 'descriptor')} refused to clients whose limit of open "
                 "files is below emulated sockets' numbers: lower it before netlink-emu starts"
+            )
+        if self.failures:
+            kinds = ", ".join(f"{name} {n}" for name, n in sorted(self.failures.items()))
+            lines.append(
+                f"{_count(self.failures.total(), 'system call')} of netlink-emu for its clients "
+                f"failed ({kinds}), and with them calls of theirs (ENOMEM)"
             )
         return lines
 

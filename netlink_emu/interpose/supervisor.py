@@ -95,7 +95,7 @@ class Supervisor:
         """Answer calls as long as they come without a pause; False when no client is left."""
         end = time.monotonic() + _STRETCH
         timeout = 0
-        while events := dict(poll.poll(timeout)):
+        while events := self._poll(poll, timeout):
             event = events.get(self._listener.fileno(), 0)
             if event and not event & select.POLLIN:
                 return False  # POLLHUP: the last filtered task has ended
@@ -111,6 +111,13 @@ class Supervisor:
             timeout = _LINGER_MS
         self._note_waiting()
         return True
+
+    def _poll(self, poll: select.poll, timeout: int) -> dict[int, int]:
+        try:
+            return dict(poll.poll(timeout))
+        except OSError as exc:
+            self.summary.failed(exc)
+            return {}
 
     def _serve(self, notification: Notification) -> None:
         self._serving = True

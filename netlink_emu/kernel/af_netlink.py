@@ -94,15 +94,24 @@ class NetlinkSock(NetlinkOptions):
         self.filter: Filter | None = None
         self.data_ready: Callback | None = None
         self.error_report: Callback | None = None
+        self._settle: Callable[[], None] | None = None
         self._from_kernel: Final = self._name(0, 0)
         if kernel.trace is not None:
             kernel.trace.socket_opened(self, current)
 
     # --- for an edge
 
-    def watch(self, ready: Callable[[], None] | None) -> None:
-        """Call ``ready`` after each datagram that was queued and each error; None: no more."""
+    def watch(
+        self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
+    ) -> bool:
+        """Call ``ready`` after each datagram that was queued and each error; None: no more.
+
+        ``settle`` is called before a datagram is refused: its owner may know of some that have
+        been received, and take them then. That it will be is what is returned.
+        """
         self.data_ready = self.error_report = None if ready is None else lambda _sock: ready()
+        self._settle = settle
+        return True
 
     @property
     def dumping(self) -> bool:
@@ -322,17 +331,20 @@ class NetlinkSock(NetlinkOptions):
             if keep < len(skb.data):
                 skb = SkBuff(skb.data[:keep], skb.truesize, skb.portid, skb.dst_group, skb.creds)
         used = self.rmem_alloc
-        if self.congested or (
-            used + skb.truesize > self.rcvbuf and used
-            if self.kernel.profile.rmem_sum_rule
-            else used > self.rcvbuf
-        ):
+        if (
+            self.congested
+            or (
+                used + skb.truesize > self.rcvbuf and used
+                if self.kernel.profile.rmem_sum_rule
+                else used > self.rcvbuf
+            )
+        ) and self._has_no_room(skb):
             if self.kernel.trace is not None:
                 reason = DropReason.CONGESTED if self.congested else DropReason.NO_ROOM
                 self.kernel.trace.dropped(self, skb, reason)
             return False
         # _enqueue(), here without a call of its own: a fan-out passes this for each listener.
-        self.rmem_alloc = used + skb.truesize
+        self.rmem_alloc += skb.truesize
         self.receive_queue.append(skb)
         self.queued += 1
         if self.kernel.trace is not None:
@@ -340,6 +352,17 @@ class NetlinkSock(NetlinkOptions):
         if self.data_ready is not None:
             self.data_ready(self)
         return True
+
+    def _has_no_room(self, skb: SkBuff) -> bool:
+        """The same once more, when it is certain what has been received."""
+        if self._settle is not None:
+            self._settle()
+        used = self.rmem_alloc
+        if self.kernel.profile.rmem_sum_rule:
+            full = used + skb.truesize > self.rcvbuf and used > 0
+        else:
+            full = used > self.rcvbuf
+        return self.congested or full
 
     def _enqueue(self, skb: SkBuff) -> None:
         self.rmem_alloc += skb.truesize

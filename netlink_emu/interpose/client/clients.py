@@ -37,6 +37,14 @@ class CredentialPolicy(Protocol):
 FileResolver = Callable[[int, int], File | None]
 
 
+def gone(exc: OSError) -> Exception:
+    """What to raise when a thread's files cannot be read: ClientGone if that is because it ended.
+
+    To have no descriptor left for it, say, is something else.
+    """
+    return ClientGone() if exc.errno in (errno.ENOENT, errno.ESRCH) else exc
+
+
 class Client:
     """One client thread. Its descriptors are reached by duplicates, which the caller closes."""
 
@@ -83,9 +91,7 @@ class Client:
         try:
             return proc.read_status(self.tid)
         except OSError as exc:
-            if exc.errno in (errno.ENOENT, errno.ESRCH):
-                raise ClientGone from exc
-            raise
+            raise gone(exc) from exc
 
 
 class Clients:
@@ -162,7 +168,7 @@ class Clients:
         try:
             return namespaces.net_namespace(self._machine, tid)
         except OSError as exc:
-            raise ClientGone from exc
+            raise gone(exc) from exc
 
     def _current(self, tid: int, cred: Cred) -> Current:
         tgid, pid_ns = self._number(tid)
@@ -192,4 +198,4 @@ class Clients:
         try:
             return namespaces.pid_namespace(self._machine, tid)
         except OSError as exc:
-            raise ClientGone from exc
+            raise gone(exc) from exc

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
 from typing import Final
 
 from netlink_emu.host import proc
 from netlink_emu.host.namespaces import user_namespace
-from netlink_emu.interpose.client.clients import CredentialPolicy
-from netlink_emu.interpose.client.memory import ClientGone
+from netlink_emu.interpose.client.clients import CredentialPolicy, gone
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.machine.machine import Machine
 
@@ -48,9 +46,7 @@ class Themselves:
             status = proc.read_status(tid)
             user_ns = user_namespace(self._machine, tid)
         except OSError as exc:
-            if exc.errno in (errno.ENOENT, errno.ESRCH):
-                raise ClientGone from exc
-            raise
+            raise gone(exc) from exc
         return Cred(
             user_ns,
             uid=status.uids[0],

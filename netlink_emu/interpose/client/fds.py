@@ -13,12 +13,12 @@ import os
 import resource
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from errno import EBADF, EBUSY, EMFILE, ENOENT, ESRCH
+from errno import EBADF, EBUSY, EMFILE
 from typing import Final
 
 from netlink_emu.host import proc
-from netlink_emu.interpose.client.clients import Client
-from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.client.clients import Client, gone
+from netlink_emu.interpose.client.memory import ClientSealed
 from netlink_emu.interpose.filter.ranges import FD_SETSIZE, SLOTS, Range, ranges
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -46,9 +46,17 @@ def open_files_limit() -> int:
 
 
 def raise_our_limit() -> None:
-    """Every emulated socket takes one descriptor of ours, every waiting call two."""
+    """Every emulated socket takes one descriptor of ours, and one more while calls wait on it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def room() -> int:
+    """How many descriptors this process can still open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (1 << 31 if soft == resource.RLIM_INFINITY else soft) - proc.count_descriptors(
+        os.getpid()
+    )
 
 
 class BeyondLimit(Exception):
@@ -97,7 +105,7 @@ class Numbers:
         except PermissionError as exc:
             raise ClientSealed from exc
         except OSError as exc:
-            raise _gone(exc) from exc
+            raise gone(exc) from exc
         table = self._table(tgid)
         if at_least <= self.high:
             number = table.back[0] if table.back else table.fresh
@@ -155,7 +163,7 @@ class Numbers:
         except PermissionError as exc:
             raise ClientSealed from exc
         except OSError as exc:
-            raise _gone(exc) from exc
+            raise gone(exc) from exc
         self._renew(table, used)
         limit = _soft_limit(client.tid, self.end)
         safe = max(at_least, count + self._margin)
@@ -226,7 +234,3 @@ def _soft_limit(tid: int, otherwise: int) -> int:
     except OSError:
         return otherwise
     return otherwise if soft == resource.RLIM_INFINITY else min(soft, otherwise)
-
-
-def _gone(exc: OSError) -> Exception:
-    return ClientGone() if exc.errno in (ENOENT, ESRCH) else exc

@@ -131,7 +131,8 @@ def _failure(moved: int) -> Exception:
         return ClientGone()
     if reason == errno.EPERM:
         return ClientSealed()
-    return NetlinkError(errno.EFAULT)
+    # Anything else (ENOMEM) is a lack of means, as a kernel may have it.
+    return NetlinkError(errno.EFAULT if reason == errno.EFAULT else errno.ENOMEM)
 
 
 def _address_of(buffer: bytearray) -> int:

@@ -53,6 +53,10 @@ _SOCK_FILTER: Final = struct.Struct("=HBBI")
 
 _ZEROS: Final = bytes(_NOTIF.size)
 
+# A request of ours that fails as it never should is made so often before that is believed.
+_TRIES: Final = 3
+_MANY: Final = 100
+
 
 class Notification(NamedTuple):
     """A stopped system call. ``tid`` is 0 where its pid namespace is not below ours."""
@@ -138,6 +142,7 @@ class Listener:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._buffer = bytearray(_NOTIF.size)
+        self._failures = 0
         self.synchronous = self._wake_synchronously()
 
     def fileno(self) -> int:
@@ -156,16 +161,15 @@ class Listener:
             fcntl.ioctl(
                 self._fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
             )
-        except OSError as exc:
-            if exc.errno in (errno.EINVAL, errno.ENOTTY):
-                return False
-            raise
+        except OSError:
+            return False
         return True
 
     def receive(self) -> Notification | None:
         """The next stopped call; None when its task is gone.
 
         Blocks while nothing has stopped, on some kernels even when no client is left: poll first.
+        Raises OSError only when it fails again and again.
         """
         buffer = self._buffer
         buffer[:] = _ZEROS  # EINVAL otherwise
@@ -174,7 +178,11 @@ class Listener:
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.EINTR):
                 return None
-            raise
+            self._failures += 1
+            if self._failures > _MANY:
+                raise
+            return None  # it is still there for the next time
+        self._failures = 0
         return Notification._make(_NOTIF.unpack(buffer))
 
     def answer(self, id: int, value: int = 0, error: int = 0) -> bool:
@@ -186,29 +194,31 @@ class Listener:
         return self._send(_RESP.pack(id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE))
 
     def _send(self, response: bytes) -> bool:
-        try:
-            fcntl.ioctl(self._fd, SECCOMP_IOCTL_NOTIF_SEND, response)
-        except OSError as exc:
-            if exc.errno in (errno.ENOENT, errno.EINPROGRESS):
-                return False
-            raise
+        return self._is_there(SECCOMP_IOCTL_NOTIF_SEND, response)
+
+    def _is_there(self, request: int, argument: bytes) -> bool:
+        """Make a request about a call; False if the call is gone, or has been answered."""
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.ioctl(self._fd, request, argument)
+            except OSError as exc:
+                if exc.errno in (errno.ENOENT, errno.EINPROGRESS):
+                    return False
+                if not left:
+                    raise
+            else:
+                break
         return True
 
     def is_waiting(self, id: int) -> bool:
         """Whether the call still waits for an answer: its thread is alive, its tid its own."""
-        try:
-            fcntl.ioctl(self._fd, SECCOMP_IOCTL_NOTIF_ID_VALID, _ID.pack(id))
-        except OSError as exc:
-            if exc.errno == errno.ENOENT:
-                return False
-            raise
-        return True
+        return self._is_there(SECCOMP_IOCTL_NOTIF_ID_VALID, _ID.pack(id))
 
     def add_descriptor(self, id: int, fd: int, number: int, *, cloexec: bool) -> None:
         """Put ``fd`` into the client at ``number`` and let the call return that, in one step.
 
         What was open at ``number`` is closed. Raises OSError: ENOENT if the call is gone, EBADF
-        if ``number`` is not below the client's RLIMIT_NOFILE.
+        if ``number`` is not below the client's RLIMIT_NOFILE, EBUSY if it is being opened there.
         """
         flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND
         newfd_flags = os.O_CLOEXEC if cloexec else 0

@@ -29,6 +29,7 @@ def connect(call: SocketCall) -> int:
     current = call.current()
     make_room(call, current)
     call.nl.connect(current, address)
+    call.sock.peer = portid_in(call, call.nl.getpeername())
     return 0
 
 
@@ -37,10 +38,14 @@ def make_room(call: SocketCall, current: Current, address: bytes = b"") -> None:
     nl = call.nl
     if nl.bound:
         return
-    wanted = 0
-    if len(address) >= SOCKADDR_NL.size:
-        wanted = SOCKADDR_NL[call.context.backend.arch.order].decode(address).nl_pid
-    call.context.free_portid(nl, wanted or current.tgid_vnr)
+    call.context.notice_end(nl, portid_in(call, address) or current.tgid_vnr)
+
+
+def portid_in(call: SocketCall, address: bytes) -> int:
+    """nl_pid of a struct sockaddr_nl; 0 if it is too short to have one."""
+    if len(address) < SOCKADDR_NL.size:
+        return 0
+    return SOCKADDR_NL[call.context.backend.arch.order].decode(address).nl_pid
 
 
 def getsockname(call: SocketCall) -> int:

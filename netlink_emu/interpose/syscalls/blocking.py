@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from errno import EAGAIN, EINTR
+from errno import EAGAIN, EINTR, EMFILE, ENFILE, ENOENT, ESRCH
 from typing import Final
 
 from netlink_emu.host.proc import Status, StatusFile, read_status
@@ -31,6 +31,7 @@ class Waiting:
     ``attempt`` does the call once more: its result, or NetlinkError with EAGAIN while it must
     wait on. ``deadline`` is a time of the monotonic clock in seconds. ``copy`` is a duplicate of
     the client's descriptor: as in the kernel, a socket stays open while a call waits on it.
+    All that wait on one socket share one.
     ``progress`` is what the call returns if it ends now, 0 standing for its error. With
     ``polled`` nothing wakes it but time.
     """
@@ -45,10 +46,16 @@ class Waiting:
     status: StatusFile | None = None
     passed_over: int = 0
 
-    def close(self) -> None:
-        os.close(self.copy)
+    def read_status(self) -> Status:
+        """Its thread's; raises OSError. Kept open, because it is read a hundred times a second."""
+        if self.status is None:
+            self.status = StatusFile(self.trap.tid)
+        return self.status.read()
+
+    def close_status(self) -> None:
         if self.status is not None:
             self.status.close()
+            self.status = None
 
 
 @dataclass(slots=True)
@@ -119,9 +126,11 @@ def find_interruptions(
 class WaitingRoom:
     """The calls of one listener that wait."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, failed: Callable[[OSError], int]) -> None:
         self._listener = listener
+        self._failed = failed
         self._calls: list[Waiting] = []
+        self._copies: dict[EmulatedSocket, tuple[int, int]] = {}  # the copy, how many share it
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -130,8 +139,26 @@ class WaitingRoom:
         return iter(list(self._calls))
 
     def add(self, call: Waiting) -> None:
-        """Keep the call, and its ``copy``, until it is answered or gone."""
+        """Keep the call, and its ``copy``, until it is answered or gone.
+
+        Where another waits on its socket, ``copy`` is closed, and is that call's from now on.
+        """
+        copy, users = self._copies.get(call.sock, (call.copy, 0))
+        if users:
+            os.close(call.copy)
+            call.copy = copy
+        self._copies[call.sock] = copy, users + 1
         self._calls.append(call)
+
+    @property
+    def copies(self) -> int:
+        """How many descriptors of ours keep sockets open."""
+        return len(self._copies)
+
+    def close_statuses(self) -> None:
+        """Give back all descriptors that are merely convenient."""
+        for call in self._calls:
+            call.close_status()
 
     def next_deadline(self) -> float | None:
         """When the first time-out ends."""
@@ -151,7 +178,9 @@ class WaitingRoom:
             self._try(call)
 
     def _try(self, call: Waiting) -> None:
-        if not self._listener.is_waiting(call.trap.id):
+        if call not in self._calls:
+            return  # what another's attempt has noticed meanwhile
+        if not self._is_waiting(call):
             self._drop(call)
             return
         try:
@@ -159,14 +188,23 @@ class WaitingRoom:
         except NetlinkError as exc:
             if exc.errno != EAGAIN:
                 self._answer(call, error=exc.errno)
+        except OSError as exc:
+            self._answer(call, error=self._failed(exc))
         except (ClientGone, ClientSealed):
             self._drop(call)
 
     def sweep(self) -> None:
         """Forget calls whose thread was killed, so that their sockets can close."""
         for call in list(self._calls):
-            if not self._listener.is_waiting(call.trap.id):
+            if not self._is_waiting(call):
                 self._drop(call)
+
+    def _is_waiting(self, call: Waiting) -> bool:
+        try:
+            return self._listener.is_waiting(call.trap.id)
+        except OSError as exc:
+            self._failed(exc)
+            return True
 
     def expire(self, now: float) -> None:
         """End with EAGAIN what has waited for as long as SO_RCVTIMEO or SO_SNDTIMEO says."""
@@ -189,14 +227,23 @@ class WaitingRoom:
 
     def _statuses(self) -> Iterator[tuple[Waiting, Status]]:
         for call in list(self._calls):
+            status = self._status(call)
+            if status is not None:
+                yield call, status
+
+    def _status(self, call: Waiting) -> Status | None:
+        """None where it cannot be had now; a call whose thread is gone is forgotten."""
+        for last in (False, True):
             try:
-                if call.status is None:
-                    call.status = StatusFile(call.trap.tid)
-                status = call.status.read()
-            except OSError:  # gone
-                self._drop(call)
-                continue
-            yield call, status
+                return call.read_status()
+            except OSError as exc:
+                if exc.errno in (ENOENT, ESRCH):
+                    self._drop(call)
+                    break
+                if exc.errno not in (EMFILE, ENFILE) or last:
+                    break
+                self.close_statuses()
+        return None
 
     def _end(self, call: Waiting, error: int) -> None:
         try:
@@ -210,14 +257,21 @@ class WaitingRoom:
 
     def _answer(self, call: Waiting, value: int = 0, error: int = 0) -> None:
         self._drop(call)
-        self._listener.answer(call.trap.id, value, error)
+        try:
+            self._listener.answer(call.trap.id, value, error)
+        except OSError as exc:
+            self._failed(exc)
 
     def _drop(self, call: Waiting) -> None:
         self._calls.remove(call)
-        call.close()
+        call.close_status()
+        copy, users = self._copies.pop(call.sock)
+        if users > 1:
+            self._copies[call.sock] = copy, users - 1
+        else:
+            os.close(copy)
 
     def close(self) -> None:
         """Forget all; the calls fail when the listener is closed."""
-        for call in self._calls:
-            call.close()
-        self._calls.clear()
+        for call in list(self._calls):
+            self._drop(call)

@@ -7,12 +7,13 @@ import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import ENFILE
 from functools import partial
 from typing import Final
 
 from netlink_emu.backends.interface import Backend, Socket
+from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Clients
-from netlink_emu.interpose.client.fds import Numbers
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Outcome, Trap
@@ -25,6 +26,9 @@ from netlink_emu.protocol.errors import NetlinkError
 
 # Trace a thread no more, and say when that is so; False if we do not trace it.
 LetGo = Callable[[int, Callable[[], object]], bool]
+
+# So many descriptors of ours are left for what takes one for a moment.
+_SPARE: Final = 16
 
 
 def _nobody_is_traced(_tid: int, _gone: Callable[[], object]) -> bool:
@@ -41,14 +45,15 @@ class Context:
         self.backend: Final = backend
         self.listener: Final = listener
         self.clients: Final = clients
-        self.numbers: Final = Numbers(high)
+        self.numbers: Final = fds.Numbers(high)
         self.memory: Final = ClientMemory()
         self.sockets: Final = Sockets()
-        self.waiting: Final = WaitingRoom(listener)
         self.summary: Final = Summary()
+        self.waiting: Final = WaitingRoom(listener, self.summary.failed)
         # Readable when a client has closed a socket, or has sent past the filter.
         self.ends: Final = select.epoll()
         self._ready: dict[EmulatedSocket, None] = {}
+        self._behind: set[EmulatedSocket] = set()
         self.on_ready: Callable[[], None] | None = None
         self.let_go: LetGo = _nobody_is_traced
 
@@ -63,7 +68,7 @@ class Context:
     # --- sockets
 
     def add_socket(self, sock: EmulatedSocket) -> None:
-        sock.nl.watch(partial(self._became_ready, sock))
+        sock.asked = sock.nl.watch(partial(self._became_ready, sock), sock.settle)
         self.sockets.add(sock)
         self.ends.register(sock.mirror.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
         self.summary.sockets += 1
@@ -78,7 +83,8 @@ class Context:
     def close_socket(self, sock: EmulatedSocket) -> None:
         """The client's last descriptor is closed."""
         self._ready.pop(sock, None)
-        with contextlib.suppress(FileNotFoundError):  # the kernel was lost
+        self._behind.discard(sock)
+        with contextlib.suppress(OSError):  # the kernel was lost; and what is closed leaves it
             self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
         sock.nl.watch(None)
@@ -100,11 +106,26 @@ class Context:
             sock.settle()
             if len(self.waiting):
                 self.waiting.wake(sock)
-            sock.fill()
+            self.fill(sock)
+
+    def fill(self, sock: EmulatedSocket) -> None:
+        """Show poll what the model has queued.
+
+        :meth:`tick` tries again what fails; and it looks whether a read past us has taken the
+        mark of an error, for a kernel elsewhere queues nothing until it knows.
+        """
+        sock.fill()
+        if sock.mirror.behind or (sock.nl.sk_err and not sock.asked):
+            self._behind.add(sock)
 
     def serve_ends(self) -> None:
         """Take note of what clients have closed, and of what they sent past the filter."""
-        for fileno, _ in self.ends.poll(0):
+        try:
+            ends = self.ends.poll(0)
+        except OSError as exc:
+            self.summary.failed(exc)
+            return  # they are there the next time
+        for fileno, _ in ends:
             sock = self.sockets.of_server_end(fileno)
             if sock is not None:
                 self._serve_end(sock)
@@ -115,6 +136,9 @@ class Context:
                 received = sock.mirror.receive(min(max(sock.nl.sndbuf, 1 << 16), MAX_DATAGRAM))
             except BlockingIOError:
                 return
+            except OSError as exc:
+                self.summary.failed(exc)
+                return
             if received is None:
                 self.close_socket(sock)
                 return
@@ -122,8 +146,12 @@ class Context:
             self.summary.past_us += 1
             sock.settle()
             # The sender has long been told that all is well.
-            with contextlib.suppress(NetlinkError):
+            try:
                 sock.nl.sendmsg(self._current_of(sock, tid), data)
+            except NetlinkError:
+                pass
+            except OSError as exc:
+                self.summary.failed(exc)
             self.flush()
 
     def _current_of(self, sock: EmulatedSocket, tid: int) -> Current:
@@ -132,14 +160,28 @@ class Context:
                 return self.clients.current(tid)
         return sock.opener
 
-    def free_portid(self, nl: Socket, portid: int) -> None:
-        """Before ``nl`` takes ``portid``: see whether a holder has closed without our noticing."""
+    def notice_end(self, nl: Socket, portid: int) -> None:
+        """Before ``nl`` takes ``portid``, or sends to it: whether its holder has closed by now."""
         if portid and nl.portid_in_use(portid):
             self.waiting.sweep()
             self.serve_ends()
 
     def need_descriptors(self) -> None:
-        pass
+        """Before a socket is made: descriptors must be left for all that is done on it later.
+
+        A call that waits on it takes one; others take some for a moment. Raises
+        NetlinkError(ENFILE).
+        """
+        needed = _SPARE + len(self.sockets) - self.waiting.copies
+        if fds.room() < needed:
+            self.give_up_descriptors()
+            if fds.room() < needed:
+                raise NetlinkError(ENFILE)
+
+    def give_up_descriptors(self) -> None:
+        """Close what is merely remembered."""
+        self.clients.close()
+        self.waiting.close_statuses()
 
     # --- time
 
@@ -148,6 +190,10 @@ class Context:
         self.waiting.sweep()
         self.waiting.poll()
         self.waiting.interrupt()
+        behind, self._behind = self._behind, set()
+        for sock in behind:
+            sock.settle()
+            self.fill(sock)
         self.settle_dumps()
 
     def settle_dumps(self) -> None:
@@ -159,7 +205,9 @@ class Context:
 
     @property
     def needs_ticks(self) -> bool:
-        return len(self.waiting) > 0 or any(sock.nl.dumping for sock in self.sockets)
+        if len(self.waiting) or self._behind:
+            return True
+        return any(sock.nl.dumping for sock in self.sockets)
 
 
 @dataclass(slots=True)
@@ -191,9 +239,9 @@ class SocketCall:
         deadline = None if seconds is None else time.monotonic() + seconds
         self.kept = True
         self.trap.forget()
-        self.context.waiting.add(
-            Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
-        )
+        waiting = Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
+        self.context.waiting.add(waiting)
+        self.copy = waiting.copy
         return Outcome.ANSWERED
 
 

@@ -17,6 +17,7 @@ from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors,
 from netlink_emu.interpose.syscalls.context import Context, Handler, SocketCall
 from netlink_emu.protocol.errors import NetlinkError
 
+_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _SOCKETCALL_ARGS: Final = struct.Struct("=3I")
 
 
@@ -36,11 +37,17 @@ class Dispatcher:
     def serve(self, notification: Notification) -> None:
         """Answer a call, or keep it waiting; what arrived by it is carried out first."""
         context = self._context
-        listener = context.listener
-        trap = Trap(notification, context.memory, listener.is_waiting)
+        trap = Trap(notification, context.memory, context.listener.is_waiting)
         try:
-            outcome = self._outcome(trap)
-            context.flush()
+            self._answer(trap)
+        except OSError as exc:  # only the answer itself can fail here
+            context.summary.failed(exc)
+
+    def _answer(self, trap: Trap) -> None:
+        context = self._context
+        listener = context.listener
+        try:
+            outcome = self._outcome_or_again(trap)
         except NetlinkError as exc:
             context.flush()
             listener.answer(trap.id, error=exc.errno)
@@ -53,16 +60,29 @@ class Dispatcher:
             context.summary.sealed += 1
             self._serve_sealed(trap)
         except OSError as exc:
-            if exc.errno not in (errno.EMFILE, errno.ENFILE):
-                raise
-            # Our own descriptors are used up; those that are merely remembered can go.
-            context.clients.close()
-            listener.answer(trap.id, error=errno.ENFILE)
+            context.flush()
+            listener.answer(trap.id, error=context.summary.failed(exc))
         else:
+            context.flush()
             if outcome is Outcome.PASS:
                 listener.let_pass(trap.id)
             elif not isinstance(outcome, Outcome):
                 listener.answer(trap.id, value=outcome)
+
+    def _outcome_or_again(self, trap: Trap) -> int | Outcome:
+        """Where no descriptor of ours is left, those that are merely remembered go."""
+        try:
+            return self._outcome(trap)
+        except OSError as exc:
+            if exc.errno not in _NO_DESCRIPTOR:
+                raise
+        self._context.give_up_descriptors()
+        try:
+            return self._outcome(trap)
+        except OSError as exc:
+            if exc.errno in _NO_DESCRIPTOR and trap.nr == self._socket:
+                raise NetlinkError(errno.ENFILE) from exc  # which a kernel says, too
+            raise
 
     def _outcome(self, trap: Trap) -> int | Outcome:
         context = self._context
@@ -82,20 +102,20 @@ class Dispatcher:
         except OSError as exc:
             if exc.errno == errno.EBADF:
                 return Outcome.PASS  # the host's kernel will say so
-            raise
-        kept, sock = False, None
+            if exc.errno in _NO_DESCRIPTOR:
+                raise
+            return self._unknown(trap, context.summary.failed(exc))
+        call: SocketCall | None = None
         try:
             sock = context.sockets.of_descriptor(copy)
             if sock is None:
                 return Outcome.PASS
             call = SocketCall(context, trap, sock, copy)
-            outcome = self._handlers[trap.nr](call)
-            kept = call.kept
-            return outcome
+            return self._handlers[trap.nr](call)
         finally:
-            if sock is not None:
-                sock.unmark(copy)
-            if not kept:
+            if call is not None:
+                call.sock.unmark(call.copy)
+            if call is None or not call.kept:
                 os.close(copy)
 
     def _foreign(self, trap: Trap) -> int | Outcome:
@@ -118,9 +138,21 @@ class Dispatcher:
         What a program of another ABI asks for is then unknown, so that it gets no socket at all.
         """
         listener = self._context.listener
-        native = trap.arch == self._abi.audit_arch
-        nothing_of_ours = not len(self._context.sockets)
-        if native and (nothing_of_ours or trap.nr in self._natively):
-            listener.let_pass(trap.id)
-        else:
+        if trap.arch != self._abi.audit_arch:
             listener.answer(trap.id, error=errno.EACCES)
+            return
+        try:
+            self._unknown(trap, errno.EACCES)
+        except NetlinkError as exc:
+            listener.answer(trap.id, error=exc.errno)
+        else:
+            listener.let_pass(trap.id)
+
+    def _unknown(self, trap: Trap, error: int) -> Outcome:
+        """What a descriptor refers to cannot be found out: a file, or one of our pairs.
+
+        The host's kernel does what works on both; raises ``error`` for the rest.
+        """
+        if trap.nr in self._natively or not len(self._context.sockets):
+            return Outcome.PASS
+        raise NetlinkError(error)

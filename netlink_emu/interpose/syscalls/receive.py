@@ -123,7 +123,7 @@ def receive_once(
     received = sock.nl.recvmsg(total(pieces), flags)
     if not flags & MSG_PEEK:
         sock.mirror.take(call.copy)
-        sock.fill()
+        call.context.fill(sock)
         call.context.summary.received += 1
     places = scatter(pieces, received.data)
     if received.control or any(at <= length_at < at + len(data) for at, data in places):

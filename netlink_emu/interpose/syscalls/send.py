@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from errno import EAGAIN
+from errno import EAGAIN, EFAULT
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
 from netlink_emu.interpose.filter.trap import Outcome
-from netlink_emu.interpose.syscalls.address import make_room
+from netlink_emu.interpose.syscalls.address import make_room, portid_in
 from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, send_seconds
 from netlink_emu.interpose.syscalls.uapi import (
@@ -132,11 +131,17 @@ def _send(
     data = b""
     if size <= min(nl.sndbuf, MAX_DATAGRAM):
         # A fault is reported when nothing else is wrong, what is too long need not be read.
-        with contextlib.suppress(NetlinkError):
+        try:
             data = call.trap.gather(pieces)
+        except NetlinkError as exc:
+            if exc.errno != EFAULT:
+                raise
+
+    receiver = portid_in(call, address) if address else call.sock.peer
 
     def attempt() -> int:
         call.sock.settle()
+        call.context.notice_end(nl, receiver)
         sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags, length=size)
         call.context.summary.sent += 1
         return sent

@@ -160,6 +160,8 @@ def user_addresses() -> int:
     try:
         for bits in (39, 42, 47, 48, 52, 56):
             if libc.write(fd, 1 << bits, 1) < 0:
+                if libc.get_errno() != EFAULT:
+                    raise libc.last_error("write")
                 break
         else:
             bits = 63

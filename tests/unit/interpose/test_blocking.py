@@ -147,7 +147,7 @@ def test_a_call_that_ends_may_have_lost_the_memory_that_it_writes(
         raise problem
 
     listener = Answers()
-    room = WaitingRoom(listener)  # type: ignore[arg-type]
+    room = WaitingRoom(listener, lambda _exc: 0)  # type: ignore[arg-type]
     call = waiting(10)
     call.copy, call.progress, call.deadline = os.open(os.devnull, os.O_RDONLY), progress, 1.0
     room.add(call)
