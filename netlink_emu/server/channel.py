@@ -81,8 +81,11 @@ class Channel:
                     if self._closed():
                         return
                     continue  # netlink takes no notice of empty datagrams
-                # Sent before SO_PASSCRED was on, a datagram is without credentials.
-                ucred = message.ucred if message.ucred.pid else self._ucred
+                # Without credentials, as before SO_PASSCRED was on, it is nobody's. A pid of 0
+                # says no more than that the sender's pid namespace is not below ours.
+                ucred = message.ucred
+                if not ucred.pid:
+                    self._service.number(self.sock, self._ucred)
                 if message.truncated:
                     self._service.counters.drop(Drop.TOO_LONG)
                     continue

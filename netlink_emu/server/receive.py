@@ -26,7 +26,8 @@ MAX_DATAGRAM: Final = 256 * 1024
 _UCRED: Final = struct.Struct("=iII")
 _FDS: Final = 4  # descriptors beyond these are closed by the kernel (MSG_CTRUNC)
 _ANCILLARY: Final = CMSG_SPACE(_UCRED.size) + CMSG_SPACE(4 * _FDS)
-_NOBODY: Final = Ucred(0, 0, 0)
+# As the kernel has it for a datagram without credentials: the overflow ids.
+_NOBODY: Final = Ucred(0, 65534, 65534)
 # As plain numbers: an "or" or "and" of Python's MsgFlag takes 0.5 us.
 _RECV_FLAGS: Final = int(MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
 _TRUNC: Final = int(MSG_TRUNC)

@@ -213,6 +213,13 @@ class Service:
             self._receiving = False
         self.flush()
 
+    def number(self, sock: NetlinkSock, ucred: Ucred) -> None:
+        """Autobind by the process of ``ucred``: who sends first has no number, or none here."""
+        if not sock.bound:
+            self.free_portid(ucred.pid, sock.net)
+            address = SOCKADDR_NL[self.kernel.profile.arch.order].pack(AF_NETLINK, 0, 0, 0)
+            sock.bind(self.current(ucred), address)
+
     def flush(self) -> None:
         """Have all peers send on what is new for them."""
         ready = self._ready

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Final
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.journal.entries import Entry
 from netlink_emu.journal.journal import Journal
 from netlink_emu.journal.writers import Writer, form_of, make_writer
+
+_PATIENCE_MS: Final = 2000
 
 
 class JournalTorn(Exception):
@@ -49,10 +54,21 @@ class JournalFile:
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[self._file.write(rest) or 0 :]
+                written = self._file.write(rest)
+                if written is None:  # standard error is not ours alone, and may not block
+                    self._wait_for_room()
+                else:
+                    rest = rest[written:]
         except OSError as exc:
             self.failure = exc
         return self.failure is None
+
+    def _wait_for_room(self) -> None:
+        """As a descriptor that blocks would, but not for ever: clients wait for this."""
+        poll = select.poll()
+        poll.register(self._file, select.POLLOUT)
+        if not poll.poll(_PATIENCE_MS):
+            raise BlockingIOError(errno.EAGAIN, "nobody reads it")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from helpers.interposed import emulated, needs_interposer
+from helpers.interposed import NETLINK_EMU, emulated, needs_interposer
 from helpers.nobody import NOBODY, as_nobody, needs_root
 from helpers.serving import Client, hello, hello_answer, register, request, serving
 
@@ -274,6 +274,48 @@ def test_another_user_with_a_channel_does_not_control(release: str) -> None:
         assert as_nobody(ask) == as_nobody(join) == str(EPERM)
         sock.close()
         fresh.close()
+
+
+FAMILY: Final = struct.pack("=IHHIIBBxxHH", 36, 16, 5, 1, 0, 3, 1, 16, 2) + b"NETLINK_EMU\0"
+
+
+@needs_root
+@pytest.mark.parametrize("passcred", [True, False], ids=["another pid namespace", "not told"])
+def test_who_has_no_pid_here_has_no_more_rights(tmp_path: Path, passcred: bool) -> None:
+    """We are outside of the server's pid namespace, make a channel as root, and give it away."""
+    path = tmp_path / "place" / "socket"
+    prefix = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    serve = (*NETLINK_EMU, "serve", "--socket", str(path), "--control")
+    with subprocess.Popen([*prefix, *serve], stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            assert server.stderr.readline()  # it serves now
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.settimeout(30)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+                way.connect(str(path))
+                socket.send_fds(way, [hello()], [theirs.fileno()])
+            hello_answer(ours.recv(100))
+            if not passcred:
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+            theirs.close()
+
+            def ask() -> int:
+                ours.send(FAMILY)
+                answer = ours.recv(65536)
+                at = answer.index(b"\6\0\1\0") + 4  # CTRL_ATTR_FAMILY_ID
+                (family,) = struct.unpack_from("=H", answer, at)
+                ours.recv(65536)  # the ack
+                ours.send(struct.pack("=IHHIIBBH", 20, family, 0x301, 2, 0, 1, 1, 0))
+                kind, error = struct.unpack_from("=H10xi", ours.recv(65536), 4)
+                return -int(error) if kind == 2 else 0
+
+            assert as_nobody(ask) == str(EPERM)
+            if passcred:
+                assert ask() == 0, "root is root there, too"
+            ours.close()
+        finally:
+            server.kill()  # unshare(1) heeds nothing less; the server dies with it
 
 
 # --- files
