@@ -218,7 +218,7 @@ def record(
     with KernelTarget() as kernel:
         machine = machine_beside(output, kernel.family_id)
         for case in cases:
-            trouble = kernel.premise_missing(case)
+            trouble = kernel.cannot_record(case)
             try:
                 if trouble is None:
                     made.append(record_case(case, kernel))

@@ -13,7 +13,7 @@ from typing import Any, Final
 from netlink_emu.conformance.cases.case import MAIN, Case, Outcome, Step, Symbol
 from netlink_emu.conformance.cases.harmless import harm
 
-from .premises import missing_for_kernel
+from .premises import missing_for_kernel, missing_to_record
 from .real import probe
 from .real.channel import Channel, channel_pair
 from .real.messages import LOCK_PATIENCE, Begin, End, ValueOf
@@ -56,6 +56,12 @@ class KernelTarget:
         if harmful := harm(case):
             return f"{harmful}, which no transcript may on a real machine"
         return missing_for_kernel(case, self.family_id)
+
+    def cannot_record(self, case: Case) -> str | None:
+        """Why the case cannot be recorded here; it may have been on quite another machine."""
+        if harmful := harm(case):
+            return f"{harmful}, which no transcript may on a real machine"
+        return missing_to_record(case, self.family_id)
 
     def attempts(self, case: Case) -> int:
         return _QUIET_TRIES if case.needs_quiet else _TRIES

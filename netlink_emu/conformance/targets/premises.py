@@ -127,7 +127,7 @@ def _missing_buffers(case: Case) -> str | None:
     return None
 
 
-def missing_for_kernel(case: Case, family_id: int | None) -> str | None:
+def missing_to_record(case: Case, family_id: int | None) -> str | None:
     """Why a case cannot be carried out on this machine's kernel, None if it can."""
     if case.order is not HOST_ORDER:
         return f"this machine is {HOST_ORDER.name}-endian, recorded on {case.arch}"
@@ -137,22 +137,29 @@ def missing_for_kernel(case: Case, family_id: int | None) -> str | None:
         return "this kernel has no TASKSTATS"
     if asks_family(case) and not probe.in_initial_namespaces():
         return "not in the kernel's initial user, pid and net namespaces"
-    lists = list(cpu_lists(case))
-    if lists and case.cpus_possible and probe.cpus_possible() != case.cpus_possible:
-        return f"possible CPUs are {probe.cpus_possible()}, recorded with {case.cpus_possible}"
     if absent := cpus_used(case) - probe.cpus_usable():
         return f"no CPU {min(absent)} to run tasks on"
-    if has_stats(case) and probe.sysctl("kernel.task_delayacct") not in ("0", ""):
-        return "kernel.task_delayacct is on, recorded with it off"
     if any(isinstance(step.op, ops.Spawn) and step.op.unshare for step in case.steps) and (
         not probe.can_unshare_users()
     ):
         return "user namespaces are switched off"
+    return _missing_paths(case)
+
+
+def missing_for_kernel(case: Case, family_id: int | None) -> str | None:
+    """Why a case cannot be compared with this machine's kernel, None if it can."""
+    if (reason := missing_to_record(case, family_id)) is not None:
+        return reason
+    lists = list(cpu_lists(case))
+    if lists and case.cpus_possible and probe.cpus_possible() != case.cpus_possible:
+        return f"possible CPUs are {probe.cpus_possible()}, recorded with {case.cpus_possible}"
+    if has_stats(case) and probe.sysctl("kernel.task_delayacct") not in ("0", ""):
+        return "kernel.task_delayacct is on, recorded with it off"
     if any(isinstance(step.op, ops.RlimitCore) and step.op.bytes for step in case.steps) and (
         probe.sysctl("kernel.core_pattern") != "core"
     ):
         return f"kernel.core_pattern is {probe.sysctl('kernel.core_pattern')!r}, not 'core'"
-    return _missing_paths(case) or _missing_buffers(case)
+    return _missing_buffers(case)
 
 
 def missing_for_anything(family_id: int | None, cpus: frozenset[int]) -> str | None:

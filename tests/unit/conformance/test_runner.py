@@ -15,7 +15,7 @@ from netlink_emu.conformance.cases.bytes_text import read
 from netlink_emu.conformance.cases.case import Case, Outcome, Step, Symbol
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.runner import Result, Verdict, run, run_case
-from netlink_emu.conformance.targets.premises import missing_for_kernel
+from netlink_emu.conformance.targets.premises import missing_for_kernel, missing_to_record
 from netlink_emu.conformance.targets.real import probe
 from netlink_emu.conformance.targets.target import About, TargetError, Unsupported
 from netlink_emu.protocol.format import LITTLE
@@ -209,6 +209,27 @@ def test_what_is_missing(
 def test_a_kernel_without_taskstats(machine: dict[str, Any]) -> None:
     assert missing_for_kernel(CASES["get_pid_live"], None) == "this kernel has no TASKSTATS"
     assert missing_for_kernel(CASES["ctrl_getfamily_name_nlctrl"], None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "compared", "recorded"),
+    [
+        ({"cpus_possible": "0-7"}, "possible CPUs are 0-7, recorded with 0-1", None),
+        (
+            {"sysctl": {"kernel.task_delayacct": "1"}},
+            "kernel.task_delayacct is on, recorded with it off",
+            None,
+        ),
+        ({"cpus_usable": frozenset({1})}, "no CPU 0 to run tasks on", "no CPU 0 to run tasks on"),
+    ],
+)
+def test_what_cannot_be_compared_can_be_recorded(
+    machine: dict[str, Any], change: dict[str, Any], compared: str, recorded: str | None
+) -> None:
+    """How another machine was does not matter where all outcomes are new."""
+    machine |= change
+    assert missing_for_kernel(CASES["event_exit_0"], 31) == compared
+    assert missing_to_record(CASES["event_exit_0"], 31) == recorded
 
 
 def test_an_ordinary_user_can_run_some(machine: dict[str, Any]) -> None:
