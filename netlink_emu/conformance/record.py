@@ -41,7 +41,7 @@ class _Run:
     steps: list[Step] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     requests: dict[str, dict[int, MaskedBytes]] = field(default_factory=dict)
-    unbound: set[str] = field(default_factory=set)  # sockets that autobind names
+    unbound: set[str] = field(default_factory=set)  # sockets that autobind or a pid names
     explicit: set[int] = field(default_factory=set)  # portids that the case itself gave
 
 
@@ -148,8 +148,6 @@ def _learn(step: Step, outcome: Outcome, run: _Run, bindings: Bindings) -> None:
             run.explicit.add(named)  # even a bind that fails leaves its portid
             if outcome.error is None:
                 run.unbound.discard(step.op.sock)
-        case ops.Bind(pid_of=str()):
-            run.unbound.discard(step.op.sock)
         case ops.Close():
             run.unbound.discard(step.op.sock)
         case ops.Bind():

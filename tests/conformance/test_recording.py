@@ -108,6 +108,26 @@ def test_a_new_case_from_its_steps_alone(kernel: KernelTarget) -> None:
     assert run_case(made, EmulatorTarget()).verdict is Verdict.PASSED
 
 
+def test_a_socket_that_is_bound_to_a_tasks_pid(kernel: KernelTarget) -> None:
+    """Its portid is another one each time, here and in what is sent to it."""
+    request = read("14000000 1000 0500 07000000 00000000 03020000", LITTLE)
+    steps = (
+        Step(ops.Spawn(cpu=0, comm="mine"), task="c1"),
+        Step(ops.Socket(sock="a")),
+        Step(ops.Bind(sock="a", pid_of="c1", groups=0)),
+        Step(ops.GetSockName(sock="a")),
+        Step(ops.Send(sock="a", payload=request)),
+        Step(ops.Recv(sock="a")),
+        Step(ops.Exit(code=0), task="c1"),
+        Step(ops.Reap(), task="c1"),
+    )
+    made = recorded(Case("pid_of", "a socket named as a task", "mine", steps), kernel)
+    assert {str(s) for s in made.steps[3].expect.symbols.values()} == {"PORTID(a)"}
+    (answer,) = made.steps[5].expect.datagrams or ()
+    assert "PORTID(a)" in {str(mask.symbol) for mask in answer.payload.masks}
+    assert run_case(made, EmulatorTarget()).verdict is Verdict.PASSED
+
+
 def test_what_cannot_be_reproduced_is_refused(kernel: KernelTarget) -> None:
     """The pid of the driver, in bytes that nothing says it of, is another one each time."""
     steps = (
