@@ -14,7 +14,7 @@ from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuMachin
 app = Controls("tasks", "Spawn, charge and end the tasks of a kernel that runs with --control.")
 _PREFIX: Final = "NLEMU_A_TASK_"
 _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
-_STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other")
+_STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other", "freezable")
 _T, _M = NlemuTask, NlemuMachine
 _MOST_SECONDS: Final = 10**10  # 64 bits of nanoseconds are not twice as long
 

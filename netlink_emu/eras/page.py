@@ -49,6 +49,10 @@ release of each era, for a test that is to run on all of them.
 CONFIGURATION = {
     "taskstats": "CONFIG_TASKSTATS: without it there is no family.",
     "task_delay_acct": "CONFIG_TASK_DELAY_ACCT: without it every delay field is 0.",
+    "task_xacct": "CONFIG_TASK_XACCT: without it memory and I/O are 0.",
+    "task_io_accounting": "CONFIG_TASK_IO_ACCOUNTING: without it the bytes of disks are 0.",
+    "net_rx_busy_poll": "CONFIG_NET_RX_BUSY_POLL: without it SO_BUSY_POLL and kin are not there.",
+    "hz": "CONFIG_HZ: time-outs of sockets are whole ticks.",
     "task_delayacct": "Delay accounting on or off at boot; by default as the release has it.",
     "cpumask_offstack": "CONFIG_CPUMASK_OFFSTACK: CPU lists end at the last CPU before 6.1, too.",
     "efficient_unaligned_access": "HAVE_EFFICIENT_UNALIGNED_ACCESS; by default the machine's.",
@@ -58,6 +62,8 @@ CONFIGURATION = {
     "wmem_default": "net.core.wmem_default: a send buffer, in bytes.",
     "wmem_max": "net.core.wmem_max: what SO_SNDBUF may ask for.",
     "pid_max": "kernel.pid_max: tasks have lower numbers.",
+    "max_header": "MAX_HEADER, the longest header below IP: 32, with wireless 96, with mesh or "
+    "Hyper-V 128, with tunnels 48 more. It decides what a small datagram costs.",
     "taskstats_family_id": "The id of TASKSTATS, which clients have to look up.",
 }
 
@@ -104,7 +110,11 @@ def _eras() -> Iterator[str]:
 
 
 def _line(change: Change) -> tuple[str, ...]:
-    stable = ", ".join(f"{series}.{patch}" for series, patch in change.stable.items())
+    levels = [
+        f"{'at the latest ' if series in change.seen else ''}{series}.{patch}"
+        for series, patch in change.stable.items()
+    ]
+    stable = ", ".join([*levels, *(f"{series}.?" for series in change.unknown)])
     if change.capability == "taskstats_version":
         struct = layout(profile_for(change.since)).size
         says = f"Version {change.value}, {struct} bytes."
@@ -126,8 +136,9 @@ def _line(change: Change) -> tuple[str, ...]:
 def _changes() -> Iterator[str]:
     yield "## Changes"
     yield ""
-    yield "From which release on, and from which stable patch levels on at the latest, a"
-    yield "capability has a value. How it is known:"
+    yield "From which release on, and from which stable patch levels on, a capability has a value."
+    yield "`6.6.?` is a series that was maintained then, and nobody has looked up whether it got"
+    yield "the change; it is emulated without. How a line is known:"
     yield ""
     for certainty in Certainty:
         yield f"- *{certainty.name.lower()}*: {certainty.value}."
@@ -162,7 +173,8 @@ def _machines() -> Iterator[str]:
     yield "cannot access unaligned words efficiently have `TASKSTATS_TYPE_NULL` in them (see"
     yield "`taskstats_pad`)."
     yield ""
-    headings = ("arch", "byte order", "bits", "u64 aligned to", "page size", "unaligned access")
+    headings = ("arch", "byte order", "bits", "u64 aligned to", "page size", "cache line",
+                "unaligned access")  # fmt: skip
 
     def rows() -> Iterator[tuple[str, ...]]:
         for arch in ARCHS.values():
@@ -174,6 +186,7 @@ def _machines() -> Iterator[str]:
                 str(arch.bits),
                 str(arch.u64_align),
                 str(arch.page_size),
+                str(arch.smp_cache_bytes),
                 access if since is None else f"since {since}",
             )
 

@@ -18,7 +18,7 @@ from netlink_emu.eras.bench import Bench
 from netlink_emu.kernel.profile import Profile
 
 Experiment = Callable[[Bench], list[str]]
-_MODULES: Final = ("stats", "requests", "genl", "acks", "sockets")
+_MODULES: Final = ("stats", "requests", "genl", "acks", "sockets", "options", "buffers")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from netlink_emu.kernel.genetlink import (
     GenlOp,
     GenlSplitOp,
 )
-from netlink_emu.machine.credentials import CAP_NET_ADMIN
+from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_SYS_ADMIN
 from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.attributes import NLA_F_NESTED
 from netlink_emu.protocol.genetlink import GENLMSGHDR, CtrlAttr, CtrlAttrOp, CtrlCmd
@@ -101,6 +101,14 @@ def restricted_group(bench: Bench) -> list[str]:
     client = bench.client(uid=NOBODY)
     group = family.mcgrp_offset
     return [client.setsockopt(NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, group)]
+
+
+@probe("group_sys_admin")
+def group_of_administrators(bench: Bench) -> list[str]:
+    """User nobody joins a group whose family asks for CAP_SYS_ADMIN."""
+    family = _family(bench, "NEW", groups=("secrets",), needs=CAP_SYS_ADMIN)
+    group = family.mcgrp_offset
+    return [bench.client(uid=NOBODY).setsockopt(NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, group)]
 
 
 @probe("nlctrl_version")

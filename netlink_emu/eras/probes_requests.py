@@ -141,3 +141,16 @@ def removed_cgroup(bench: Bench) -> list[str]:
     client.task.files[7] = File(cgroup=directory)
     directory.rmdir()
     return client.said(_cgroup_request(bench, 7))
+
+
+@probe("task_freezable")
+def in_nanosleep(bench: Bench) -> list[str]:
+    """The tasks of a cgroup are counted: one sleeps in nanosleep."""
+    directory = bench.machine.cgroups.mkdir("job")
+    task = bench.spawn(pid=2100)
+    task.state = TaskState.FREEZABLE
+    directory.attach(task)
+    client = bench.client()
+    client.task.files[7] = File(cgroup=directory)
+    (reply,) = client.ask(bench.request(CGROUPSTATS_CMD_GET, [(CGROUPSTATS_CMD_ATTR_FD, 7)]))
+    return [f"nr_sleeping={int.from_bytes(reply[24:32], bench.order.name)}"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from netlink_emu.eras.bench import Bench
 from netlink_emu.eras.probes import probe
+from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.sched import SCHED_FIFO, sched_setscheduler
 from netlink_emu.machine.namespaces import PidNamespace
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID
 
 MS = 1_000_000  # ns
+SCHED_BATCH = 3
 
 
 @probe("taskstats_version")
@@ -207,3 +210,14 @@ def translated(bench: Bench) -> list[str]:
     number = client.task.pid_nr_ns(inside) if bench.profile.vpid_lookup else client.task.pid
     reply = client.ask(bench.get([(TASKSTATS_CMD_ATTR_PID, number)]))[0]
     return bench.fields(reply, "ac_pid", "ac_ppid")
+
+
+@probe("capable_when_needed")
+def own_policy(bench: Bench) -> list[str]:
+    """A task of root's sets its policy to SCHED_BATCH, another one to SCHED_FIFO."""
+    lines = []
+    for pid, policy in ((2100, SCHED_BATCH), (2101, SCHED_FIFO)):
+        task = bench.spawn(pid=pid)
+        sched_setscheduler(bench.kernel, Current.of(task), task, policy)
+        lines += bench.fields(bench.client(pid=pid + 1000).stats(pid), "ac_flag", "ac_sched")
+    return lines

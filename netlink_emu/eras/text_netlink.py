@@ -10,7 +10,6 @@ from netlink_emu.kernel.profile import DoneExtack, FamilyIds, GetfamilyAttrs, Ge
 
 _G: Final = Area.GENL
 _A: Final = Area.ACKS
-_K: Final = Area.SOCKETS
 
 NETLINK_WORDS: Final[Mapping[str, Words]] = {
     "getfamily_attrs": Words(
@@ -41,7 +40,13 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         _G,
         "joining groups",
         "Anybody may join a multicast group of a generic netlink family.",
-        "A family may demand CAP_NET_ADMIN or CAP_SYS_ADMIN of who joins a group (EPERM).",
+        "A family may demand CAP_NET_ADMIN of who joins a group (EPERM).",
+    ),
+    "group_sys_admin": switch(
+        _G,
+        "joining groups of administrators",
+        "No family demands CAP_SYS_ADMIN of who joins a group.",
+        "A family may demand CAP_SYS_ADMIN of who joins a group (EPERM).",
     ),
     "nlctrl_version": Words(_G, "version of nlctrl", {}),
     "ctrl_attr_max": Words(_G, "highest CTRL_ATTR", {}),
@@ -243,131 +248,5 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "NETLINK_GET_STRICT_CHK",
         "NETLINK_GET_STRICT_CHK is ENOPROTOOPT.",
         "NETLINK_GET_STRICT_CHK exists; TASKSTATS does not mind it.",
-    ),
-    # --- sockets
-    "protocol_must_exist": switch(
-        _K,
-        "unknown protocols",
-        "A socket of a protocol that nobody serves can be made.",
-        "A socket of a protocol that nobody serves is EPROTONOSUPPORT.",
-    ),
-    "no_enobufs": switch(
-        _K,
-        "NETLINK_NO_ENOBUFS",
-        "NETLINK_BROADCAST_ERROR and NETLINK_NO_ENOBUFS are ENOPROTOOPT.",
-        "NETLINK_NO_ENOBUFS silences overruns; lost datagrams are counted.",
-    ),
-    "mmap_rings": switch(
-        _K,
-        "NETLINK_RX_RING",
-        "NETLINK_RX_RING and NETLINK_TX_RING are ENOPROTOOPT.",
-        "NETLINK_RX_RING and NETLINK_TX_RING exist (here: no memory for any, ENOMEM).",
-    ),
-    "list_memberships": switch(
-        _K,
-        "NETLINK_LIST_MEMBERSHIPS",
-        "NETLINK_LISTEN_ALL_NSID and NETLINK_LIST_MEMBERSHIPS are ENOPROTOOPT.",
-        "NETLINK_LISTEN_ALL_NSID and NETLINK_LIST_MEMBERSHIPS exist.",
-    ),
-    "opener_capability": switch(
-        _K,
-        "whose capability counts",
-        "The capability of who sends counts.",
-        "Who opened the socket needs the capability, too, unless the kernel is addressed "
-        "explicitly; in the initial user namespace.",
-    ),
-    "creds_effective": switch(
-        _K,
-        "whose ids SCM_CREDENTIALS has",
-        "SCM_CREDENTIALS has the sender's real user and group id.",
-        "SCM_CREDENTIALS has the sender's effective user and group id.",
-    ),
-    "creds_omitted": switch(
-        _K,
-        "SCM_CREDENTIALS of a sender who gives none",
-        "SCM_CREDENTIALS is the sender's own if it gave none.",
-        "SCM_CREDENTIALS is all zeros if the sender gave none, as that of the kernel.",
-    ),
-    "creds_translated": switch(
-        _K,
-        "user namespaces and SCM_CREDENTIALS",
-        "User ids in SCM_CREDENTIALS are numbers of the sender's user namespace.",
-        "User ids in SCM_CREDENTIALS are numbers of the reader's user namespace; to send one "
-        "that the sender's has not is EINVAL.",
-    ),
-    "filter_a_without_device": switch(
-        _K,
-        "socket filters that ask for a device",
-        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
-        "has, ends there with 0: the message is dropped.",
-        "A socket filter that loads SKF_AD_IFINDEX or SKF_AD_HATYPE, which no netlink message "
-        "has, ends there with what A is, as if that were returned.",
-    ),
-    "unicast_needs_admin": switch(
-        _K,
-        "sending to a portid",
-        "Anybody may send to another socket's portid.",
-        "Sending to a portid needs CAP_NET_ADMIN (EPERM).",
-    ),
-    "connect_needs_admin": switch(
-        _K,
-        "connecting to a portid",
-        "Anybody may connect to another socket's portid.",
-        "Connecting to a portid needs CAP_NET_ADMIN (EPERM).",
-    ),
-    "bind_checks_length": switch(
-        _K,
-        "length of the address in bind",
-        "bind does not look at the length of the address.",
-        "bind with an address of less than 12 bytes is EINVAL.",
-    ),
-    "send_checks_length": switch(
-        _K,
-        "length of the address in send and connect",
-        "sendto and connect do not look at the length of the address.",
-        "sendto and connect with an address of less than 12 bytes are EINVAL.",
-    ),
-    "zero_send_enodata": switch(
-        _K,
-        "sending nothing",
-        "Sending 0 bytes succeeds.",
-        "Sending 0 bytes is ENODATA.",
-    ),
-    "autobind_random": switch(
-        _K,
-        "portid when the process's is taken",
-        "The second socket of a process gets -4097 as portid, the next ones count down.",
-        "The second socket of a process gets a random negative portid.",
-    ),
-    "msg_trunc_returns_length": switch(
-        _K,
-        "MSG_TRUNC",
-        "recv with MSG_TRUNC returns what was copied.",
-        "recv with MSG_TRUNC returns the datagram's length.",
-    ),
-    "ioctl_enotty": switch(
-        _K,
-        "ioctl",
-        "FIONREAD and its kin are EOPNOTSUPP.",
-        "FIONREAD and its kin are ENOTTY.",
-    ),
-    "dump_grows_with_reads": switch(
-        _K,
-        "size of dump datagrams",
-        "Datagrams of a dump hold one page at most.",
-        "Datagrams of a dump grow to the largest buffer the client has read with, up to 32 KiB.",
-    ),
-    "done_shares_datagram": switch(
-        _K,
-        "NLMSG_DONE",
-        "NLMSG_DONE is a datagram of its own.",
-        "NLMSG_DONE shares the last datagram of a family dump if it fits.",
-    ),
-    "rmem_sum_rule": switch(
-        _K,
-        "a full receive buffer",
-        "A datagram is accepted while what is queued is within SO_RCVBUF: it may overshoot.",
-        "A datagram is accepted if it and what is queued are within SO_RCVBUF, or nothing is "
-        "queued.",
     ),
 }

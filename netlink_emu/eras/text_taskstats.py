@@ -108,6 +108,12 @@ TASKSTATS_WORDS: Final[Mapping[str, Words]] = {
         "wait() gives the leader's code, also when another thread ended last.",
         "wait() gives the code of the thread that ended last.",
     ),
+    "capable_when_needed": switch(
+        _S,
+        "ASU after sched_setscheduler",
+        "A task that has CAP_SYS_NICE and sets its scheduling policy, whichever, has ASU.",
+        "A task that sets its scheduling policy has ASU only if that needed CAP_SYS_NICE.",
+    ),
     "agroup": switch(
         _S,
         "AGROUP",
@@ -193,6 +199,12 @@ TASKSTATS_WORDS: Final[Mapping[str, Words]] = {
         "CGROUPSTATS with a closed descriptor",
         "A descriptor that is not open gets no reply, and reports success.",
         "A descriptor that is not open is EBADF.",
+    ),
+    "task_freezable": switch(
+        _R,
+        "sleeping tasks in CGROUPSTATS",
+        "A task in nanosleep, futex, wait or a read from a Unix socket counts as sleeping.",
+        "A task in nanosleep, futex, wait or a read from a Unix socket is not counted.",
     ),
     "cgroup_removed_enoent": switch(
         _R,

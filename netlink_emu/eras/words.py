@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class Area(enum.Enum):
@@ -23,7 +24,7 @@ class Words:
 
     area: Area
     subject: str
-    values: Mapping[object, str]
+    values: Mapping[Any, str]
 
     def of(self, value: object) -> str:
         """The sentence for one value; numbers that have none stand for themselves."""

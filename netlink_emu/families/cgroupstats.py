@@ -20,6 +20,7 @@ from netlink_emu.protocol.policy import NlaPolicy, NlaType, Policy
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
+    from netlink_emu.kernel.profile import Profile
 
 CGROUPSTATS_CMD_NEW: Final = cgroupstats.CGROUPSTATS_CMD_NEW
 _ATTR_FD: Final = cgroupstats.CGROUPSTATS_CMD_ATTR_FD
@@ -50,7 +51,7 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
         return
     if file.identity in kernel.machine.stand_ins:
         file = File(cgroup=kernel.machine.stand_ins[file.identity])
-    counts = cgroupstats_build(file, removed_is_enoent=kernel.profile.cgroup_removed_enoent)
+    counts = cgroupstats_build(file, kernel.profile)
     order = kernel.profile.arch.order
     record = cgroupstats.CGROUPSTATS[order].pack(
         counts.nr_sleeping,
@@ -64,23 +65,26 @@ def cgroupstats_user_cmd(kernel: Kernel, info: GenlInfo) -> None:
     info.reply(CGROUPSTATS_CMD_NEW, attrs.data, nla_total_size(len(record)))
 
 
-def cgroupstats_build(file: File, *, removed_is_enoent: bool) -> CgroupCounts:
+def cgroupstats_build(file: File, profile: Profile) -> CgroupCounts:
     """cgroupstats_build(): EINVAL for anything but a cgroup v1 directory, ENOENT if removed."""
     counts = file.counts
     if counts is None:
         if file.cgroup is None:
             raise NetlinkError(EINVAL)
-        counts = count_tasks(file.cgroup)
-    if counts.removed and removed_is_enoent:
+        counts = count_tasks(file.cgroup, freezable=profile.task_freezable)
+    if counts.removed and profile.cgroup_removed_enoent:
         raise NetlinkError(ENOENT)
     return counts
 
 
-def count_tasks(cgroup: Cgroup) -> CgroupCounts:
-    """The tasks of a cgroup by state."""
+def count_tasks(cgroup: Cgroup, *, freezable: bool) -> CgroupCounts:
+    """The tasks of a cgroup by state; ``freezable``: a freezable sleep is a state of its own."""
     counts = CgroupCounts(removed=cgroup.removed)
     for task in cgroup.tasks:
-        match task.state:
+        state = task.state
+        if state is TaskState.FREEZABLE:
+            state = TaskState.OTHER if freezable else TaskState.INTERRUPTIBLE
+        match state:
             case TaskState.RUNNING:
                 counts.nr_running += 1
             case TaskState.INTERRUPTIBLE:

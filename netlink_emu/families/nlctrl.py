@@ -20,7 +20,6 @@ from netlink_emu.kernel.genetlink import (
     GenlSplitOp,
 )
 from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy
-from netlink_emu.kernel.skbuff import nlmsg_goodsize
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, AttrWriter, nla_walk
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import (
@@ -113,8 +112,7 @@ class Nlctrl:
         family = self._asked_for(info, prefer_name=True)
         if not self._kernel.genl.visible(family, info.net):
             raise NetlinkError(ENOENT)
-        room = nlmsg_goodsize(self._kernel.profile.arch.page_size)
-        allocated = room - NLMSG_HDRLEN - GENL_HDRLEN
+        allocated = self._kernel.skb.goodsize - NLMSG_HDRLEN - GENL_HDRLEN
         info.reply(CtrlCmd.CTRL_CMD_NEWFAMILY, self.fill_info(family), allocated)
 
     def _asked_for(self, info: GenlInfo, *, prefer_name: bool) -> GenlFamily:

@@ -30,7 +30,7 @@ from netlink_emu.kernel.genetlink import (
     GenlOp,
 )
 from netlink_emu.kernel.profile import TaskstatsPad
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.machine.task import (
     ExitState,
     Task,
@@ -277,7 +277,7 @@ class Taskstats:
         message = self.family.message(kernel, TASKSTATS_CMD_NEW, attrs, seq, 0)
         # Room for both parts is made for every task of a group that has had threads.
         room = self._packet_size * (1 if group_stats is None else 2)
-        skb = SkBuff(message, alloc_truesize(NLMSG_HDRLEN + GENL_HDRLEN + room))
+        skb = SkBuff(message, kernel.skb.alloc_truesize(NLMSG_HDRLEN + GENL_HDRLEN + room))
         self._deliver(skb, cpu)
 
     def _deliver(self, skb: SkBuff, cpu: int) -> None:

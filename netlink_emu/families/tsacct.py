@@ -144,6 +144,7 @@ def fill_stats(
     stats["ac_uid"] = user_ns.from_kuid(task.cred.uid)
     stats["ac_gid"] = user_ns.from_kgid(task.cred.gid)
     _xacct_add_tsk(profile, task, stats)
+    _exe_add_tsk(task, stats)
     return stats
 
 
@@ -195,8 +196,16 @@ def _mem(profile: Profile, use: MemUse) -> int:
     return mb_usec(use.ticked)
 
 
+def _exe_add_tsk(task: Task, stats: Stats) -> None:
+    """exe_add_tsk() of kernel/taskstats.c."""
+    if task.mm is not None:
+        stats["ac_exe_dev"], stats["ac_exe_inode"] = task.mm.exe_dev, task.mm.exe_inode
+
+
 def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
-    """xacct_add_tsk(): memory, I/O, and the executable."""
+    """xacct_add_tsk(): memory and I/O; empty without CONFIG_TASK_XACCT."""
+    if not profile.config.task_xacct:
+        return
     if task.rss_use is not None:
         stats["coremem"] = _mem(profile, task.rss_use)
     if task.vm_use is not None:
@@ -204,7 +213,6 @@ def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
     mm = task.mm
     if mm is not None:
         stats["hiwater_rss"], stats["hiwater_vm"] = mm.hiwater_rss_kb, mm.hiwater_vm_kb
-        stats["ac_exe_dev"], stats["ac_exe_inode"] = mm.exe_dev, mm.exe_inode
     if not task.has_io:
         return
     mask = KB_MASK if profile.io_rounding else -1
@@ -213,6 +221,8 @@ def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
     stats["write_char"] = io.wchar & mask
     stats["read_syscalls"] = io.syscr & mask
     stats["write_syscalls"] = io.syscw & mask
+    if not profile.config.task_io_accounting:
+        return
     stats["read_bytes"] = io.read_bytes & mask
     stats["write_bytes"] = io.write_bytes & mask
     stats["cancelled_write_bytes"] = io.cancelled_write_bytes & mask

@@ -20,7 +20,6 @@ _STATES: Final = {
     b"S": "nr_sleeping",
     b"D": "nr_uninterruptible",
     b"T": "nr_stopped",
-    b"t": "nr_stopped",
 }
 
 

@@ -44,7 +44,7 @@ _STATES: Final = {
     b"I": TaskState.OTHER,  # TASK_IDLE: uninterruptible, but without load
     b"D": TaskState.UNINTERRUPTIBLE,
     b"T": TaskState.STOPPED,
-    b"t": TaskState.STOPPED,  # traced
+    b"t": TaskState.OTHER,  # TASK_TRACED
 }
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import Dumping
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
-from netlink_emu.kernel.skbuff import MAX_DATAGRAM, MAX_DUMP_ALLOC, SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import MAX_DATAGRAM, SkBuff
 from netlink_emu.kernel.sockopt import NetlinkOptions
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
@@ -62,6 +62,12 @@ class RecvMsg:
     control: list[Cmsg]
     flags: int
 
+
+# Where a shift of 32 bits looks at five bits of its distance.
+SHIFTS_MODULO_32: Final = frozenset(
+    {"x86_64", "um", "i386", "aarch64", "riscv64", "loongarch64", "sparc64"}
+    | {"mips", "mipsel", "mips64", "mips64el"}
+)
 
 Callback = Callable[["NetlinkSock"], None]
 
@@ -172,10 +178,19 @@ class NetlinkSock(NetlinkOptions):
 
     def getpeername(self) -> bytes:
         """getpeername(2): 12 bytes; zeros (the kernel) unless connected elsewhere."""
-        return self._name(self.dst_portid, group_mask(self.dst_group))
+        return self._name(self.dst_portid, self._group_mask(self.dst_group))
 
     def _name(self, pid: int, groups: int) -> bytes:
         return SOCKADDR_NL[self.kernel.profile.arch.order].pack(AF_NETLINK, 0, pid, groups)
+
+    def _group_mask(self, group: int) -> int:
+        """netlink_group_mask(): the bit of a group in nl_groups, which has 32."""
+        if group > 32:
+            arch = self.kernel.profile.arch
+            # Before the check a 1 was shifted too far, and what that gives is the processor's.
+            if self.kernel.profile.group_mask_bounded or arch.name not in SHIFTS_MODULO_32:
+                return 0
+        return 1 << (group - 1) % 32 if group else 0
 
     def _sockaddr(self, addr: bytes, *, checked: bool) -> tuple[int, int]:
         """(nl_pid, nl_groups); EINVAL for a short address or one of another family.
@@ -241,13 +256,25 @@ class NetlinkSock(NetlinkOptions):
         if length > len(data):
             raise NetlinkError(EFAULT)
         skb = SkBuff(
-            data, alloc_truesize(len(data)), self.portid, group, creds, self, current, bool(addr)
+            data,
+            self._truesize(len(data), group),
+            self.portid,
+            group,
+            creds,
+            self,
+            current,
+            bool(addr),
         )
         if self.kernel.trace is not None:
             self.kernel.trace.sent(self, skb, portid)
         if group:
             self.kernel.netlink.broadcast(self, skb, portid, group)
         return self.kernel.netlink.unicast(self, skb, portid)
+
+    def _truesize(self, length: int, group: int) -> int:
+        """netlink_alloc_large_skb(); what goes to a group, or stays small, is in one piece."""
+        skb = self.kernel.skb
+        return skb.alloc_truesize(length) if group else skb.large_truesize(length)
 
     # --- receiving
 
@@ -265,7 +292,7 @@ class NetlinkSock(NetlinkOptions):
             raise NetlinkError(self.take_error() or EAGAIN)
         skb = queue[0]
         if size > self.max_recvmsg_len:
-            self.max_recvmsg_len = min(size, MAX_DUMP_ALLOC)
+            self.max_recvmsg_len = min(size, self.kernel.skb.max_dump)
         data, length = skb.data, len(skb.data)
         shown = MSG_TRUNC if size < length else 0
         if shown:
@@ -274,7 +301,9 @@ class NetlinkSock(NetlinkOptions):
         result = length if whole else len(data)
         # Nearly all comes from the kernel, and to no group.
         named = skb.portid or skb.dst_group
-        name = self._name(skb.portid, group_mask(skb.dst_group)) if named else self._from_kernel
+        name = (
+            self._name(skb.portid, self._group_mask(skb.dst_group)) if named else self._from_kernel
+        )
         control = scm_recv(self, skb, current) if self.pktinfo or self.passcred else []
         received = RecvMsg(data, length, result, name, control, shown)
         if not flags & MSG_PEEK:
@@ -305,7 +334,7 @@ class NetlinkSock(NetlinkOptions):
             return None
         skb = queue.popleft()
         self.rmem_alloc -= skb.truesize
-        self.max_recvmsg_len = MAX_DUMP_ALLOC
+        self.max_recvmsg_len = self.kernel.skb.max_dump
         if self.dump is not None:
             self._continue_dump()
         if not queue:
@@ -476,8 +505,3 @@ def check_addrlen(addr: bytes) -> None:
 def ffs(mask: int) -> int:
     """The number of the lowest bit that is set, from 1; 0 for none."""
     return (mask & -mask).bit_length()
-
-
-def group_mask(group: int) -> int:
-    """netlink_group_mask(): the bit of a group in nl_groups."""
-    return 1 << (group - 1) if 0 < group <= 32 else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from netlink_emu.kernel.netlink_rcv import extack_tlvs
 from netlink_emu.kernel.profile import DoneExtack
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize, spare_room
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.netlink import (
     NLM_F_ACK_TLVS,
@@ -67,13 +67,16 @@ class NetlinkDump:
 def netlink_dump(sk: NetlinkSock, dump: NetlinkDump) -> None:
     """Queue the next datagram of the dump of ``sk``; raises ENOBUFS when none may be queued."""
     kernel = sk.kernel
-    room = max(nlmsg_goodsize(kernel.profile.arch.page_size), dump.min_dump_alloc)
+    room = max(kernel.skb.goodsize, dump.min_dump_alloc)
     if kernel.profile.dump_grows_with_reads:
         room = max(room, sk.max_recvmsg_len)
-    truesize = alloc_truesize(room)
+    truesize = kernel.skb.alloc_truesize(room)
     # skb_reserve() leaves free what the allocator gave beyond ``room``.
-    start = spare_room(room)
-    if sk.rmem_alloc and sk.rmem_alloc + truesize >= sk.rcvbuf:
+    start = kernel.skb.spare_room(room)
+    full = sk.rmem_alloc >= sk.rcvbuf
+    if kernel.profile.rmem_sum_rule:
+        full = sk.rmem_alloc > 0 and sk.rmem_alloc + truesize >= sk.rcvbuf
+    if full:
         raise NetlinkError(ENOBUFS)
 
     datagram = bytearray()

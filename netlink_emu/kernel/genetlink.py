@@ -25,8 +25,8 @@ from netlink_emu.kernel.genl_family import (
 )
 from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
 from netlink_emu.kernel.profile import FamilyIds
-from netlink_emu.kernel.skbuff import SkBuff, trimmed_truesize
-from netlink_emu.machine.credentials import CAP_NET_ADMIN
+from netlink_emu.kernel.skbuff import SkBuff
+from netlink_emu.machine.credentials import CAP_NET_ADMIN, CAP_SYS_ADMIN
 from netlink_emu.machine.namespaces import UserNamespace
 from netlink_emu.protocol.attributes import nla_scalar
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
@@ -108,7 +108,7 @@ class GenlInfo:
         kernel, family, portid = self.kernel, self.family, self.request.skb.portid
         message = family.message(kernel, cmd, attrs, self.request.nlmsg_seq, portid)
         room = nlmsg_align(NLMSG_HDRLEN + GENL_HDRLEN + family.hdrsize + allocated)
-        skb = SkBuff(message, trimmed_truesize(room, len(message)))
+        skb = SkBuff(message, kernel.skb.trimmed_truesize(room, len(message)))
         kernel.netlink.unicast_from_kernel(self.sk.net, NETLINK_GENERIC, skb, portid)
 
 
@@ -269,10 +269,10 @@ class Genetlink:
                 continue
             if family.admits is not None and not family.admits(current):
                 raise NetlinkError(EPERM)
-            if not self._kernel.profile.group_capabilities:
-                continue
+            profile = self._kernel.profile
             cap = family.mcgrp_caps.get(family.mcgrps[index])
-            if cap is not None and not current.ns_capable(net.user_ns, cap):
+            asks = profile.group_sys_admin if cap == CAP_SYS_ADMIN else profile.group_capabilities
+            if asks and cap is not None and not current.ns_capable(net.user_ns, cap):
                 raise NetlinkError(EPERM)
 
     # --- requests

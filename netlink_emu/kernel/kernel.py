@@ -10,6 +10,7 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.genetlink import Genetlink
 from netlink_emu.kernel.netlink_table import Netlink, NetlinkTable
 from netlink_emu.kernel.profile import Arch, Profile
+from netlink_emu.kernel.skbuff import skb_sizes
 from netlink_emu.kernel.sock_rare import Cookies
 from netlink_emu.kernel.trace import Injector, Observer, Observers
 from netlink_emu.machine.machine import Machine
@@ -44,6 +45,7 @@ class Kernel:
     def __init__(self, machine: Machine, profile: Profile | None = None) -> None:
         self.machine: Final = machine
         self.profile: Final = profile if profile is not None else Profile()
+        self.skb: Final = skb_sizes(self.profile)
         self.trace: Observer | None = None
         self.injector: Injector | None = None
         self.forced_memory = 0  # of receive buffers, by SO_RCVBUFFORCE
@@ -65,6 +67,8 @@ class Kernel:
         on = self.profile.config.task_delayacct
         self.task_delayacct = self.profile.delayacct_default_on if on is None else on
         machine.tasks.delayacct_on = self.task_delayacct
+        hz = self.profile.config.hz
+        machine.tasks.tick_ns = (1_000_000_000 + hz // 2) // hz  # TICK_NSEC
         machine.tasks.last_thread_decides_status = self.profile.last_thread_decides_status
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import EINTR
 from typing import TYPE_CHECKING
 
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.protocol.attributes import NLA_F_NESTED, NLA_HDRLEN, AttrWriter
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
 from netlink_emu.protocol.netlink import (
@@ -106,7 +106,7 @@ def netlink_ack(request: Request, err: int) -> None:
         nlmsg_len = NLMSG_HDRLEN + NLMSGERR_SIZE + echoed - NLMSG_HDRLEN
     header = NLMSGHDR[order].pack(nlmsg_len, NLMSG_ERROR, flags, request.nlmsg_seq, skb.portid)
     data = header + body + tlvs
-    answer = SkBuff(data, alloc_truesize(len(data)))
+    answer = SkBuff(data, sk.kernel.skb.alloc_truesize(len(data)))
     try:
         sk.kernel.netlink.unicast_from_kernel(sk.net, sk.protocol, answer, skb.portid)
     except NetlinkError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from errno import EADDRINUSE, EAGAIN, ECONNREFUSED
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -186,7 +186,7 @@ class Netlink:
         self, net: NetNamespace, protocol: int, data: bytes, group: int
     ) -> None:
         """nlmsg_multicast() by the kernel."""
-        skb = SkBuff(data, alloc_truesize(len(data)), 0, group)
+        skb = SkBuff(data, self._kernel.skb.alloc_truesize(len(data)), 0, group)
         self._broadcast(net, protocol, skb, group, set())
 
     def _broadcast(

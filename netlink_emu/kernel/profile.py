@@ -47,6 +47,14 @@ class MemIntegral(enum.Enum):
     CPU_TICKS = "all CPU time, from the first whole tick on"
 
 
+class MinBuffers(enum.Enum):
+    """What SO_RCVBUF and SO_SNDBUF are at least: include/net/sock.h."""
+
+    FIXED = "256 and 2048 bytes"
+    RECEIVER = "for a small datagram, and 2048 bytes"
+    BOTH = "for a small datagram, and for two"
+
+
 class Getpolicy(enum.Enum):
     """What CTRL_CMD_GETPOLICY can do."""
 
@@ -70,6 +78,7 @@ class Arch:
     ``u64_align`` is the alignment of a u64 inside a struct in bytes (4 on i386).
     ``efficient_unaligned_access`` is HAVE_EFFICIENT_UNALIGNED_ACCESS of the newest kernels;
     where it came late, :mod:`netlink_emu.kernel.releases` knows since when.
+    ``smp_cache_bytes`` is the cache line, which sizes of socket buffers are multiples of.
     """
 
     name: str
@@ -78,6 +87,7 @@ class Arch:
     u64_align: int
     efficient_unaligned_access: bool
     page_size: int = 4096
+    smp_cache_bytes: int = 64
 
 
 ARCHS: Final = {
@@ -87,25 +97,37 @@ ARCHS: Final = {
         Arch("i386", LITTLE, 32, 4, efficient_unaligned_access=True),
         Arch("arm", LITTLE, 32, 8, efficient_unaligned_access=True),
         Arch("aarch64", LITTLE, 64, 8, efficient_unaligned_access=True),
-        Arch("ppc", BIG, 32, 8, efficient_unaligned_access=True),
-        Arch("ppc64", BIG, 64, 8, efficient_unaligned_access=True),
-        Arch("ppc64le", LITTLE, 64, 8, efficient_unaligned_access=True),
-        Arch("s390x", BIG, 64, 8, efficient_unaligned_access=True),
+        Arch("ppc", BIG, 32, 8, efficient_unaligned_access=True, smp_cache_bytes=32),
+        Arch("ppc64", BIG, 64, 8, efficient_unaligned_access=True, smp_cache_bytes=128),
+        Arch("ppc64le", LITTLE, 64, 8, efficient_unaligned_access=True, smp_cache_bytes=128),
+        Arch("s390x", BIG, 64, 8, efficient_unaligned_access=True, smp_cache_bytes=256),
         Arch("um", LITTLE, 64, 8, efficient_unaligned_access=True),  # user mode Linux on x86-64
         Arch("riscv64", LITTLE, 64, 8, efficient_unaligned_access=False),
-        Arch("ia64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
+        Arch(
+            "ia64",
+            LITTLE,
+            64,
+            8,
+            efficient_unaligned_access=False,
+            page_size=16384,
+            smp_cache_bytes=128,
+        ),
         Arch("alpha", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=8192),
         Arch("loongarch64", LITTLE, 64, 8, efficient_unaligned_access=False, page_size=16384),
         Arch("mips", BIG, 32, 8, efficient_unaligned_access=False),
         Arch("mipsel", LITTLE, 32, 8, efficient_unaligned_access=False),
         Arch("mips64", BIG, 64, 8, efficient_unaligned_access=False),
         Arch("mips64el", LITTLE, 64, 8, efficient_unaligned_access=False),
-        Arch("parisc64", BIG, 64, 8, efficient_unaligned_access=False),
+        Arch("parisc64", BIG, 64, 8, efficient_unaligned_access=False, smp_cache_bytes=16),
         Arch("sparc64", BIG, 64, 8, efficient_unaligned_access=False, page_size=8192),
     )
 }
 X86_64: Final = ARCHS["x86_64"]
 
+
+# MAX_HEADER, the longest header below IP: include/linux/netdevice.h. LL_MAX_HEADER is 32, with
+# wireless 96, with mesh networks or Hyper-V 128; tunnels add 48.
+MAX_HEADERS: Final = (32, 80, 96, 128, 144, 176)
 
 # include/linux/threads.h, net/core/sysctl_net_core.c (buffers of one datagram and int's range),
 # include/uapi/linux/genetlink.h (0x10 is nlctrl's).
@@ -117,6 +139,8 @@ _BOUNDS: Final = {
     "wmem_max": (4608, 0x7FFFFFFF),
     "pid_max": (2, 4194304),
     "taskstats_family_id": (0x11, 0x3FF),
+    "hz": (12, 1024),
+    "max_header": (MAX_HEADERS[0], MAX_HEADERS[-1]),
 }
 
 
@@ -127,11 +151,15 @@ class KernelConfig:
     ``task_delayacct`` None takes the release's default. ``cpumask_offstack`` shows up to 6.0
     only; kernels with few CPUs (here ``nr_cpus``) are built without.
     ``efficient_unaligned_access`` None takes the architecture's: on some it is up to who builds
-    the kernel (riscv64, arm). Sizes are bytes.
+    the kernel (riscv64, arm). ``max_header`` is MAX_HEADER, which decides what a small datagram
+    costs. Sizes are bytes.
     """
 
     taskstats: bool = True
     task_delay_acct: bool = True
+    task_xacct: bool = True
+    task_io_accounting: bool = True
+    net_rx_busy_poll: bool = True
     task_delayacct: bool | None = None
     cpumask_offstack: bool = False
     efficient_unaligned_access: bool | None = None
@@ -142,6 +170,8 @@ class KernelConfig:
     wmem_max: int = 4194304
     pid_max: int = 32768
     taskstats_family_id: int = 0x1F
+    max_header: int = 32
+    hz: int = 250
 
     def __post_init__(self) -> None:
         """Raise ValueError for what no kernel could be configured to."""
@@ -173,6 +203,7 @@ class Profile:
     io_rounding: bool = True  # 3.1, stable 3.0.x: I/O counters are multiples of 1024
     times_in_usec: bool = True  # 2.6.37: ac_utime, ac_stime finer than 1 ms
     mem_integral: MemIntegral = MemIntegral.CPU_TICKS  # 2.6.27, 4.9: coremem, virtmem
+    capable_when_needed: bool = True  # 6.1: sched_setscheduler() uses CAP_SYS_NICE only then (ASU)
     zero_delay_ignored: bool = True  # 3.18: a wait of 0 ns counts nothing
     exitcode_every_thread: bool = True  # 5.17: not of the leader alone
     last_thread_decides_status: bool = True  # 6.0: wait(2) after a leader that ended first
@@ -189,13 +220,15 @@ class Profile:
     cpulist_nr_cpu_ids_wide: bool = True  # 6.1, or CPUMASK_OFFSTACK
     cpulist_whole_string: bool = False  # 7.2: no NUL needed at the end
     cgroup_bad_fd_ebadf: bool = False  # 7.3: silent 0 before
+    task_freezable: bool = True  # 6.1: TASK_FREEZABLE, a sleep that CGROUPSTATS does not count
     cgroup_removed_enoent: bool = True  # 4.0: counted, as empty, before
 
     # --- generic netlink: net/netlink/genetlink.c, lib/nlattr.c
     getfamily_attrs: GetfamilyAttrs = GetfamilyAttrs.FULL  # 2.6.19, 2.6.20
     notify_group: bool = True  # 2.6.23: nlctrl's multicast group
     families_announced_whole: bool = True  # 3.13: with operations and groups
-    group_capabilities: bool = True  # 6.8: a group may ask for capabilities of who joins
+    group_capabilities: bool = True  # 5.12: a group may ask for CAP_NET_ADMIN of who joins
+    group_sys_admin: bool = True  # 6.7: or for CAP_SYS_ADMIN
     nlctrl_version: int = 2  # 2.6.20
     ctrl_attr_max: int = 10  # the highest CTRL_ATTR; reported as maxattr up to 5.9
     per_op_policy: bool = True  # 5.10: maxattr is 0
@@ -232,6 +265,8 @@ class Profile:
     strict_chk: bool = True  # 4.20: NETLINK_GET_STRICT_CHK exists
     no_enobufs: bool = True  # 2.6.30: NETLINK_NO_ENOBUFS, NETLINK_BROADCAST_ERROR
     list_memberships: bool = True  # 4.2: also NETLINK_LISTEN_ALL_NSID
+    listen_all_nsid_readable: bool = True  # 6.9: getsockopt() of NETLINK_LISTEN_ALL_NSID
+    options_read_whole: bool = True  # 6.4: getsockopt() writes an int, one byte of it before
     mmap_rings: bool = False  # 3.10-4.3: NETLINK_RX_RING, NETLINK_TX_RING
     opener_capability: bool = True  # 3.15: whoever opened the socket needs it, too
     filter_a_without_device: bool = True  # 3.15: a socket filter that asks for one ends with A
@@ -249,4 +284,21 @@ class Profile:
     dump_grows_with_reads: bool = True  # 3.15: up to 32 KiB
     dump_resume_loses_family: bool = False  # 4.10 alone
     done_shares_datagram: bool = True  # 6.10
+    newest_so: int = 83  # the youngest option of SOL_SOCKET: asm-generic/socket.h, net/core/sock.c
+    so_by_family: bool = True  # 6.16: SO_PASSPIDFD, SO_TXREHASH are refused
+    reuseport_inet_only: bool = True  # 6.13: SO_REUSEPORT is refused
+    timestamping_flags: int = 19  # how many flags SO_TIMESTAMPING has
+    timestamping_phc: bool = True  # 5.14: it is read with the clock it is bound to
+    timestamping_new_readable: bool = True  # 6.8: getsockopt() of SO_TIMESTAMPING_NEW
+    busy_poll_for_anyone: bool = True  # 6.7: a higher SO_BUSY_POLL needed CAP_NET_ADMIN
+    net_raw_marks: bool = True  # 5.17: CAP_NET_RAW is enough for SO_MARK and SO_PRIORITY
+    passsec_truncates: bool = True  # 6.4: MSG_CTRUNC without room for what SO_PASSSEC asks for
+    group_mask_bounded: bool = True  # 5.18: of a group above 32 nl_groups is 0
+    min_buffers: MinBuffers = MinBuffers.BOTH  # 3.2, 3.12
+    truesize_whole: bool = True  # 3.2: the whole allocation is charged
+    large_sends_exact: bool = True  # 3.11: what is sent beyond a page is not rounded up
+    trimmed_anew: bool = True  # 4.11: a trimmed buffer is charged what it then takes
+    dumps_of_32k: bool = True  # 4.9: as far as dumps grow; 16 KiB before
+    skb_small_head: bool = True  # 6.3: small datagrams have a cache of their own
+    skb_small_head_fits_gro: bool = True  # 6.14: whose buffers hold GRO's headers, too
     rmem_sum_rule: bool = True  # 6.16: queue + truesize must fit

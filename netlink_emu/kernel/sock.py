@@ -1,12 +1,12 @@
 """Options of SOL_SOCKET on a netlink socket: sk_setsockopt() and sk_getsockopt().
 
-From net/core/sock.c of 6.18; what an option does elsewhere (priorities, busy polling) has no
+From net/core/sock.c; what an option does elsewhere (priorities, busy polling) has no
 meaning here, but it is kept and read back as the kernel does.
 """
 
 from __future__ import annotations
 
-from errno import EACCES, EDOM, EINVAL, ENODATA, ENOPROTOOPT, EOPNOTSUPP, EPERM
+from errno import EACCES, EBADF, EDOM, EINVAL, ENODATA, ENOPROTOOPT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.skbuff import MAX_FORCED
@@ -48,25 +48,25 @@ SO_BPF_EXTENSIONS: Final = 48
 SO_INCOMING_CPU: Final = 49
 SO_MEMINFO: Final = 55
 SO_INCOMING_NAPI_ID: Final = 56
+SO_TXREHASH: Final = 74
+SO_PASSPIDFD: Final = 76
+SO_PEERPIDFD: Final = 77
+SO_PASSRIGHTS: Final = 83
 SO_PEERGROUPS: Final = 59
 SO_RCVTIMEO_NEW: Final = 66
 SO_SNDTIMEO_NEW: Final = 67
 
-SOCK_MIN_SNDBUF: Final = 4608  # 2 * SKB_TRUESIZE(2048)
-SOCK_MIN_RCVBUF: Final = 2304  # SKB_TRUESIZE(2048)
 INT_MAX: Final = 0x7FFFFFFF
 UINT_MAX: Final = 0xFFFFFFFF
-HZ: Final = 250  # CONFIG_HZ of the kernel of the transcripts
 MAX_SCHEDULE_TIMEOUT: Final = 0x7FFFFFFFFFFFFFFF  # LONG_MAX, in jiffies
 
 # Switches, read back as 0 or 1: SO_REUSEADDR, DONTROUTE, BROADCAST, KEEPALIVE, OOBINLINE,
 # NO_CHECK, PASSSEC, RXQ_OVFL, WIFI_STATUS, NOFCS, SELECT_ERR_QUEUE.
 _SWITCHES: Final = frozenset({SO_DEBUG, 2, 5, 6, 9, 10, 11, 34, 40, 41, 43, SO_LOCK_FILTER, 45})
 # Integers, kept as they are set.
-_INTEGERS: Final = {SO_PRIORITY: 0, SO_MARK: 0, SO_INCOMING_CPU: -1}
+_INTEGERS: Final = {SO_PRIORITY: 0, SO_MARK: 0, SO_INCOMING_CPU: -1, SO_TXREHASH: 0}
 _CONSTANTS: Final = {
     SO_BSDCOMPAT: 0,
-    SO_REUSEPORT: 0,
     SO_SNDLOWAT: 1,
     SO_ACCEPTCONN: 0,
     SO_BPF_EXTENSIONS: 64,
@@ -78,18 +78,21 @@ _TIMEOUTS: Final = {
     SO_RCVTIMEO_NEW: SO_RCVTIMEO,
     SO_SNDTIMEO_NEW: SO_SNDTIMEO,
 }
-# What these sockets have none of: SO_PEERPIDFD is 77, SO_PASSPIDFD 76, SO_PASSRIGHTS 83.
+# What these sockets have none of.
 _GET_ERRORS: Final = {
     SO_PEEK_OFF: EOPNOTSUPP,
-    74: EOPNOTSUPP,
-    76: EOPNOTSUPP,
-    83: EOPNOTSUPP,
+    SO_PASSRIGHTS: EOPNOTSUPP,
     SO_PEERGROUPS: ENODATA,
-    77: ENODATA,
+    SO_PEERPIDFD: ENODATA,
 }
+# What only sockets of other families have, since that is looked at.
+_BY_FAMILY: Final = frozenset({SO_TXREHASH, SO_PASSPIDFD})
 # SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF: there are no programs of that kind.
 _EBPF_FILTERS: Final = frozenset({50, 52})
-_SET_ERRORS: Final = {SO_PEEK_OFF: EOPNOTSUPP, 74: EOPNOTSUPP, 76: EOPNOTSUPP, 83: EOPNOTSUPP}
+_SET_ERRORS: Final = {SO_PEEK_OFF: EOPNOTSUPP, SO_PASSRIGHTS: EOPNOTSUPP}
+# With CONFIG_NET_RX_BUSY_POLL: SO_BUSY_POLL, INCOMING_NAPI_ID, PREFER_BUSY_POLL, BUSY_POLL_BUDGET.
+_BUSY_POLL: Final = frozenset({46, SO_INCOMING_NAPI_ID, 69, 70})
+_SO_REUSEPORT_CAME_WITH: Final = 44  # 3.9, as SO_LOCK_FILTER; its number had been kept free
 
 
 class Sock:
@@ -115,6 +118,7 @@ class Sock:
         self._integers: dict[int, int] = {}
         self._rcvlowat = 1
         self._linger = (0, 0)
+        self._hz: Final = config.hz
         self._timeouts: dict[int, int] = {}  # in jiffies; absent is MAX_SCHEDULE_TIMEOUT
 
     def take_error(self) -> int:
@@ -124,8 +128,8 @@ class Sock:
 
     @property
     def passsec(self) -> bool:
-        """SO_PASSSEC: there is no security module, but a recvmsg() without room is MSG_CTRUNC."""
-        return SO_PASSSEC in self._switches
+        """SO_PASSSEC, and that a recvmsg() without room is MSG_CTRUNC; it brings nothing else."""
+        return SO_PASSSEC in self._switches and self.kernel.profile.passsec_truncates
 
     @property
     def filter_locked(self) -> bool:
@@ -144,7 +148,7 @@ class Sock:
 
     def _timeout(self, which: int) -> float | None:
         ticks = self._timeouts.get(which)
-        return None if ticks is None else ticks / HZ
+        return None if ticks is None else ticks / self._hz
 
     def to_int(self, value: bytes, offset: int = 0, size: int = 4) -> int:
         """A signed number in the byte order of the machine."""
@@ -166,6 +170,7 @@ class Sock:
         """Set an option of SOL_SOCKET."""
         if len(value) < 4:
             raise NetlinkError(EINVAL)
+        self._need_known(optname)
         if self._rare.set(current, optname, value):
             return
         number = self.to_int(value)
@@ -181,17 +186,34 @@ class Sock:
             self.passcred = bool(number)
         elif optname == SO_RCVLOWAT:
             self._rcvlowat = INT_MAX if number < 0 else number or 1
-        elif optname == SO_REUSEPORT:
-            if number:
-                raise NetlinkError(EOPNOTSUPP)
-        elif optname in _SWITCHES:
+        elif optname == SO_TXREHASH:
+            self._set_txrehash(number)
+        elif optname in (*_SWITCHES, SO_REUSEPORT, SO_PASSPIDFD):
             self._set_switch(current, optname, on=bool(number))
         elif optname in _INTEGERS:
             self._set_integer(current, optname, number)
-        elif optname in _EBPF_FILTERS and self.filter_locked:
-            raise NetlinkError(EPERM)
+        elif optname in _EBPF_FILTERS:
+            if self.filter_locked:
+                raise NetlinkError(EPERM)
+            raise NetlinkError(EBADF if len(value) == 4 else EINVAL)
         elif optname != SO_BSDCOMPAT:
             raise NetlinkError(_SET_ERRORS.get(optname, ENOPROTOOPT))
+
+    def _need_known(self, optname: int) -> None:
+        """ENOPROTOOPT for an option younger than the release, EOPNOTSUPP for another family's."""
+        profile = self.kernel.profile
+        came_with = _SO_REUSEPORT_CAME_WITH if optname == SO_REUSEPORT else optname
+        configured = profile.config.net_rx_busy_poll or optname not in _BUSY_POLL
+        if came_with > profile.newest_so or not configured:
+            raise NetlinkError(ENOPROTOOPT)
+        if optname in _BY_FAMILY and profile.so_by_family:
+            raise NetlinkError(EOPNOTSUPP)
+
+    def _set_txrehash(self, number: int) -> None:
+        """0, 1, or -1 for the default of net.core.txrehash, which is 1."""
+        if not -1 <= number <= 1:
+            raise NetlinkError(EINVAL)
+        self._integers[SO_TXREHASH] = abs(number)
 
     def _set_buffer(self, current: Current, optname: int, size: int) -> None:
         """The size doubled, for the kernel's own needs; without FORCE up to [rw]mem_max."""
@@ -207,10 +229,10 @@ class Sock:
         size = min(size, INT_MAX // 2) * 2
         if optname in (SO_SNDBUF, SO_SNDBUFFORCE):
             self._rare.userlocks |= SOCK_SNDBUF_LOCK
-            self.sndbuf = max(size, SOCK_MIN_SNDBUF)
+            self.sndbuf = max(size, self.kernel.skb.min_sndbuf)
         else:
             self._rare.userlocks |= SOCK_RCVBUF_LOCK
-            self.shown_rcvbuf = max(size, SOCK_MIN_RCVBUF)
+            self.shown_rcvbuf = max(size, self.kernel.skb.min_rcvbuf)
             self._force_rcvbuf(self.shown_rcvbuf - 2 * config.rmem_max)
             self.rcvbuf = min(self.shown_rcvbuf, 2 * config.rmem_max + self._forced)
 
@@ -228,7 +250,7 @@ class Sock:
     def _set_linger(self, on: int, seconds: int) -> None:
         """SO_LINGER: a negative time is a very long one, as much of it as an int shows."""
         if on and seconds < 0:
-            seconds = MAX_SCHEDULE_TIMEOUT // HZ
+            seconds = MAX_SCHEDULE_TIMEOUT // self._hz
         self._linger = (1, seconds) if on else (0, 0)
 
     def _set_timeout(self, which: int, value: bytes) -> None:
@@ -240,16 +262,18 @@ class Sock:
         # sock_set_timeout(): before the epoch is at once, nothing and what is too far are never.
         if seconds < 0:
             self._timeouts[which] = 0
-        elif not (seconds or micro) or seconds >= MAX_SCHEDULE_TIMEOUT // HZ - 1:
+        elif not (seconds or micro) or seconds >= MAX_SCHEDULE_TIMEOUT // self._hz - 1:
             self._timeouts.pop(which, None)
         else:
-            self._timeouts[which] = seconds * HZ - (-micro * HZ // 1_000_000)
+            self._timeouts[which] = seconds * self._hz - (-micro // (1_000_000 // self._hz))
 
     def _set_switch(self, current: Current, optname: int, *, on: bool) -> None:
         if optname == SO_DEBUG and on:
             self._need_admin(current, EACCES)
         if optname == SO_LOCK_FILTER and optname in self._switches and not on:
             raise NetlinkError(EPERM)
+        if optname == SO_REUSEPORT and on and self.kernel.profile.reuseport_inet_only:
+            raise NetlinkError(EOPNOTSUPP)
         (self._switches.add if on else self._switches.discard)(optname)
 
     def _set_integer(self, current: Current, optname: int, number: int) -> None:
@@ -257,8 +281,9 @@ class Sock:
             SO_PRIORITY: not 0 <= number <= 6,
             SO_MARK: True,
         }
+        raw = (CAP_NET_RAW,) if self.kernel.profile.net_raw_marks else ()
         if privileged.get(optname) and not any(
-            current.ns_capable(self.net.user_ns, cap) for cap in (CAP_NET_RAW, CAP_NET_ADMIN)
+            current.ns_capable(self.net.user_ns, cap) for cap in (*raw, CAP_NET_ADMIN)
         ):
             raise NetlinkError(EPERM)
         self._integers[optname] = number
@@ -269,6 +294,7 @@ class Sock:
         """The bytes to write (``optlen`` at most), and the length to report."""
         if optlen < 0:
             raise NetlinkError(EINVAL)
+        self._need_known(optname)
         data = self._rare.get(optname, optlen)
         data = (self._get(optname) if data is None else data)[:optlen]
         return data, len(data)
@@ -302,13 +328,13 @@ class Sock:
             return self.take_error()
         if optname in values:
             return values[optname]
-        if optname in _SWITCHES:
+        if optname in (*_SWITCHES, SO_REUSEPORT, SO_PASSPIDFD):
             return int(optname in self._switches)
         if optname in _INTEGERS:
             return self._integers.get(optname, _INTEGERS[optname])
         raise NetlinkError(_GET_ERRORS.get(optname, ENOPROTOOPT))
 
     def _get_timeout(self, which: int) -> bytes:
-        """In the jiffies that it is kept in: whole milliseconds by four."""
-        seconds, ticks = divmod(self._timeouts.get(which, 0), HZ)
-        return self.to_bytes(seconds, 8) + self.to_bytes(ticks * (1_000_000 // HZ), 8)
+        """In the jiffies that it is kept in."""
+        seconds, ticks = divmod(self._timeouts.get(which, 0), self._hz)
+        return self.to_bytes(seconds, 8) + self.to_bytes(ticks * 1_000_000 // self._hz, 8)

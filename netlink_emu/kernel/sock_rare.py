@@ -1,12 +1,12 @@
 """Options of SOL_SOCKET without any meaning for netlink, which yet are kept and read back.
 
-From net/core/sock.c of 6.18. What is refused is refused for the reasons that the kernel has.
+From net/core/sock.c. What is refused is refused for the reasons that the kernel has.
 """
 
 from __future__ import annotations
 
 import itertools
-from errno import EBADF, EINVAL, EOPNOTSUPP, EPERM
+from errno import EBADF, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -37,7 +37,7 @@ SO_BUSY_POLL_BUDGET: Final = 70
 SO_NETNS_COOKIE: Final = 71
 SO_BUF_LOCK: Final = 72
 SO_RESERVE_MEM: Final = 73
-SO_TXREHASH: Final = 75
+SO_RCVMARK: Final = 75
 SO_DEVMEM_DONTNEED: Final = 80
 SO_RCVPRIORITY: Final = 82
 
@@ -55,9 +55,8 @@ _TS_OPT_TSONLY: Final = 1 << 11
 _TS_OPT_STATS: Final = 1 << 12
 _TS_BIND_PHC: Final = 1 << 15
 _TS_OPT_ID_TCP: Final = 1 << 16
-_TS_MASK: Final = (1 << 19) - 1
 
-_SWITCHES: Final = frozenset({SO_PREFER_BUSY_POLL, SO_TXREHASH, SO_RCVPRIORITY})
+_SWITCHES: Final = frozenset({SO_PREFER_BUSY_POLL, SO_RCVMARK, SO_RCVPRIORITY})
 _INTEGERS: Final = frozenset({SO_BUSY_POLL, SO_BINDTOIFINDEX})
 _ZEROS: Final = frozenset({SO_ZEROCOPY, SO_RESERVE_MEM})
 _NOT_FOR_NETLINK: Final = {
@@ -104,6 +103,10 @@ class RareOptions:
                 self._need_admin(current)
             self._values[optname] = int(bool(number))
         elif optname in _INTEGERS:
+            profile = self._sk.kernel.profile
+            higher = optname == SO_BUSY_POLL and number > self._values.get(optname, 0)
+            if higher and not profile.busy_poll_for_anyone:
+                self._need_admin(current)
             if number < 0:
                 raise NetlinkError(EINVAL)
             self._values[optname] = number
@@ -147,7 +150,7 @@ class RareOptions:
     def _set_timestamping(self, optname: int, value: bytes) -> None:
         """sock_set_timestamping(); an int, or struct so_timestamping."""
         flags = self._sk.to_int(value)
-        if flags & ~_TS_MASK:
+        if flags & ~((1 << self._sk.kernel.profile.timestamping_flags) - 1):
             raise NetlinkError(EINVAL)
         if flags & _TS_OPT_ID_TCP and not flags & _TS_OPT_ID:
             raise NetlinkError(EINVAL)
@@ -193,11 +196,19 @@ class RareOptions:
         if optname == SO_TXTIME:
             return b"".join(map(sk.to_bytes, self._txtime))
         if optname in (SO_TIMESTAMPING, SO_TIMESTAMPING_NEW):
-            shown = optname == SO_TIMESTAMPING or self._tstamp_new
-            return b"".join(map(sk.to_bytes, self._timestamping if shown else (0, 0)))
+            return self._get_timestamping(optname)
         if (timestamp := self._timestamp(optname)) is not None:
             return sk.to_bytes(int(timestamp))
         return self._get_identity(optname, optlen)
+
+    def _get_timestamping(self, optname: int) -> bytes:
+        """Flags, and since 5.14 the clock; by the new option only what was set by it."""
+        profile = self._sk.kernel.profile
+        if optname == SO_TIMESTAMPING_NEW and not profile.timestamping_new_readable:
+            raise NetlinkError(ENOPROTOOPT)
+        shown = optname == SO_TIMESTAMPING or self._tstamp_new
+        values = self._timestamping if shown else (0, 0)
+        return b"".join(map(self._sk.to_bytes, values if profile.timestamping_phc else values[:1]))
 
     def _timestamp(self, optname: int) -> bool | None:
         return {

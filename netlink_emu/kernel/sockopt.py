@@ -160,9 +160,16 @@ class NetlinkOptions(Sock):
             words = [self.groups >> 32 * n & 0xFFFFFFFF for n in range(size // 4)]
             data = b"".join(word.to_bytes(4, order.name) for word in words)
             return data[: optlen // 4 * 4], size
-        if option not in _FLAGS:
+        profile = self.kernel.profile
+        hidden = (
+            option is NetlinkSockOpt.NETLINK_LISTEN_ALL_NSID
+            and not profile.listen_all_nsid_readable
+        )
+        if option not in _FLAGS or hidden:
             raise NetlinkError(ENOPROTOOPT)
         if optlen < 4:
             raise NetlinkError(EINVAL)
         value = int(getattr(self, _FLAGS[option]))
+        if not profile.options_read_whole:
+            return bytes([value]), 4  # put_user() through a char *, on big-endian machines, too
         return value.to_bytes(4, order.name), 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-TICK_NSEC: Final = 4_000_000  # CONFIG_HZ=250
+TICK_NSEC: Final = 4_000_000  # with CONFIG_HZ=250
 DELAYS: Final = ("blkio", "swapin", "freepages", "thrashing", "compact", "wpcopy", "irq")
 
 
@@ -56,20 +56,21 @@ class MemUse:
     """Memory summed over CPU time, in KiB and nanoseconds: acct_update_integrals().
 
     ``system`` is the part over system time; ``ticked`` is the whole as it was when the last
-    whole tick of CPU time had passed.
+    whole tick of CPU time, ``tick_ns``, had passed.
     """
 
     whole: int = 0
     system: int = 0
     ticked: int = 0
     since_tick_ns: int = 0
+    tick_ns: int = TICK_NSEC
 
     def add(self, kib: int, user_ns: int, system_ns: int) -> None:
         """``kib`` were in use while CPU time passed."""
         self.whole += kib * (user_ns + system_ns)
         self.system += kib * system_ns
         self.since_tick_ns += user_ns + system_ns
-        if self.since_tick_ns >= TICK_NSEC:
+        if self.since_tick_ns >= self.tick_ns:
             self.ticked, self.since_tick_ns = self.whole, 0
 
 

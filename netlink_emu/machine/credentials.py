@@ -12,6 +12,7 @@ CAP_NET_ADMIN: Final = 12
 CAP_NET_RAW: Final = 13
 CAP_SYS_PTRACE: Final = 19
 CAP_SYS_ADMIN: Final = 21
+CAP_SYS_NICE: Final = 23
 CAP_SETGID: Final = 6
 CAP_SETUID: Final = 7
 ALL_CAPS: Final = frozenset(range(41))  # CAP_LAST_CAP is 40 (CAP_CHECKPOINT_RESTORE)

@@ -9,7 +9,15 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.machine.accounting import DELAYS, Delay, Delays, IoAccounting, MemUse, Mm
+from netlink_emu.machine.accounting import (
+    DELAYS,
+    TICK_NSEC,
+    Delay,
+    Delays,
+    IoAccounting,
+    MemUse,
+    Mm,
+)
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
@@ -32,13 +40,18 @@ WCOREFLAG: Final = 0x80
 
 
 class TaskState(enum.Enum):
-    """task->__state as CGROUPSTATS tells them apart. OTHER counts nowhere."""
+    """task->__state as CGROUPSTATS tells them apart. OTHER counts nowhere.
+
+    FREEZABLE is a sleep of which the freezer need not be told, in nanosleep(2), futex(2), wait(2)
+    or a read from a Unix socket: TASK_INTERRUPTIBLE | TASK_FREEZABLE since 6.1.
+    """
 
     RUNNING = "running"
     INTERRUPTIBLE = "sleeping"
     UNINTERRUPTIBLE = "uninterruptible"
     STOPPED = "stopped"
     OTHER = "other"
+    FREEZABLE = "freezable"
 
 
 # A task's number in its own pid namespace, then in each one above, the initial one last.
@@ -86,7 +99,7 @@ class Task:
         "delayacct", "delays", "exit_code", "exit_state", "flags", "group", "in_iowait", "maj_flt",
         "min_flt", "mm", "net", "nice", "nivcsw", "numbers", "nvcsw", "pid", "pid_ns", "policy",
         "real_parent", "rss_use", "run_count", "run_delay", "start_time_ns", "state", "stime_ns",
-        "sum_exec_runtime_ns", "utime_ns", "vm_use",
+        "sum_exec_runtime_ns", "tick_ns", "utime_ns", "vm_use",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +148,7 @@ class Task:
         self.delays = Delays()
         self.delayacct = True  # task->delays: allocated at fork while accounting is on
         self.mm: Mm | None = None
+        self.tick_ns = TICK_NSEC
         self.rss_use: MemUse | None = None
         self.vm_use: MemUse | None = None
         self.cgroups: tuple[Cgroup, ...] = ()
@@ -239,7 +253,8 @@ class Task:
     def integrate_memory(self, rss_kib: int, vm_kib: int, *, utime: float, stime: float) -> None:
         """Account memory that was in use during CPU time (seconds), for coremem and virtmem."""
         if self.rss_use is None or self.vm_use is None:
-            self.rss_use, self.vm_use = MemUse(), MemUse()
+            self.rss_use = MemUse(tick_ns=self.tick_ns)
+            self.vm_use = MemUse(tick_ns=self.tick_ns)
         user_ns, system_ns = round(utime * NSEC_PER_SEC), round(stime * NSEC_PER_SEC)
         self.rss_use.add(rss_kib, user_ns, system_ns)
         self.vm_use.add(vm_kib, user_ns, system_ns)

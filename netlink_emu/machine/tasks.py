@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from netlink_emu.machine.accounting import Mm
+from netlink_emu.machine.accounting import TICK_NSEC, Mm
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace
 from netlink_emu.machine.task import (
@@ -68,6 +68,7 @@ class TaskTable:
         self.fork_hooks: list[Callable[[Task], None]] = []
         self.sources: list[TaskSource] = []
         self.delayacct_on = True
+        self.tick_ns = TICK_NSEC
         self.last_thread_decides_status = True  # the kernel on it says whether
         self._by_nr: dict[PidNamespace, dict[int, Task]] = {init_pid_ns: {}}
         self.init_task: Final = self.fork(comm=b"init")
@@ -162,7 +163,7 @@ class TaskTable:
             real_parent=parent,
             realtime_ns=self._realtime_ns,
         )
-        task.delayacct = self.delayacct_on
+        task.delayacct, task.tick_ns = self.delayacct_on, self.tick_ns
         if parent:
             parent.children[task] = None
             task.nice, task.policy = parent.nice, parent.policy
@@ -200,7 +201,7 @@ class TaskTable:
         )
         # copy_process() clears PF_SUPERPRIV: a thread starts without having used a privilege.
         task.flags = sibling.flags & PF_FORKNOEXEC
-        task.delayacct = self.delayacct_on
+        task.delayacct, task.tick_ns = self.delayacct_on, self.tick_ns
         task.nice, task.policy, task.mm = sibling.nice, sibling.policy, sibling.mm
         task.share_files(sibling)
         task.group = group

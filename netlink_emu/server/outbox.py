@@ -27,7 +27,8 @@ from termios import TIOCOUTQ
 from typing import Final, Generic, Protocol, TypeVar
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
-from netlink_emu.kernel.skbuff import alloc_truesize
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.skbuff import skb_sizes
 from netlink_emu.server.fanout import FanOut
 from netlink_emu.server.statistics import Counters
 
@@ -45,6 +46,8 @@ CALM: Final = 4
 WIDE: Final = 8
 NARROW: Final = 32
 MOST_TRUST: Final = 4
+# What the host's kernel charges, about: that it is of 6.3 or later, on x86-64.
+alloc_truesize: Final = skb_sizes(Profile()).alloc_truesize
 _DONTWAIT: Final = int(MSG_DONTWAIT)
 _MANY: Final = 8  # from here on one system call for all is worth its preparation
 

@@ -89,7 +89,11 @@ class TaskHandle:
         return self
 
     def set_state(self, state: TaskState | str, *, in_iowait: bool = False) -> TaskHandle:
-        """Set what CGROUPSTATS counts: running, sleeping, uninterruptible, stopped, other."""
+        """Set what CGROUPSTATS counts: running, sleeping, uninterruptible, stopped, other.
+
+        A task in nanosleep(2), futex(2), wait(2) or a read from a Unix socket is "freezable",
+        which is not counted since 6.1, and sleeping before.
+        """
         if not isinstance(state, TaskState):
             checks.name("state of a task", state, [known.value for known in TaskState])
         found = TaskState(state)

@@ -57,6 +57,7 @@ class NlemuState(enum.IntEnum):
     NETLINK_EMU_STATE_UNINTERRUPTIBLE = 2
     NETLINK_EMU_STATE_STOPPED = 3
     NETLINK_EMU_STATE_OTHER = 4
+    NETLINK_EMU_STATE_FREEZABLE = 5
 
 
 class NlemuAmount(enum.IntEnum):

@@ -9,12 +9,13 @@ import pytest
 from netlink_emu.eras.bench import Bench
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for, releases
+from netlink_emu.machine.accounting import Mm
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.genetlink import CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import NLM_F_ACK, SOL_SOCKET
 
-SO_SNDBUF, SO_RCVBUF = 7, 8
+SO_SNDBUF, SO_RCVBUF, SO_RCVTIMEO = 7, 8, 20
 
 
 def bench(release: str, *, cpus: int = 2, **config: Any) -> Bench:
@@ -134,3 +135,48 @@ def test_the_family_id() -> None:
     machine = bench("6.18", taskstats_family_id=0x2A)
     reply = machine.client().stats()
     assert reply[4:6] == b"\x2a\0"
+
+
+def test_without_extended_accounting() -> None:
+    """kernel/tsacct.c: xacct_add_tsk() is empty without CONFIG_TASK_XACCT."""
+    names = ("coremem", "hiwater_rss", "read_char", "read_bytes", "ac_exe_inode", "ac_minflt")
+
+    def seen(**config: bool) -> list[str]:
+        machine = bench("6.18", **config)
+        task = machine.worker
+        task.mm = Mm(4096, 8192, 1, 99)
+        task.integrate_memory(4096, 8192, utime=1.0, stime=0.0)
+        task.min_flt = 7
+        task.io.rchar = task.io.read_bytes = 4096
+        fields = machine.fields(machine.client().stats(), *names)
+        return [field.partition("=")[2] for field in fields]
+
+    assert seen() == ["4000000", "4096", "4096", "4096", "99", "7"]
+    assert seen(task_io_accounting=False) == ["4000000", "4096", "4096", "0", "99", "7"]
+    assert seen(task_xacct=False) == ["0", "0", "0", "0", "99", "7"]
+
+
+@pytest.mark.parametrize(
+    ("hz", "micro"), [(100, 20_000), (250, 12_000), (300, 13_333), (1000, 12_000)]
+)
+def test_time_outs_are_whole_ticks(hz: int, micro: int) -> None:
+    """sock_set_timeout() rounds up to ticks, sock_get_timeout() tells them; 11.5 ms are set."""
+    machine = bench("6.18", hz=hz)
+    client = machine.client()
+    asked = (2).to_bytes(8, "little") + (11_500).to_bytes(8, "little")
+    client.setsockopt(SO_RCVTIMEO, asked, SOL_SOCKET)
+    data, _ = client.sock.getsockopt(SOL_SOCKET, SO_RCVTIMEO, 16)
+    assert (int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")) == (2, micro)
+
+
+@pytest.mark.parametrize(("hz", "coremem"), [(100, "0"), (250, "0"), (1000, "8000")])
+def test_memory_is_summed_by_whole_ticks(hz: int, coremem: str) -> None:
+    machine = bench("6.18", hz=hz)
+    machine.worker.integrate_memory(4096, 8192, utime=0.002, stime=0.0)
+    assert machine.fields(machine.client().stats(), "coremem") == [f"coremem={coremem}"]
+
+
+@pytest.mark.parametrize("option", [46, 56, 69, 70])
+def test_without_busy_polling(option: int) -> None:
+    client = bench("6.18", net_rx_busy_poll=False).client()
+    assert client.setsockopt(option, 1, SOL_SOCKET) == "ENOPROTOOPT"

@@ -139,7 +139,7 @@ complete -c netlink-emu -n '__netlink_emu_at tasks charge' -x -a 'utime= stime= 
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l cpu -x -d 'The CPU that it is on.'
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l exec -x -d 'Run another program.'
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l nice -x -d 'Its nice value.'
-complete -c netlink-emu -n '__netlink_emu_at tasks set' -l state -x -a 'running sleeping uninterruptible stopped other' -d 'What it does: running, sleeping, uninterruptible, stopped, other.'
+complete -c netlink-emu -n '__netlink_emu_at tasks set' -l state -x -a 'running sleeping uninterruptible stopped other freezable' -d 'What it does: running, sleeping, uninterruptible, stopped, other, freezable.'
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l json -d 'As one JSON object a line.'
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l socket -r -F -d 'The server'"'"'s socket; without it a netlink socket, for use under netlink-emu run.'
 complete -c netlink-emu -n '__netlink_emu_at tasks set' -l help -d 'Show help and exit.'

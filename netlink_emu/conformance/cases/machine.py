@@ -17,6 +17,8 @@ from netlink_emu.kernel.config import ConfigError, configure
 
 FILE_NAME: Final = "machine.json"
 USER_MODE_LINUX: Final = "um"
+# Members of KernelConfig by the names of Kconfig.
+_SWITCHES: Final = ("task_xacct", "task_io_accounting", "net_rx_busy_poll")
 _BUFFERS: Final = ("rmem_default", "rmem_max", "wmem_default", "wmem_max")
 _MOST_BYTES: Final = 1 << 20
 
@@ -48,6 +50,10 @@ class RecordedMachine:
     wmem_default: int | None = None
     wmem_max: int | None = None
     skb_small_truesize: int | None = None
+    hz: int | None = None
+    task_xacct: bool | None = None
+    task_io_accounting: bool | None = None
+    net_rx_busy_poll: bool | None = None
 
     @property
     def arch_name(self) -> str | None:
@@ -64,6 +70,8 @@ class RecordedMachine:
             "taskstats_family_id": self.family_id,
             "task_delayacct": self.task_delayacct,
             "pid_max": self.pid_max,
+            "hz": self.hz,
+            **{name: getattr(self, name) for name in _SWITCHES},
             **{name: getattr(self, name) for name in _BUFFERS},
         }
         return {name: value for name, value in told.items() if value is not None}
@@ -84,7 +92,8 @@ def machine_from_json(source: object) -> RecordedMachine:
     """As :func:`machine_from_text`, parsed.
 
     Besides the members of :class:`RecordedMachine` it may have ``sysctl`` (texts by the names of
-    sysctl(8)), ``delay_accounting``, ``uname`` and ``CONFIG_NR_CPUS``; the rest is for people.
+    sysctl(8)), ``config`` (texts by the names of Kconfig), ``delay_accounting``, ``uname`` and
+    ``CONFIG_NR_CPUS``; the rest is for people.
     """
     if not isinstance(source, dict):
         raise MachineError("it describes no machine")
@@ -109,6 +118,11 @@ def _spread(source: Mapping[str, Any]) -> dict[str, Any]:
         told = {"release": uname[2], "arch": uname[4]} | told
     told.setdefault("nr_cpus", source.get("CONFIG_NR_CPUS"))
     told.setdefault("task_delayacct", source.get("delay_accounting"))
+    if isinstance(config := source.get("config"), dict):
+        told.setdefault("hz", _number_of(config.get("HZ")))
+        for ours in _SWITCHES:
+            if (chosen := config.get(ours.upper())) is not None:
+                told.setdefault(ours, chosen == "y")
     if isinstance(sysctl := source.get("sysctl"), dict):
         for ours in _BUFFERS:
             told.setdefault(ours, _number_of(sysctl.get(f"net.core.{ours}")))

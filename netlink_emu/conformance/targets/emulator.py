@@ -12,6 +12,7 @@ from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.config import configure
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
+from netlink_emu.kernel.skbuff import max_header_for
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 
@@ -73,6 +74,11 @@ class EmulatorTarget:
                 settings["taskstats_family_id"] = number
             if self.arch is not None:
                 settings.pop("efficient_unaligned_access", None)
+            profile = profile_for(release, arch=arch, config=configure(settings))
+            # What a small datagram cost is recorded, not the configuration that made it so.
+            if machine.skb_small_truesize is not None:
+                max_header = max_header_for(profile, machine.skb_small_truesize)
+                settings |= {} if max_header is None else {"max_header": max_header}
             config = configure(settings | self.settings)
             self._profiles[key] = profile_for(release, arch=arch, config=config)
         return self._profiles[key]

@@ -23,6 +23,7 @@ _STATES: Final = {
     NlemuState.NETLINK_EMU_STATE_UNINTERRUPTIBLE: TaskState.UNINTERRUPTIBLE,
     NlemuState.NETLINK_EMU_STATE_STOPPED: TaskState.STOPPED,
     NlemuState.NETLINK_EMU_STATE_OTHER: TaskState.OTHER,
+    NlemuState.NETLINK_EMU_STATE_FREEZABLE: TaskState.FREEZABLE,
 }
 _NUMBERS: Final = {state: number for number, state in _STATES.items()}
 _AMOUNTS: Final = {

@@ -17,7 +17,6 @@ from netlink_emu.kernel.genetlink import (
     GenlSplitOp,
     GenlValidate,
 )
-from netlink_emu.kernel.skbuff import nlmsg_goodsize
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR
@@ -203,5 +202,5 @@ def _payload(info: GenlInfo, op: Operation, values: Any) -> bytes:
 
 def _room(info: GenlInfo, payload: bytes) -> int:
     """genlmsg_new(GENLMSG_DEFAULT_SIZE), or what it takes."""
-    room = nlmsg_goodsize(info.kernel.profile.arch.page_size) - NLMSG_HDRLEN - GENL_HDRLEN
+    room = info.kernel.skb.goodsize - NLMSG_HDRLEN - GENL_HDRLEN
     return max(room, len(payload))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from errno import EINVAL, ENOPROTOOPT
+from errno import EBADF, EINVAL, ENOPROTOOPT
 from typing import Final
 
 from netlink_emu.interpose.filter.trap import Outcome
@@ -28,6 +28,9 @@ _LONGER: Final = {SO_LINGER: 8} | dict.fromkeys(_TIMEOUTS, 16)
 # struct sock_fprog { unsigned short len; struct sock_filter *filter; };
 _FPROG: Final = struct.Struct("=H6xQ")
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
+# What the model has not at all: SO_BINDTODEVICE, SO_GET_FILTER, SO_DETACH_FILTER, SO_PEERSEC; and
+# SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF, whose descriptors it does not know.
+_HOST_HAS: Final = dict.fromkeys((25, 26, 27, 31), ENOPROTOOPT) | dict.fromkeys((50, 52), EBADF)
 
 
 def setsockopt(call: SocketCall) -> int | Outcome:
@@ -50,7 +53,7 @@ def setsockopt(call: SocketCall) -> int | Outcome:
     try:
         call.nl.setsockopt(call.current(), level, option, value)
     except NetlinkError as exc:
-        return _elsewhere(exc, level)
+        return _elsewhere(exc, level, option)
     # A receive that the filter does not see keeps to the time-out, too.
     return Outcome.PASS if level == SOL_SOCKET and option in _TIMEOUTS else 0
 
@@ -65,7 +68,7 @@ def getsockopt(call: SocketCall) -> int | Outcome:
     try:
         data, reported = call.nl.getsockopt(level, option, length)
     except NetlinkError as exc:
-        return _elsewhere(exc, level)
+        return _elsewhere(exc, level, option)
     value = (at, data)
     size = (length_at, reported.to_bytes(4, "little", signed=True))
     if level == SOL_SOCKET:
@@ -86,9 +89,9 @@ def need_level(level: int) -> None:
         raise NetlinkError(ENOPROTOOPT)
 
 
-def _elsewhere(exc: NetlinkError, level: int) -> Outcome:
-    """What the model does not know at SOL_SOCKET (SO_MARK, SO_PRIORITY...) does no harm."""
-    if level == SOL_SOCKET and exc.errno == ENOPROTOOPT:
+def _elsewhere(exc: NetlinkError, level: int, option: int) -> Outcome:
+    """What the model cannot judge is asked of the socket that stands in on the host."""
+    if level == SOL_SOCKET and exc.errno == _HOST_HAS.get(option):
         return Outcome.PASS
     raise exc
 

@@ -37,7 +37,7 @@ DEBIAN: dict[str, Any] = {
         "kernel.pid_max": "99",
     },
     "skb_small_truesize": 768,
-    "config": {"HZ": "250"},
+    "config": {"HZ": "250", "OTHER": "m"},
 }
 UML = DEBIAN | {"release": "6.1.176", "user_mode_linux": True, "efficient_unaligned_access": False}
 
@@ -57,7 +57,19 @@ def test_what_a_file_tells() -> None:
         "taskstats_family_id": 28,
         "task_delayacct": False,
         "pid_max": 99,
+        "hz": 250,
         "rmem_max": 8388608,
+    }
+
+
+def test_what_the_builder_chose() -> None:
+    chosen = {"HZ": "100", "TASK_XACCT": "n", "TASK_IO_ACCOUNTING": "y", "NET_RX_BUSY_POLL": "n"}
+    settings = machine_from_json({"config": chosen}).settings
+    assert settings == {
+        "hz": 100,
+        "task_xacct": False,
+        "task_io_accounting": True,
+        "net_rx_busy_poll": False,
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from helpers.kernel import Bench, error_of, make_bench
 
 from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.cgroups import Cgroup, CgroupCounts, File
 from netlink_emu.machine.task import TaskState
 
@@ -45,6 +46,20 @@ def test_by_state(bench: Bench, cgroup: Cgroup) -> None:
         cgroup.attach(task)
     tasks[-1].in_iowait = True
     assert counts(ask(bench)) == (2, 1, 1, 3, 1)
+
+
+@pytest.mark.parametrize(("release", "sleeping"), [("6.0", 1), ("6.1", 0), ("7.3", 0)])
+def test_a_sleep_of_which_the_freezer_need_not_be_told(release: str, sleeping: int) -> None:
+    """TASK_INTERRUPTIBLE | TASK_FREEZABLE is not TASK_INTERRUPTIBLE: nanosleep(2) since 6.1."""
+    bench = make_bench(profile_for(release))
+    cgroup = bench.machine.cgroups.mkdir("db")
+    bench.client.files[3] = File(cgroup)
+    task = bench.machine.tasks.fork()
+    task.state = TaskState.FREEZABLE
+    cgroup.attach(task)
+    assert counts(ask(bench)) == (sleeping, 0, 0, 0, 0)
+    task.in_iowait = True
+    assert counts(ask(bench)) == (sleeping, 0, 0, 0, 1 - sleeping)
 
 
 def test_the_dead_are_members_no_more(bench: Bench, cgroup: Cgroup) -> None:

@@ -118,6 +118,22 @@ def test_figures_come_from_the_files_of_the_thread(proc: Path) -> None:
     assert task.real_parent.pid == 42
 
 
+@pytest.mark.parametrize(
+    ("letter", "state"),
+    [
+        (b"R", TaskState.RUNNING),
+        (b"D", TaskState.UNINTERRUPTIBLE),
+        (b"T", TaskState.STOPPED),
+        (b"t", TaskState.OTHER),  # TASK_TRACED, which is not TASK_STOPPED
+        (b"I", TaskState.OTHER),
+    ],
+)
+def test_states(proc: Path, letter: bytes, state: TaskState) -> None:
+    where = proc / "4711" / "task" / "4711"
+    (where / "stat").write_bytes(STAT.replace(b") S ", b") " + letter + b" "))
+    assert _find(proc, 4711).state is state
+
+
 def test_a_thread_knows_its_group(proc: Path) -> None:
     task = _find(proc, 4712)
     assert (task.pid, task.tgid, task.is_leader) == (4712, 4711, False)

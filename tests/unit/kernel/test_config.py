@@ -71,6 +71,8 @@ def test_every_member_can_be_set() -> None:
         "task_delayacct": True,
         "efficient_unaligned_access": True,
         "taskstats_family_id": 99,
+        "max_header": 80,
+        "hz": 100,
     }
     texts = [
         f"{key}={'on' if value is True else 'off' if value is False else value}"

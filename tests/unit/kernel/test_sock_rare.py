@@ -43,7 +43,7 @@ def get(sock: NetlinkSock, option: int, optlen: int = 8) -> bytes:
     [
         (46, i32(65536), i32(65536)),  # SO_BUSY_POLL
         (62, i32(9), i32(9)),  # SO_BINDTOIFINDEX
-        (75, i32(2304), i32(1)),  # SO_TXREHASH
+        (75, i32(2304), i32(1)),  # SO_RCVMARK
         (82, i32(-1), i32(1)),  # SO_RCVPRIORITY
         (TIMESTAMPING, i32(255), i32(255, 0)),
         (TIMESTAMPING, i32(1, 2), i32(1, 0)),

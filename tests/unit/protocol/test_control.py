@@ -43,7 +43,7 @@ def test_what_is_nested_and_what_has_names() -> None:
 
 def test_numbers() -> None:
     assert [*map(int, control.NlemuCmd)] == [*range(1, 26)]
-    assert [*map(int, control.NlemuState)] == [0, 1, 2, 3, 4]
+    assert [*map(int, control.NlemuState)] == [0, 1, 2, 3, 4, 5]
     assert (T.NLEMU_A_TASK_PID, T.NLEMU_A_TASK_LIFETIME) == (1, 19)
 
 

@@ -11,13 +11,14 @@ import pytest
 from helpers.kernel import Bench, make_bench
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.skbuff import SkBuff, skb_sizes
 from netlink_emu.server.outbox import FIRST_RETRY, NARROW, PROBE_SECONDS, WIDE, Outbox
 from netlink_emu.server.statistics import Counters
 from netlink_emu.server.unix_diag import has_read_all
 
 SIZE = 596
-COST = alloc_truesize(SIZE)
+COST = skb_sizes(Profile()).alloc_truesize(SIZE)
 SNDBUF = 64 * 1024
 
 

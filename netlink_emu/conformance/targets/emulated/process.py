@@ -14,8 +14,15 @@ from netlink_emu.conformance.targets.target import Unsupported
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
+from netlink_emu.kernel.sched import sched_setscheduler
 from netlink_emu.machine.accounting import Mm
-from netlink_emu.machine.credentials import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, Cred
+from netlink_emu.machine.credentials import (
+    CAP_SETGID,
+    CAP_SETUID,
+    CAP_SYS_ADMIN,
+    CAP_SYS_NICE,
+    Cred,
+)
 from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNamespace
 from netlink_emu.machine.task import (
     CORE_SIGNALS,
@@ -30,9 +37,7 @@ from .files import EmulatedFiles
 from .programs import DEVICE, INTERPRETER, Program, inode_of, program
 
 _CAP_SYS_CHROOT: Final = 18
-_CAP_SYS_NICE: Final = 23
 _SIGSTOP, _SIGCONT, _SIGSEGV = 19, 18, 11
-_REALTIME: Final = (1, 2)
 
 
 @dataclass(slots=True)
@@ -193,7 +198,7 @@ class EmulatedTasks:
         if found.exit_code is not None:
             self._end(name, lambda: self._table.do_group_exit(task, found.wait_status))
         elif not found.reads:
-            task.state = TaskState.OTHER  # nanosleep: INTERRUPTIBLE | FREEZABLE
+            task.state = TaskState.FREEZABLE  # nanosleep
 
     def _exit(self, name: str, op: ops.Exit) -> None:
         actor = op.thread or name
@@ -268,12 +273,11 @@ class EmulatedTasks:
                 task.commit_creds(task.cred.with_euid(op.uid))
             case ops.SetNice():
                 if op.nice < task.nice:
-                    self.current(name).ns_capable(user_ns, _CAP_SYS_NICE)
+                    self.current(name).ns_capable(user_ns, CAP_SYS_NICE)
                 task.nice = op.nice
             case ops.SetPolicy():
-                if POLICIES[op.policy] in _REALTIME:
-                    self.current(name).ns_capable(user_ns, _CAP_SYS_NICE)
-                task.policy = POLICIES[op.policy]
+                current, policy = self.current(name), POLICIES[op.policy]
+                sched_setscheduler(self.kernel, current, task, policy)
             case ops.SetComm():
                 task.comm = comm_bytes(op.comm)[:15]
             case ops.UsePrivilege():
