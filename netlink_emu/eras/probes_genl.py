@@ -228,10 +228,15 @@ def policy_of_numbers(bench: Bench) -> list[str]:
 
 @probe("genl_all_netns")
 def other_netns(bench: Bench) -> list[str]:
-    """From another network namespace TASKSTATS is looked up, and a task asked about."""
+    """From another network namespace TASKSTATS is looked up, a task and policies asked for."""
     net = NetNamespace(bench.machine.init_user_ns)
     client = bench.client(net=net)
-    return [client.outcome(bench.ctrl(_GETFAMILY, TASKSTATS)), client.outcome(bench.get())]
+    policies = bench.ctrl(CtrlCmd.CTRL_CMD_GETPOLICY, TASKSTATS, flags=NLM_F_DUMP)
+    return [
+        client.outcome(bench.ctrl(_GETFAMILY, TASKSTATS)),
+        client.outcome(bench.get()),
+        client.outcome(policies),
+    ]
 
 
 @probe("lookup_before_permission")

@@ -144,7 +144,8 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
     "genl_all_netns": switch(
         _G,
         "network namespaces",
-        "TASKSTATS exists in the initial network namespace only (ENOENT).",
+        "TASKSTATS exists in the initial network namespace only (ENOENT), but for "
+        "CTRL_CMD_GETPOLICY, which does not look at that.",
         "TASKSTATS exists in every network namespace; events stay in the initial one.",
     ),
     "lookup_before_permission": switch(
