@@ -22,7 +22,7 @@ from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest
 from netlink_emu.kernel.netlink_rcv import netlink_rcv_skb
 from netlink_emu.kernel.netlink_table import NetlinkTable
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize, nlmsg_goodsize
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_MULTI, nlmsg_align
 
@@ -243,7 +243,7 @@ class Tape:
         if isinstance(event, Answer):
             rest = self._waiting.get(sk)
             if rest is None or sk.dump is not rest:
-                rest = self._waiting[sk] = _Rest(nlmsg_goodsize(sk.kernel.profile.arch.page_size))
+                rest = self._waiting[sk] = _Rest(sk.kernel.skb.goodsize)
             rest.add(event, rewriter.rewrite(event.data))
             rest.go_on(sk)
         elif isinstance(event, Failed) and event.call.startswith(("recv", "read")):
@@ -330,7 +330,9 @@ class _Rest:
             event, data = self._left[0]
             if event.group:
                 self._left.popleft()
-                skb = SkBuff(data, alloc_truesize(len(data)), event.portid, event.group)
+                skb = SkBuff(
+                    data, sk.kernel.skb.alloc_truesize(len(data)), event.portid, event.group
+                )
                 if not sk.deliver(skb):
                     sk.overrun()
                 continue
@@ -338,7 +340,7 @@ class _Rest:
                 break
             self._left.popleft()
             for part in self._cut(data, max(self._goodsize, sk.max_recvmsg_len), sk):
-                sk.queue_dump(SkBuff(part, alloc_truesize(len(part)), event.portid))
+                sk.queue_dump(SkBuff(part, sk.kernel.skb.alloc_truesize(len(part)), event.portid))
         sk.dump = self if self._left else None
 
     def _cut(self, data: bytes, room: int, sk: NetlinkSock) -> Sequence[bytes]:
