@@ -42,7 +42,13 @@ CASES_OF = {
         "event_overrun_congested_until_drained", "event_overrun_minimal",
         "event_overrun_no_enobufs", "event_overrun_not_pruned", "event_overrun_reply_lost",
     },
+    "newest_so": {"sock_options_by_age"},
+    "so_by_family": {"sock_options_by_age", "sock_options_defaults"},
+    "timestamping_flags": {"sock_options_by_age"},
 }  # fmt: skip
+
+
+OF_6_16 = ["dead_threads_keep_times", "tgid_exit_version"]
 
 
 def failing(changes: dict[str, Any]) -> set[str]:
@@ -64,9 +70,13 @@ def failing(changes: dict[str, Any]) -> set[str]:
         ("6.18.35", ["dead_threads_keep_times"]),
         ("6.18.34", ["dead_threads_keep_times", "tgid_exit_version"]),
         ("6.19", ["dead_threads_keep_times", "tgid_exit_version"]),
-        ("6.16", ["dead_threads_keep_times", "tgid_exit_version"]),
-        ("6.15", ["dead_threads_keep_times", "tgid_exit_version", "rmem_sum_rule"]),
-        ("6.14.9", ["dead_threads_keep_times", "tgid_exit_version", "rmem_sum_rule"]),
+        ("6.16", OF_6_16),
+        ("6.15.7", [*OF_6_16, "newest_so", "so_by_family"]),
+        ("6.15", [*OF_6_16, "newest_so", "so_by_family", "rmem_sum_rule"]),
+        (
+            "6.14.9",
+            [*OF_6_16, "newest_so", "so_by_family", "rmem_sum_rule", "timestamping_flags"],
+        ),
     ],
 )
 def test_kernels_with_the_same_struct(release: str, decide: list[str]) -> None:
