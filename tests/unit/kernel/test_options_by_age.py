@@ -102,6 +102,8 @@ def test_programs_that_there_are_none_of() -> None:
             bench.sock().setsockopt(bench.current, SOL_SOCKET, option, i32(7))
         with fails(EINVAL):
             bench.sock().setsockopt(bench.current, SOL_SOCKET, option, i32(7, 7))
+    with fails(EINVAL):  # SO_ATTACH_REUSEPORT_CBPF
+        bench.sock().setsockopt(bench.current, SOL_SOCKET, 51, i32(7))
 
 
 @pytest.mark.parametrize(
