@@ -8,7 +8,7 @@ from netlink_emu.families import boot
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.releases import profile_for
-from netlink_emu.kernel.skbuff import SkBuff, alloc_truesize
+from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.machine.machine import Machine
 
@@ -39,7 +39,7 @@ class Edge:
 
     def fill(self) -> int:
         count = 0
-        while self.sock.deliver(SkBuff(bytes(400), alloc_truesize(400))):
+        while self.sock.deliver(SkBuff(bytes(400), self.sock.kernel.skb.alloc_truesize(400))):
             count += 1
         return count
 
