@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from netlink_emu.protocol.format import HOST_ORDER
 
 from .cases import ops
-from .cases.case import MAIN, Case, Cmsg, Datagram, Mask, MaskedBytes, Outcome, Step, Symbol
+from .cases.case import MAIN, Case, Cmsg, Datagram, Outcome, Step
+from .cases.masked import Mask, MaskedBytes, Symbol
 from .cases.names import NOTHING
 from .judge.bindings import Bindings, guards_hold
 from .judge.compare import compare_step

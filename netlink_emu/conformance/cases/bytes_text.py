@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from netlink_emu.conformance.judge.stats import VOLATILE
-from netlink_emu.conformance.judge.structure import StatsBlock, boundaries, stats_blocks
+from netlink_emu.conformance.cases.structure import StatsBlock, boundaries, stats_blocks
+from netlink_emu.conformance.cases.volatile import VOLATILE
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import nlmsg_walk
 from netlink_emu.protocol.taskstats import TS_COMM_LEN, TaskstatsLayout, taskstats_layout
 
-from .case import CaseError, Mask, MaskedBytes, Symbol
+from .case import CaseError
+from .masked import Mask, MaskedBytes, Symbol
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:

@@ -14,7 +14,8 @@ from netlink_emu.kernel.releases import byte_order
 from netlink_emu.protocol.format import ByteOrder
 
 from . import bytes_text
-from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step, Symbol
+from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
+from .masked import Symbol
 from .ops import Send, field_names, make_op, op_type
 from .vectors import arguments_to_json, relation_from_json
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
-    from .case import MaskedBytes
+    from .masked import MaskedBytes
 
 
 class Op:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from . import ops
-from .case import Case, CaseError, MaskedBytes
+from .case import Case, CaseError
+from .masked import MaskedBytes
 
 _MOST_CPUS: Final = 8192  # CONFIG_NR_CPUS of the largest kernels
 _CPU_LIST: Final = re.compile(r"(\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*)?", re.ASCII)

@@ -12,18 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from .case import (
-    Case,
-    CaseError,
-    Cmsg,
-    Datagram,
-    Mask,
-    MaskedBytes,
-    Outcome,
-    Relation,
-    Step,
-    Symbol,
-)
+from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
+from .masked import Mask, MaskedBytes, Symbol
 from .ops import Op, Send, field_names, make_op, op_type
 
 _EXPECT: Final = frozenset({"result", "error", "datagrams", "optlen_out", "result_hex"})

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import Datagram, Outcome, Step
-from netlink_emu.conformance.judge.flatten import OURS, family_name
-from netlink_emu.conformance.judge.stats import GROUP, LIVE
-from netlink_emu.conformance.judge.structure import stats_blocks
+from netlink_emu.conformance.cases.structure import OURS, family_name, stats_blocks
+from netlink_emu.conformance.cases.volatile import GROUP, LIVE
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align, nlmsg_walk
 

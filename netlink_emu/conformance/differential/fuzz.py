@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, MaskedBytes, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import Case, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.targets.emulated.foreign import foreign_families
 from netlink_emu.conformance.targets.emulated.session import EmulatedSession

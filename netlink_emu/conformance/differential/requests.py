@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netlink_emu.conformance.cases.case import Mask, MaskedBytes, Symbol
+from netlink_emu.conformance.cases.masked import Mask, MaskedBytes, Symbol
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import nlmsg_align, nlmsg_walk

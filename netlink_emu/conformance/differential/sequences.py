@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import MAIN, MaskedBytes, Step
+from netlink_emu.conformance.cases.case import MAIN, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes
 
 from .requests import NO_TASK, Requests
 

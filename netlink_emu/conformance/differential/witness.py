@@ -11,7 +11,7 @@ import socket
 import struct
 from typing import Final
 
-from netlink_emu.conformance.judge.structure import stats_blocks
+from netlink_emu.conformance.cases.structure import stats_blocks
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr

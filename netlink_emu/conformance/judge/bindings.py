@@ -6,11 +6,11 @@ import dataclasses
 from typing import Any, Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import MAIN, Case, MaskedBytes, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import MAIN, Case, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
+from netlink_emu.conformance.cases.structure import StatsBlock, stats_blocks
 from netlink_emu.conformance.targets.target import About, Session
 from netlink_emu.protocol.format import ByteOrder
-
-from .structure import StatsBlock, stats_blocks
 
 # Ranges that stand for no value of their own: they are held to other rules.
 LOOSE = frozenset({"STATS", "SEQ_EVENT", "FOREIGN_FAMILY", "NGROUPS_BYTES"})

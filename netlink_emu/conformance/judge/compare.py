@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
+from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.cases.names import msg_flags_number
+from netlink_emu.conformance.cases.structure import stats_blocks
 from netlink_emu.conformance.targets.target import About
 from netlink_emu.protocol.format import ByteOrder
 
 from .bindings import LOOSE, Bindings, part_of
 from .flatten import flatten
 from .stats import violations
-from .structure import stats_blocks
 
 DISTURBED = "disturbed"  # what a mismatch is called that others on the machine may have made
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netlink_emu.conformance.cases.case import MAIN, Mask, MaskedBytes, Symbol
+from netlink_emu.conformance.cases.case import MAIN
+from netlink_emu.conformance.cases.masked import Mask, MaskedBytes, Symbol
+from netlink_emu.conformance.cases.structure import (
+    OURS,
+    StatsBlock,
+    event_of,
+    family_name,
+    stats_blocks,
+)
+from netlink_emu.conformance.cases.volatile import VOLATILE
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, CtrlAttr
@@ -20,10 +29,6 @@ from netlink_emu.protocol.netlink import (
     nlmsg_align,
     nlmsg_walk,
 )
-
-from .flatten import OURS, family_name
-from .stats import VOLATILE
-from .structure import StatsBlock, event_of, stats_blocks
 
 _FAMILY = Symbol("FAMILY_ID", "TASKSTATS")
 _REQUEST = NLMSG_HDRLEN + 4  # of an NLMSG_ERROR: where the request's header begins

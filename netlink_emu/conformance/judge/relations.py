@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netlink_emu.conformance.cases.case import MAIN, Case, Datagram, Outcome, Relation, Symbol
+from netlink_emu.conformance.cases.case import MAIN, Case, Datagram, Outcome, Relation
+from netlink_emu.conformance.cases.masked import Symbol
+from netlink_emu.conformance.cases.structure import stats_blocks
 from netlink_emu.conformance.targets.target import About
 
 from .bindings import Bindings
 from .compare import DISTURBED, Mismatch
-from .structure import stats_blocks
 
 
 class _Absent(Exception):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from netlink_emu.conformance.cases.case import Outcome, Step
+from netlink_emu.conformance.cases.structure import event_of
 
 from .bindings import Bindings
 from .compare import Mismatch
-from .structure import event_of
 
 _SEQ = slice(8, 12)
 

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from netlink_emu.conformance.cases.case import MAIN, Case, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import MAIN, Case, Outcome, Step
 from netlink_emu.conformance.cases.harmless import harm
+from netlink_emu.conformance.cases.masked import Symbol
 
 from .premises import missing_for_kernel, missing_to_record
 from .real import probe

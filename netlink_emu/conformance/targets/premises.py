@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, MaskedBytes
-from netlink_emu.conformance.judge.structure import cpu_lists_in, stats_blocks
+from netlink_emu.conformance.cases.case import Case
+from netlink_emu.conformance.cases.masked import MaskedBytes
+from netlink_emu.conformance.cases.structure import cpu_lists_in, stats_blocks
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import SOL_SOCKET
 

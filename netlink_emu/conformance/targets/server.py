@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Datagram, MaskedBytes, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import Case, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE, msg_flags_names, socket_type
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from netlink_emu.conformance.cases.case import Case, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import Case, Outcome, Step
+from netlink_emu.conformance.cases.masked import Symbol
 
 
 class Unsupported(Exception):

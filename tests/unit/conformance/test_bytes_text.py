@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.conformance.cases import bytes_text
-from netlink_emu.conformance.cases.case import CaseError, Mask, MaskedBytes, Symbol
+from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import Mask, MaskedBytes, Symbol
 from netlink_emu.protocol.format import LITTLE
 
 FAMILY = Symbol("FAMILY_ID", "TASKSTATS")

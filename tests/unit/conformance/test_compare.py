@@ -8,16 +8,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from netlink_emu.conformance.cases import bytes_text, ops
-from netlink_emu.conformance.cases.case import (
-    Case,
-    Cmsg,
-    Datagram,
-    MaskedBytes,
-    Outcome,
-    Step,
-    Symbol,
-)
+from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.judge.compare import Mismatch, compare_step
 from netlink_emu.conformance.targets.target import About

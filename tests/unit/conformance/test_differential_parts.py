@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, MaskedBytes, Outcome, Step
+from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.differential.equal import Equality
 from netlink_emu.conformance.differential.fuzz import (
     Difference,

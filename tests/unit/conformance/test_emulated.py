@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Datagram, MaskedBytes, Outcome, Step, Symbol
-from netlink_emu.conformance.judge.structure import event_of, event_pid, stats_blocks
+from netlink_emu.conformance.cases.case import Case, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
+from netlink_emu.conformance.cases.structure import event_of, event_pid, stats_blocks
 from netlink_emu.conformance.targets.emulated.session import EmulatedSession
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.conformance.targets.target import About

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Mask, MaskedBytes, Step, Symbol
+from netlink_emu.conformance.cases.case import Case, Step
 from netlink_emu.conformance.cases.machine import (
     MachineError,
     RecordedMachine,
@@ -17,6 +17,7 @@ from netlink_emu.conformance.cases.machine import (
     machine_from_text,
     read_machine,
 )
+from netlink_emu.conformance.cases.masked import Mask, MaskedBytes, Symbol
 from netlink_emu.conformance.targets.emulator import EmulatorTarget, possible_cpus
 from netlink_emu.protocol.format import BIG, LITTLE
 

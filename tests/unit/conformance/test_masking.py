@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import MAIN, Case, MaskedBytes
+from netlink_emu.conformance.cases.case import MAIN, Case
 from netlink_emu.conformance.cases.corpus import GROUPS, load_corpus
+from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.judge.masking import Known, mask_datagram
 from netlink_emu.protocol.format import LITTLE
 

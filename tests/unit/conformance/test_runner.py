@@ -12,8 +12,9 @@ import pytest
 
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.bytes_text import read
-from netlink_emu.conformance.cases.case import Case, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import Case, Outcome, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import Symbol
 from netlink_emu.conformance.runner import Result, Verdict, run, run_case
 from netlink_emu.conformance.targets.premises import missing_for_kernel, missing_to_record
 from netlink_emu.conformance.targets.real import probe

@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import (
-    Case,
-    Datagram,
-    MaskedBytes,
-    Outcome,
-    Relation,
-    Step,
-    Symbol,
-)
+from netlink_emu.conformance.cases.case import Case, Datagram, Outcome, Relation, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.judge.compare import DISTURBED
 from netlink_emu.conformance.judge.relations import Relations

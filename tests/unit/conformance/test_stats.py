@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.conformance.judge.stats import LIVE, VOLATILE, violations
+from netlink_emu.conformance.cases.volatile import LIVE, VOLATILE
+from netlink_emu.conformance.judge.stats import violations
 
 GOOD: dict[str, int | bytes] = {
     "cpu_count": 3,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import Case, Step
-from netlink_emu.conformance.judge.flatten import OURS, family_name
+from netlink_emu.conformance.cases.structure import OURS, family_name
 from netlink_emu.kernel.genetlink import GenlFamily, GenlOp
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, nla_walk
 from netlink_emu.protocol.format import ByteOrder

@@ -7,15 +7,8 @@ from errno import EAGAIN, EINVAL, EOPNOTSUPP
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import (
-    MAIN,
-    Cmsg,
-    Datagram,
-    MaskedBytes,
-    Outcome,
-    Step,
-    Symbol,
-)
+from netlink_emu.conformance.cases.case import MAIN, Cmsg, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.cases.names import (
     DEFAULT_BUFSIZE,
     DEFAULT_CTRL,

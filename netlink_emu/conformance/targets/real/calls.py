@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Cmsg, Datagram, MaskedBytes, Outcome
+from netlink_emu.conformance.cases.case import Cmsg, Datagram, Outcome
+from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.cases.names import (
     DEFAULT_BUFSIZE,
     DEFAULT_CTRL,
@@ -31,7 +32,7 @@ from netlink_emu.conformance.cases.names import (
     socket_type,
     sockopt_value,
 )
-from netlink_emu.conformance.judge.structure import event_pid
+from netlink_emu.conformance.cases.structure import event_pid
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOL_NETLINK, NetlinkSockOpt

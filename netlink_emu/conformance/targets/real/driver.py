@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import MAIN, Outcome, Step, Symbol
+from netlink_emu.conformance.cases.case import MAIN, Outcome, Step
+from netlink_emu.conformance.cases.masked import Symbol
 from netlink_emu.conformance.cases.names import comm_bytes, signal_number
-from netlink_emu.conformance.judge.structure import has_cpu_list
+from netlink_emu.conformance.cases.structure import has_cpu_list
 from netlink_emu.conformance.targets.target import About
 from netlink_emu.protocol.cgroupstats import CGROUPSTATS_CMD_GET
 from netlink_emu.protocol.errors import errno_name

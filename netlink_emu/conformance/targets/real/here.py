@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from netlink_emu.conformance.judge.flatten import family_name
-from netlink_emu.conformance.judge.structure import stats_blocks
+from netlink_emu.conformance.cases.structure import family_name, stats_blocks
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlCmd, GenlMsgHdr

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from netlink_emu.conformance.cases.case import Symbol
+from netlink_emu.conformance.cases.masked import Symbol
 from netlink_emu.conformance.targets.target import About
 
 LOCK_PATIENCE: Final = 600.0  # seconds: another run of all cases may be under way

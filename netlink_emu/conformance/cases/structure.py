@@ -11,7 +11,7 @@ from typing import Final
 
 from netlink_emu.protocol.attributes import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR, nla_walk
 from netlink_emu.protocol.format import ByteOrder
-from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import (
     NLMSG_DONE,
     NLMSG_ERROR,
@@ -186,3 +186,19 @@ def _looks_nested(data: bytes, start: int, end: int, order: ByteOrder) -> bool:
             return False
         at = nlmsg_align(payload + length - start) + start
     return at >= end and end - start >= 8
+
+
+OURS: Final = frozenset({b"nlctrl", b"TASKSTATS"})
+
+
+def family_name(message: bytes, order: ByteOrder) -> bytes | None:
+    """The family that a CTRL_CMD_NEWFAMILY tells of; None for any other message."""
+    if len(message) < NLMSG_HDRLEN + GENL_HDRLEN:
+        return None
+    kind = int.from_bytes(message[4:6], order.name)
+    if kind != GENL_ID_CTRL or message[NLMSG_HDRLEN] != CtrlCmd.CTRL_CMD_NEWFAMILY:
+        return None
+    for nla, start, length in nla_walk(message, NLMSG_HDRLEN + GENL_HDRLEN, len(message), order):
+        if nla & NLA_TYPE_MASK == CtrlAttr.CTRL_ATTR_FAMILY_NAME:
+            return message[start : start + length].rstrip(b"\0")
+    return None
