@@ -1,6 +1,6 @@
 """Random sequences on this machine's kernel and on the emulator: a bounded run.
 
-The long one: python -m netlink_emu.conformance.differential --requests 20000 --seed N
+The long one: scripts/differential --requests 20000 --seed N
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from differential.fuzz import Fuzzer
+from differential.report import figures_text
+from differential.sequences import CPUS, Sequences
 from helpers.broken import boot_with
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.differential.fuzz import Fuzzer
-from netlink_emu.conformance.differential.report import figures_text
-from netlink_emu.conformance.differential.sequences import CPUS, Sequences
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.premises import missing_for_anything
 

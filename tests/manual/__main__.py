@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, reference, spec, terminal
+from manual import complete, man, reference, releases, spec, terminal
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completions"
 FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/reference-commands.md": reference.page,
     ROOT / "docs/man/netlink-emu.1": man.page,
+    ROOT / "docs/releases.md": releases.page,
     spec.YAML: spec.yaml,
     spec.HEADER: spec.header,
     spec.PAGE: spec.page,

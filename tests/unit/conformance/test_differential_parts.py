@@ -8,21 +8,21 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-
-from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
-from netlink_emu.conformance.cases.corpus import load_corpus
-from netlink_emu.conformance.cases.masked import MaskedBytes
-from netlink_emu.conformance.differential.equal import Equality
-from netlink_emu.conformance.differential.fuzz import (
+from differential.equal import Equality
+from differential.fuzz import (
     Difference,
     Figures,
     families_dumped,
     makes_sense,
 )
-from netlink_emu.conformance.differential.report import figures_text
-from netlink_emu.conformance.differential.requests import Requests
-from netlink_emu.conformance.differential.sequences import Sequences
+from differential.report import figures_text
+from differential.requests import Requests
+from differential.sequences import Sequences
+
+from netlink_emu.conformance.cases import ops
+from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.corpus import load_corpus
+from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.targets.emulated.foreign import foreign_families
 from netlink_emu.conformance.targets.emulated.session import EmulatedSession
 from netlink_emu.families import boot

@@ -1,4 +1,4 @@
 """Differential fuzzing: random sequences on the real kernel and on the emulator, compared.
 
-``python -m netlink_emu.conformance.differential --requests 20000 --seed 1`` as root.
+``scripts/differential --requests 20000 --seed 1`` as root.
 """

@@ -1,11 +1,7 @@
-"""docs/releases.md, made from the table of eras by scripts/releases-doc.
-
-A test holds the file against this.
-"""
+"""docs/releases.md, made from the table of eras."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from netlink_emu.eras.report import layout, news, sizes
@@ -25,7 +21,7 @@ from netlink_emu.kernel.releases_table import (
 INTRODUCTION = """\
 # Kernels
 
-<!-- Made by scripts/releases-doc from netlink_emu/kernel/releases_table.py. Do not edit. -->
+<!-- Made by scripts/write-docs from netlink_emu/kernel/releases_table.py. Do not edit. -->
 
 Any release from 2.6.18, the first with TASKSTATS, to 7.3 can be emulated: `--release 5.10`,
 `profile_for("6.1.192")`. What an emulated kernel does is decided by independent capabilities,
@@ -210,12 +206,8 @@ def _configuration() -> Iterator[str]:
     yield from _table(("key", "default", "what it is"), rows())
 
 
-def render() -> str:
+def page() -> str:
     """The page."""
     parts = (_eras(), _changes(), _first(), _machines(), _configuration())
     sections = ["\n".join(part).rstrip() + "\n" for part in parts]
     return "\n".join((INTRODUCTION, *sections, NOTES))
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

@@ -1,4 +1,4 @@
-"""The long run: ``python -m netlink_emu.conformance.differential --requests 20000 --seed 1``."""
+"""The long run: ``scripts/differential --requests 20000 --seed 1``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sequences import CPUS
 
 def main() -> int:
     """Run, print the figures and every difference; the exit status is 1 if there are any."""
-    parser = argparse.ArgumentParser(prog="python -m netlink_emu.conformance.differential")
+    parser = argparse.ArgumentParser(prog="scripts/differential")
     parser.add_argument("--requests", type=int, default=20000, help="how many to compare")
     parser.add_argument("--seed", type=int, default=1, help="of the first sequence")
     parser.add_argument("--length", type=int, default=40, help="steps of a sequence")
