@@ -30,7 +30,7 @@ from netlink_emu.protocol.cpulist import CpulistDialect
 class Certainty(enum.Enum):
     """How a line is known."""
 
-    LIVE = "read in both trees, the new behaviour seen on a running 6.18"
+    LIVE = "the new behaviour was seen on a running kernel"
     SRC = "read in both trees"
     INFERRED = "between two trees that were read, or computed from what was"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netlink_emu.eras.report import layout, news, sizes
+from netlink_emu.eras.seen import told, witnesses
 from netlink_emu.eras.text import WORDS, Area
 from netlink_emu.kernel.config import KEYS
 from netlink_emu.kernel.profile import ARCHS, KernelConfig
@@ -125,7 +126,8 @@ def _line(change: Change) -> tuple[str, ...]:
         f"`{change.capability}`",
         says,
         where,
-        change.certainty.name.lower(),
+        told(change),
+        (Certainty.LIVE if witnesses(change)[0] else change.certainty).name.lower(),
     )
 
 
@@ -139,7 +141,11 @@ def _changes() -> Iterator[str]:
     for certainty in Certainty:
         yield f"- *{certainty.name.lower()}*: {certainty.value}."
     yield ""
-    headings = ("since", "stable", "capability", "what it says", "source", "known")
+    yield "*Seen on* names the recorded kernels next to the line: with the new value, and *not on*"
+    yield "the last one with the value before. Of each, a recorded case fails where the emulator"
+    yield "has the other value. [Conformance](conformance.md#other-kernels) lists the recordings."
+    yield ""
+    headings = ("since", "stable", "capability", "what it says", "source", "seen on", "known")
     yield from _table(headings, map(_line, CHANGES))
     yield ""
     yield "Read were " + ", ".join(TREES_READ) + "."
