@@ -66,10 +66,11 @@ class NetlinkExtAck:
     """struct netlink_ext_ack: what is reported beside an errno under NETLINK_EXT_ACK.
 
     ``bad_attr`` and ``miss_nest`` are offsets in bytes from the start of the request message;
-    ``policy`` is the encoded payload of NLMSGERR_ATTR_POLICY.
+    ``policy`` is the encoded payload of NLMSGERR_ATTR_POLICY. ``log`` has the lines that the
+    kernel's log gets, ``{comm}`` standing for the name of the process.
     """
 
-    __slots__ = ("bad_attr", "cookie", "miss_nest", "miss_type", "msg", "policy")
+    __slots__ = ("bad_attr", "cookie", "log", "miss_nest", "miss_type", "msg", "policy")
 
     def __init__(self) -> None:
         self.msg: str | None = None
@@ -78,3 +79,4 @@ class NetlinkExtAck:
         self.cookie: bytes | None = None
         self.miss_type: int | None = None
         self.miss_nest: int | None = None
+        self.log: tuple[str, ...] = ()

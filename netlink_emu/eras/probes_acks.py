@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from netlink_emu.eras.bench import Attr, Bench, Client
 from netlink_emu.eras.probes import probe
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.netlink_rcv import Request
+from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NetlinkSockOpt
@@ -61,6 +63,35 @@ def policy(bench: Bench) -> list[str]:
     """With NETLINK_EXT_ACK a request has a PID of two bytes."""
     client, _ = _client(bench, NetlinkSockOpt.NETLINK_EXT_ACK)
     return client.said(_short_pid(bench))
+
+
+class _Log(Observer):
+    """The lines of the kernel's log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def logged(self, request: Request, line: str) -> None:
+        self.lines.append(line)
+
+
+def _logged(bench: Bench, request: bytes) -> list[str]:
+    log = _Log()
+    bench.kernel.observe(log)
+    bench.client().ask(request)
+    return [f"log: {line}" for line in log.lines] or ["nothing in the log"]
+
+
+@probe("log_leftover_comm")
+def leftover_log(bench: Bench) -> list[str]:
+    """A registration has two bytes behind its last attribute."""
+    return _logged(bench, bench.request(TASKSTATS_CMD_GET, [(3, "0")], extra=b"\xee\xee"))
+
+
+@probe("log_attr_length")
+def length_log(bench: Bench) -> list[str]:
+    """A request has a PID of eight bytes."""
+    return _logged(bench, bench.request(TASKSTATS_CMD_GET, [(1, bytes(8))]))
 
 
 @probe("extack_leftover_msg")

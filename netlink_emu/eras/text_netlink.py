@@ -217,6 +217,18 @@ NETLINK_WORDS: Final[Mapping[str, Words]] = {
         "Errors do not say what a policy wants.",
         "An attribute that fails its policy is reported with it (NLMSGERR_ATTR_POLICY).",
     ),
+    "log_leftover_comm": switch(
+        _A,
+        "left over bytes in the kernel's log",
+        "A line of the kernel's log tells of bytes after the last attribute.",
+        "A line of the kernel's log tells of bytes after the last attribute, and whose they are.",
+    ),
+    "log_attr_length": switch(
+        _A,
+        "lengths of integers in the kernel's log",
+        "An integer that is too long is taken without a word.",
+        "An integer that is too long or too short leaves a line in the kernel's log.",
+    ),
     "extack_leftover_msg": switch(
         _A,
         "left over bytes",

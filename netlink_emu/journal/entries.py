@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_MULTI,
@@ -366,6 +367,67 @@ class Closed(SocketEvent):
 
 
 @dataclass(slots=True, kw_only=True)
+class OptionSet(SocketEvent):
+    """setsockopt(2), with the errno or 0 as ``err``.
+
+    ``value`` is a number, seconds of a time-out, or what optval points to.
+    """
+
+    what: ClassVar[str] = "option"
+    option: str
+    value: float | bytes
+    err: int = 0
+
+    def title(self) -> str:
+        value = self.value.hex(" ", -4) if isinstance(self.value, bytes) else str(self.value)
+        to = f" to {value}" if value else ""
+        failed = f": {errno_name(self.err)}" if self.err else ""
+        return f"{self.peer} set {self.option}{to}{failed}"
+
+    def details(self) -> dict[str, Any]:
+        value = self.value.hex() if isinstance(self.value, bytes) else self.value
+        return {**self.peer.json(), "option": self.option, "value": value, "errno": self.err}
+
+
+@dataclass(slots=True, kw_only=True)
+class Membership(SocketEvent):
+    """A multicast group was joined or left; ``name`` is empty where no family has the group."""
+
+    what: ClassVar[str] = "membership"
+    group: int
+    joined: bool
+    name: str = ""
+
+    def title(self) -> str:
+        whose = f" ({self.name})" if self.name else ", which no family has"
+        if self.peer.protocol != NETLINK_GENERIC:
+            whose = ""
+        return f"{self.peer} {'joined' if self.joined else 'left'} group {self.group}{whose}"
+
+    def details(self) -> dict[str, Any]:
+        return {
+            **self.peer.json(),
+            "group": self.group,
+            "joined": self.joined,
+            "name": self.name,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Remark(SocketEvent):
+    """A line of the kernel's log about a request; a real kernel leaves out some of many."""
+
+    what: ClassVar[str] = "remark"
+    text: str
+
+    def title(self) -> str:
+        return f"kernel log: {self.text}"
+
+    def details(self) -> dict[str, Any]:
+        return {**self.peer.json(), "text": self.text}
+
+
+@dataclass(slots=True, kw_only=True)
 class Overrun(SocketEvent):
     """ENOBUFS is pending."""
 
@@ -460,5 +522,6 @@ def kind_of_answer(message: Message, source: int, group: int) -> MessageKind:
 
 
 ENTRY_CLASSES: Final = (
-    Sent, Queued, Dropped, Faulted, Opened, Bound, Closed, Overrun, Listener, TaskEvent, Note,
+    Sent, Queued, Dropped, Faulted, Opened, Bound, OptionSet, Membership, Closed, Overrun, Remark,
+    Listener, TaskEvent, Note,
 )  # fmt: skip

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from errno import ENOPROTOOPT
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.journal.entries import (
@@ -12,19 +14,23 @@ from netlink_emu.journal.entries import (
     Entry,
     Faulted,
     Listener,
+    Membership,
     MessageView,
     Note,
     Opened,
+    OptionSet,
     Overrun,
     Peer,
     Queued,
+    Remark,
     Sent,
     TaskEvent,
 )
+from netlink_emu.journal.options import option_name, option_value
 from netlink_emu.journal.record import LIMIT, LIMIT_BYTES, Record
 from netlink_emu.kernel.trace import DropReason, Observer
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
-from netlink_emu.protocol.netlink import NLMSG_HDRLEN, NLMSGHDR
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSGHDR, SOL_SOCKET
 from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
 
@@ -43,6 +49,7 @@ _REMEMBERED_SIZE: Final = 4096  # bytes of a datagram
 _COMMS: Final = 10_000
 
 Sink = Callable[[Entry], None]
+Made = Callable[..., Entry]  # an entry, given its peer, number and time
 
 
 class Journal(Record, Observer):
@@ -78,7 +85,8 @@ class Journal(Record, Observer):
         self.muted: Final[set[int]] = set()
         self._silent: set[NetlinkSock] = set()
         # What a socket did before it is known whether it is one of these: when, and what.
-        self._unsure: dict[NetlinkSock, list[tuple[int, type[Opened | Bound]]]] = {}
+        self._unsure: dict[NetlinkSock, list[tuple[int, Made]]] = {}
+        self._known: set[NetlinkSock] = set()
         self.sinks: list[Sink] = []
         # What to add to an entry's time to have the time since 1970.
         self.epoch_ns: Final = clock.realtime_ns() - clock.monotonic_ns()
@@ -135,8 +143,10 @@ class Journal(Record, Observer):
             del self._comms[next(iter(self._comms))]
         self._socket_did(sk, Bound)
 
-    def _socket_did(self, sk: NetlinkSock, what: type[Opened | Bound]) -> None:
-        if self.muted:
+    def _socket_did(self, sk: NetlinkSock, what: Made) -> None:
+        if sk in self._silent:
+            return
+        if self.muted and sk not in self._known:
             now = self._kernel.machine.clock.monotonic_ns()
             self._unsure.setdefault(sk, []).append((now, what))
         else:
@@ -145,6 +155,7 @@ class Journal(Record, Observer):
     def _sure(self, sk: NetlinkSock) -> None:
         """The socket is one that matters: what it did before is told now."""
         self._silent.discard(sk)
+        self._known.add(sk)
         for time_ns, what in self._unsure.pop(sk, ()):
             self._add(what(peer=self.peer(sk), **{**self._stamp(), "time_ns": time_ns}))
 
@@ -155,10 +166,41 @@ class Journal(Record, Observer):
         if silent:
             self._unsure.pop(sk, None)
         self._sure(sk)
+        self._known.discard(sk)
         del self._peers[sk]
         self._requests.pop(peer, None)
         if not silent:
             self._add(Closed(peer=peer, unread=unread, **self._stamp()))
+
+    def option_set(
+        self, sk: NetlinkSock, level: int, optname: int, value: bytes, err: int
+    ) -> None:
+        if level == SOL_SOCKET and err == ENOPROTOOPT:
+            return  # what a socket of the host then does, and we do not know of
+        option = option_name(level, optname)
+        read = option_value(option, value, self._kernel.profile.arch.order.name)
+        self._socket_did(sk, partial(OptionSet, option=option, value=read, err=err))
+
+    def groups_changed(self, sk: NetlinkSock, joined: int, left: int) -> None:
+        for mask, is_joined in ((joined, True), (left, False)):
+            for group in range(1, mask.bit_length() + 1):
+                if mask >> (group - 1) & 1:
+                    name = self._group_name(sk, group)
+                    made = partial(Membership, group=group, joined=is_joined, name=name)
+                    self._socket_did(sk, made)
+
+    def _group_name(self, sk: NetlinkSock, group: int) -> str:
+        if sk.protocol == NETLINK_GENERIC:
+            for family in self._kernel.genl.families.values():
+                index = group - family.mcgrp_offset
+                if family.mcgrps and 0 <= index < len(family.mcgrps):
+                    return f"{family.name} {family.mcgrps[index]}"
+        return ""
+
+    def logged(self, request: Request, line: str) -> None:
+        sk = request.skb.sk
+        if sk is not None and sk not in self._silent:
+            self._add(Remark(peer=self.peer(sk), text=line, **self._stamp()))
 
     def is_silent(self, sk: NetlinkSock) -> bool:
         """Whether the socket is one of who controls, not of a client."""

@@ -27,17 +27,27 @@ from typing import TYPE_CHECKING, Final
 from netlink_emu.kernel.dump import Dumping
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM, SkBuff
+from netlink_emu.kernel.sock import SO_ATTACH_FILTER, SO_DETACH_FILTER
 from netlink_emu.kernel.sockopt import NetlinkOptions
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.protocol.bpf import Filter, Instruction
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import AF_NETLINK, SOCKADDR_NL
+from netlink_emu.protocol.netlink import (
+    AF_NETLINK,
+    SOCKADDR_NL,
+    SOL_NETLINK,
+    SOL_SOCKET,
+    NetlinkSockOpt,
+)
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
 
+_MEMBERSHIPS: Final = frozenset(
+    {NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, NetlinkSockOpt.NETLINK_DROP_MEMBERSHIP}
+)
 SOCKADDR_STORAGE: Final = 128  # sizeof(struct sockaddr_storage)
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
@@ -146,8 +156,28 @@ class NetlinkSock(NetlinkOptions):
                     self.table.bind(current, self.net, group)
         if not self.bound:
             self._insert(current, pid)
-        self.groups = self.groups & ~0xFFFFFFFF | groups
+        self._subscribe(self.groups & ~0xFFFFFFFF | groups)
+
+    def _subscribe(self, groups: int) -> None:
+        joined, left = groups & ~self.groups, self.groups & ~groups
+        self.groups = groups
         self.kernel.netlink.update_subscriptions(self)
+        if self.kernel.trace is not None and (joined or left):
+            self.kernel.trace.groups_changed(self, joined, left)
+
+    def setsockopt(self, current: Current, level: int, optname: int, value: bytes) -> None:
+        """Set an option; ``value`` is what optval points to."""
+        trace = self.kernel.trace
+        if trace is None:
+            super().setsockopt(current, level, optname, value)
+            return
+        try:
+            super().setsockopt(current, level, optname, value)
+        except NetlinkError as error:
+            trace.option_set(self, level, optname, value, error.errno)
+            raise
+        if level != SOL_NETLINK or optname not in _MEMBERSHIPS:
+            trace.option_set(self, level, optname, value, 0)
 
     def _insert(self, current: Current, pid: int) -> None:
         if pid:
@@ -454,6 +484,11 @@ class NetlinkSock(NetlinkOptions):
         """
         self._check_filter_lock()
         self.filter = Filter(program)
+        self._tell_filter(SO_ATTACH_FILTER)
+
+    def _tell_filter(self, optname: int) -> None:
+        if self.kernel.trace is not None:
+            self.kernel.trace.option_set(self, SOL_SOCKET, optname, b"", 0)
 
     def _check_filter_lock(self) -> None:
         if self.filter_locked:
@@ -473,6 +508,7 @@ class NetlinkSock(NetlinkOptions):
         if self.filter is None:
             raise NetlinkError(ENOENT)
         self.filter = None
+        self._tell_filter(SO_DETACH_FILTER)
 
     def not_supported(self) -> None:
         """listen(2), accept(2), shutdown(2), socketpair(2)."""

@@ -134,6 +134,8 @@ class _Operation:
             extack_leftover_msg=profile.extack_leftover_msg,
             nul_string=profile.nul_string,
             uint_policies=profile.uint_policies,
+            log_attr_length=profile.log_attr_length,
+            log_leftover_comm=profile.log_leftover_comm,
         )
 
         def parser(split: GenlSplitOp | None) -> Parser | None:

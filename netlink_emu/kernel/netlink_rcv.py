@@ -82,6 +82,9 @@ def netlink_rcv_skb(skb: SkBuff, order: ByteOrder, handle: Callable[[Request], N
         if err != DUMP_STARTED and (err or nlmsg_flags & NLM_F_ACK):
             netlink_ack(request, err)
         if trace is not None:
+            for line in request.extack.log:
+                comm = "" if skb.current is None else skb.current.comm()
+                trace.logged(request, line.format(comm=comm))
             trace.request_done(request, 0 if err == DUMP_STARTED else err)
         start += nlmsg_len + 3 & ~3  # NLMSG_ALIGN
 

@@ -252,6 +252,8 @@ class Profile:
     nul_string: bool = True  # 2.6.19: CTRL_ATTR_FAMILY_NAME must end in NUL
     extack_policy_msg: bool = True  # 4.19: "Attribute failed policy validation"
     extack_policy: bool = True  # 5.10: NLMSGERR_ATTR_POLICY
+    log_leftover_comm: bool = True  # 3.16: whose bytes are left over
+    log_attr_length: bool = True  # 4.15: an integer that is too long or short
     extack_leftover_msg: bool = True  # 4.20: "bytes leftover after parsing attributes"
     extack_done: DoneExtack = DoneExtack.ALL  # 4.20, 6.10: of a dump that fails
     extack_dump_start: bool = True  # 6.5: what a dump's start says of its error

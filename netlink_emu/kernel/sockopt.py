@@ -136,9 +136,11 @@ class NetlinkOptions(Sock):
         if join and self.table.bind is not None:
             self.table.bind(current, self.net, group)
         bit = 1 << (group - 1)
-        self.groups = self.groups | bit if join else self.groups & ~bit
-        # Every socket of a kernel is a NetlinkSock, of which this is the lower part.
-        self.kernel.netlink.update_subscriptions(self)  # type: ignore[arg-type]
+        self._subscribe(self.groups | bit if join else self.groups & ~bit)
+
+    def _subscribe(self, groups: int) -> None:
+        """Be a member of these groups alone: a mask, bit 0 is group 1."""
+        raise NotImplementedError
 
     # --- getsockopt(2)
 

@@ -57,6 +57,17 @@ class Observer:
     def request_done(self, request: Request, err: int) -> None:
         """A request was handled, its answer is queued; ``err`` is the errno or 0."""
 
+    def logged(self, request: Request, line: str) -> None:
+        """The kernel's log has a line about a request; told before it is done."""
+
+    def option_set(
+        self, sk: NetlinkSock, level: int, optname: int, value: bytes, err: int
+    ) -> None:
+        """setsockopt(2), with its errno or 0; but for groups that are joined or left."""
+
+    def groups_changed(self, sk: NetlinkSock, joined: int, left: int) -> None:
+        """A socket joins or leaves multicast groups, which are masks: bit 0 is group 1."""
+
     def stats_wanted(self, current: Current) -> None:
         """A client asks for statistics, of a task or a cgroup that is looked up after this."""
 
@@ -113,6 +124,20 @@ class Observers(Observer):
     def request_done(self, request: Request, err: int) -> None:
         for observer in self._observers:
             observer.request_done(request, err)
+
+    def logged(self, request: Request, line: str) -> None:
+        for observer in self._observers:
+            observer.logged(request, line)
+
+    def option_set(
+        self, sk: NetlinkSock, level: int, optname: int, value: bytes, err: int
+    ) -> None:
+        for observer in self._observers:
+            observer.option_set(sk, level, optname, value, err)
+
+    def groups_changed(self, sk: NetlinkSock, joined: int, left: int) -> None:
+        for observer in self._observers:
+            observer.groups_changed(sk, joined, left)
 
     def stats_wanted(self, current: Current) -> None:
         for observer in self._observers:

@@ -281,8 +281,8 @@ WATCH: Final = _described(
         NlemuWatch.NLEMU_A_WATCH_TIME: (Kind.U64, "When it happened, by the machine's clock."),
         NlemuWatch.NLEMU_A_WATCH_WHAT: (
             Kind.STRING,
-            "What it is: sent, queued, dropped, fault, opened, bound, closed, overrun, "
-            "listener, task, note.",
+            "What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, "
+            "overrun, remark, listener, task, note.",
         ),
         NlemuWatch.NLEMU_A_WATCH_TEXT: (Kind.STRING, "It in words, several lines."),
         NlemuWatch.NLEMU_A_WATCH_JSON: (

@@ -7,12 +7,11 @@ from typing import Final
 from ..attributes import NLA_HDRLEN, NLA_TYPE_MASK, NLATTR
 from ..errors import NetlinkExtAck
 from ..format import LITTLE, ByteOrder
-from .declare import UNSPEC, NlaPolicy, NlaType, NlaValidation, Policy
+from .declare import NlaPolicy, NlaType, NlaValidation, Policy
 from .validate import (
     LIBERAL,
     MODERN,
     SIZES,
-    STRICT,
     NlValidate,
     ParseRules,
     Validator,
@@ -48,10 +47,8 @@ class Parser:
         self._unpack = NLATTR[order].unpack_from
         # By nla_type as it is on the wire, the nla_len that are good whatever the payload.
         self._good: dict[int, range] = {}
-        start_type = (policy or {}).get(0, UNSPEC).strict_start_type
         for kind, rule in (policy or {}).items():
-            strict = STRICT if start_type and kind >= start_type else LIBERAL
-            lengths = _good_lengths(rule, validate | strict)
+            lengths = _good_lengths(rule)
             if 0 < kind <= min(maxtype, NLA_TYPE_MASK) and lengths:
                 self._good[int(kind)] = range(
                     lengths.start + NLA_HDRLEN, lengths.stop + NLA_HDRLEN
@@ -121,14 +118,13 @@ def nla_parse(
     return parser.parse(data, start, end, extack, base)
 
 
-def _good_lengths(rule: NlaPolicy, validate: NlValidate) -> range:
-    """The lengths of payload at which nothing is found, whatever the bytes are."""
+def _good_lengths(rule: NlaPolicy) -> range:
+    """The lengths of payload at which nothing is found or logged, whatever the bytes are."""
     if rule.validation is not NlaValidation.NLA_VALIDATE_NONE:
         return range(0)
     size = SIZES.get(rule.type)
     if size is not None:
-        exact = NlValidate.NL_VALIDATE_STRICT_ATTRS in validate
-        return range(max(rule.len, size), size + 1 if exact else _ANY_LENGTH)
+        return range(max(rule.len, size), size + 1)
     match rule.type:
         case NlaType.NLA_FLAG:
             return range(1)

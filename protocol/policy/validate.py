@@ -62,6 +62,8 @@ class ParseRules:
     extack_leftover_msg: bool = True
     nul_string: bool = True
     uint_policies: bool = True
+    log_attr_length: bool = True
+    log_leftover_comm: bool = True
 
 
 MODERN: Final = ParseRules()
@@ -119,6 +121,8 @@ class Validator:
         if start_type and kind >= start_type:
             validate |= STRICT
         payload = data[span[0] : span[1]]
+        if self.rules.log_attr_length:
+            _log_length(extack, kind, rule, payload)
         try:
             _check(rule, nla_type, payload, validate, self.order, self.rules)
             _check_further(rule, payload, validate, self.order)
@@ -206,6 +210,10 @@ class Validator:
         """What stands behind the last attribute: a warning, or an error."""
         if start >= end:
             return
+        process = " in process `{comm}'" if self.rules.log_leftover_comm else ""
+        extack.log += (
+            f"netlink: {end - start} bytes leftover after parsing attributes{process}.",
+        )
         if self.rules.extack_leftover_msg:
             extack.msg = "bytes leftover after parsing attributes"
         if NlValidate.NL_VALIDATE_TRAILING in validate:
@@ -222,6 +230,22 @@ class Validator:
         if self.rules.extack_policy and wrong.told:
             uint = self.rules.uint_policies
             extack.policy = policy_attributes(rule, self.order, uint=uint) or None
+
+
+def _log_length(extack: NetlinkExtAck, kind: int, rule: NlaPolicy, payload: bytes) -> None:
+    """What a length that is taken all the same, or not, leaves in the kernel's log."""
+    exact = SIZES.get(rule.type)
+    if exact is not None and len(payload) != exact:
+        number = kind
+    elif (
+        rule.validation is NlaValidation.NLA_VALIDATE_RANGE_WARN_TOO_LONG
+        and rule.type is NlaType.NLA_BINARY
+        and len(payload) > rule.limits[1]
+    ):
+        number = rule.type  # nla_validate_range_unsigned() tells of the policy's type
+    else:
+        return
+    extack.log += (f"netlink: '{{comm}}': attribute type {number} has an invalid length.",)
 
 
 def _check(

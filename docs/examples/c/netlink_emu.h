@@ -113,7 +113,7 @@ enum {
 	NLEMU_A_WATCH_TIMED_OUT = 7, /* flag: It did not come. */
 	NLEMU_A_WATCH_NUMBER = 8, /* u32: An entry's number in the journal. */
 	NLEMU_A_WATCH_TIME = 9, /* u64: When it happened, by the machine's clock. */
-	NLEMU_A_WATCH_WHAT = 10, /* string: What it is: sent, queued, dropped, fault, opened, bound, closed, overrun, listener, task, note. */
+	NLEMU_A_WATCH_WHAT = 10, /* string: What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, overrun, remark, listener, task, note. */
 	NLEMU_A_WATCH_TEXT = 11, /* string: It in words, several lines. */
 	NLEMU_A_WATCH_JSON = 12, /* string: It as a JSON object; left out where the message would be too long. */
 	NLEMU_A_WATCH_DATA = 13, /* binary: The datagram. */

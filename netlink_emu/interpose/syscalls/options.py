@@ -9,6 +9,8 @@ from typing import Final
 from netlink_emu.interpose.filter.trap import Outcome
 from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.kernel.sock import (
+    SO_ATTACH_FILTER,
+    SO_DETACH_FILTER,
     SO_LINGER,
     SO_RCVTIMEO,
     SO_RCVTIMEO_NEW,
@@ -19,8 +21,6 @@ from netlink_emu.protocol.bpf import BPF_MAXINSNS
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
 
-SO_ATTACH_FILTER: Final = 26
-SO_DETACH_FILTER: Final = 27
 _TIMEOUTS: Final = frozenset({SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW})
 # How much is read: an int, but for these.
 _INT: Final = 4

@@ -26,7 +26,9 @@ def journal(bench: Bench) -> Journal:
     journal = Journal(bench.kernel)
     sock = bench.sock(7)
     sock.setsockopt(bench.current, 1, 8, b"\1\0\0\0")
+    sock.setsockopt(bench.current, 270, 1, b"\x10\0\0\0")
     bench.register(sock, "0-1")
+    bench.ask(sock, bench.request(0x1F, 1, [(1, bytes(8))]))
     tasks = bench.machine.tasks
     for _ in range(2):
         bench.clock.advance(0.5)
@@ -60,7 +62,7 @@ def test_json(journal: Journal) -> None:
         cls.what for cls in ENTRY_CLASSES if cls.what != "fault"
     }
     assert loaded[0]["time"] == 1_767_225_600
-    (sent,) = [entry for entry in loaded if entry["what"] == "sent"]
+    sent, _ = [entry for entry in loaded if entry["what"] == "sent"]
     assert (sent["pid"], sent["comm"], sent["errors"]) == (4242, "client", [0])
     assert sent["messages"][0]["attrs"] == [
         {"attr": "TASKSTATS_CMD_ATTR_REGISTER_CPUMASK", "value": "0-1"}

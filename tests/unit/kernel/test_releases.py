@@ -256,6 +256,8 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("nul_string", [("2.6.18", "2.6.18", False), ("2.6.19", "7.3", True)]),
     ("extack_policy_msg", [("2.6.18", "4.17", False), ("4.19", "7.3", True)]),
     ("extack_policy", [("2.6.18", "5.9", False), ("5.10", "7.3", True)]),
+    ("log_leftover_comm", [("2.6.18", "3.15", False), ("3.16", "7.3", True)]),
+    ("log_attr_length", [("2.6.18", "4.14", False), ("4.15", "7.3", True)]),
     ("extack_leftover_msg", [("2.6.18", "4.19", False), ("4.20", "7.3", True)]),
     (
         "extack_done",
