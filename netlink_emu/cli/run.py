@@ -36,6 +36,7 @@ from netlink_emu.cli.playing import (
     StrictOption,
     playing_on,
 )
+from netlink_emu.host.proc import host_delayacct
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
 from netlink_emu.interpose.summary import Summary
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
     from netlink_emu.cli.options import Sandbox
     from netlink_emu.cli.playing import Playing
+    from netlink_emu.families import BootedKernel
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.profile import Arch
     from netlink_emu.machine.machine import Machine
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 EXIT_UNUSED: Final = 1
 EXIT_UNMATCHED: Final = 1
+# Who has left them out, or does not see them from where it is, knows.
+_EMULATED: Final = frozenset({"nlctrl", "TASKSTATS"})
 # Seconds that a command has to end by itself when we have failed it.
 _GRACE: Final = 5.0
 
@@ -189,6 +193,7 @@ def run(
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = _finish(foreground, scenario)
+            _compare_with_host(sandbox.kernel, finished.summary)
         if sandbox.timeline is not None and not sandbox.timeline.begun:
             say("the scenario has not begun: no client listened or asked; see --start")
         failed = playing is not None and playing.tell()
@@ -202,6 +207,19 @@ def run(
     if failed and not finished.wait_status:
         raise SystemExit(EXIT_UNMATCHED)
     end_like(finished)
+
+
+def _compare_with_host(kernel: BootedKernel, summary: Summary) -> None:
+    """Note in what clients may have been misled by a machine that is not the emulated one."""
+    if kernel.nlctrl.unknown:
+        from netlink_emu.host.families import host_has_family  # rarely wanted
+
+        for name, count in kernel.nlctrl.unknown.items():
+            if name not in _EMULATED and host_has_family(name):
+                summary.unemulated[name] = count
+    accounted = host_delayacct()
+    if accounted is not None and accounted != kernel.task_delayacct:
+        summary.delayacct = kernel.task_delayacct, accounted
 
 
 def _finish(foreground: Foreground, scenario: Path | None = None) -> Finished:

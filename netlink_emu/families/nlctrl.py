@@ -5,6 +5,7 @@ Answers from the families' own declarations.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from errno import EINVAL, ENODATA, ENOENT
 from functools import partial
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 CTRL_NAME: Final = "nlctrl"
 NOTIFY_GROUP: Final = "notify"
+_UNKNOWN_NAMES: Final = 64
 
 _FAMILY_POLICY: Final[Policy] = {
     CtrlAttr.CTRL_ATTR_FAMILY_ID: NlaPolicy(NlaType.NLA_U16),
@@ -56,7 +58,10 @@ _POLICY_POLICY: Final[Policy] = {
 
 
 class Nlctrl:
-    """The controller of one kernel."""
+    """The controller of one kernel.
+
+    ``unknown`` counts the requests for families that there are not, by name.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -73,6 +78,7 @@ class Nlctrl:
         )
         kernel.genl.register_family(self.family)
         kernel.genl.notify = self._notify
+        self.unknown: Final[Counter[str]] = Counter()
 
     def _getfamily_ops(self) -> Iterator[GenlOp | GenlSplitOp]:
         cmd, highest = CtrlCmd.CTRL_CMD_GETFAMILY, CtrlAttr.CTRL_ATTR_FAMILY_NAME
@@ -105,6 +111,10 @@ class Nlctrl:
                 dumpit=self.dumppolicy,
             )
 
+    def _note_unknown(self, name: str) -> None:
+        if name in self.unknown or len(self.unknown) < _UNKNOWN_NAMES:
+            self.unknown[name] += 1
+
     # --- CTRL_CMD_GETFAMILY
 
     def getfamily(self, info: GenlInfo) -> None:
@@ -127,8 +137,10 @@ class Nlctrl:
             if kind is CtrlAttr.CTRL_ATTR_FAMILY_ID:
                 family = genl.families.get(info.get_u16(kind))
             else:
-                name = info.attrs[kind].partition(b"\0")[0]
-                family = genl.by_name(name.decode("latin-1"))
+                name = info.attrs[kind].partition(b"\0")[0].decode("latin-1")
+                family = genl.by_name(name)
+                if family is None:
+                    self._note_unknown(name)
         if family is None:
             raise NetlinkError(ENOENT)
         return family

@@ -170,3 +170,11 @@ def _innermost_number(status: Path) -> int:
     """The last number of the line NSpid."""
     _, _, rest = status.read_text(encoding="latin-1").partition("\nNSpid:")
     return int(rest.partition("\n")[0].split()[-1])
+
+
+def host_delayacct() -> bool | None:
+    """The sysctl kernel.task_delayacct of the host; None where it does not have it."""
+    try:
+        return Path("/proc/sys/kernel/task_delayacct").read_text().strip() != "0"
+    except OSError:
+        return None

@@ -36,7 +36,9 @@ class Summary:
     descriptors refused to clients that have lowered their limit below our numbers. ``untraced``
     are threads whose ends could not be exit events. ``failures`` counts by errno what failed
     that we did for clients and that never should; their calls then failed with ENOMEM, if that
-    could not be helped.
+    could not be helped. ``unemulated`` counts requests for families that the host's kernel has
+    and the emulated one has not. ``delayacct`` is whether delays are accounted there and here,
+    where that differs.
     """
 
     sockets: int = 0
@@ -50,6 +52,8 @@ class Summary:
     passed: Counter[int] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+    unemulated: Counter[str] = field(default_factory=Counter)
+    delayacct: tuple[bool, bool] | None = None
 
     def failed(self, exc: OSError) -> int:
         """Count a system call of ours that failed; returns what the client's call fails with."""
@@ -73,11 +77,21 @@ class Summary:
             )
         if self.past_us:
             lines.append(f"{_count(self.past_us, 'datagram')} sent past the filter, answered late")
+        if self.delayacct is not None and self.sent:
+            emulated, host = ("on" if on else "off" for on in self.delayacct)
+            lines.append(
+                f"delays are accounted: {emulated}; who looks that up in "
+                f"/proc/sys/kernel/task_delayacct (iotop does) sees this machine's: {host}"
+            )
         return lines + self.misses()
 
     def misses(self) -> list[str]:
         """What could not be emulated: to be said whether the rest is asked for or not."""
-        lines = []
+        lines = [
+            f"{_count(count, 'request')} for family {name}, which this machine's kernel has, "
+            "but which is not emulated: docs/limits.md"
+            for name, count in sorted(self.unemulated.items())
+        ]
         if self.sealed:
             lines.append(
                 f"{_count(self.sealed, 'call')} of clients that may not be looked into "

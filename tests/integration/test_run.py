@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
 
+from netlink_emu.host.families import host_has_family
+from netlink_emu.host.proc import host_delayacct
+
 pytestmark = needs_interposer
 
 # A client in a few lines: asks nlctrl for its own family, says its portid and the answer's type.
@@ -125,12 +128,57 @@ def test_other_netlink_protocols_are_the_hosts() -> None:
 
 
 def test_the_summary_is_on_stderr() -> None:
-    done = emulated(*python(CLIENT), options=["--summary"])
+    here = "on" if host_delayacct() else "off"
+    options = ["--summary", "--config", f"task_delayacct={here}"]
+    done = emulated(*python(CLIENT), options=options)
     assert done.stdout == ANSWERED
     assert done.stderr.splitlines() == [
         "netlink-emu: 1 generic netlink socket, 1 request datagram, 1 datagram received",
         "netlink-emu: system calls: bind 1, getsockname 1, recvfrom 1, sendto 1, socket 1",
     ]
+
+
+@pytest.mark.skipif(host_delayacct() is None, reason="no kernel.task_delayacct here")
+def test_the_summary_tells_of_another_task_delayacct() -> None:
+    here = "on" if host_delayacct() else "off"
+    there = "off" if host_delayacct() else "on"
+    options = ["--summary", "--config", f"task_delayacct={there}"]
+    done = emulated(*python(CLIENT), options=options)
+    assert done.stderr.splitlines()[-1] == (
+        f"netlink-emu: delays are accounted: {there}; who looks that up in "
+        f"/proc/sys/kernel/task_delayacct (iotop does) sees this machine's: {here}"
+    )
+
+
+# Asks nlctrl for a family by its name.
+ASKS = """
+import socket, struct, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+for name in sys.argv[1:]:
+    name = name.encode() + b"\\0"
+    name = struct.pack("=HH", 4 + len(name), 2) + name + bytes(-len(name) % 4)
+    s.send(struct.pack("=IHHIIBBxx", 20 + len(name), 16, 1, 1, 0, 3, 1) + name)
+    m = s.recv(4096)
+    print(-struct.unpack_from("=i", m, 16)[0] if m[4] == 2 else "found")
+"""
+
+
+def test_a_family_that_only_the_host_has_is_named() -> None:
+    names = ("ethtool", "netdev", "thermal", "mptcp_pm", "acpi_event", "nl80211")
+    name = next((name for name in names if host_has_family(name)), None)
+    if name is None:
+        pytest.skip("the host's kernel has none of the families that are known here")
+    done = emulated(*python(ASKS), name, "no_such_family", name, "TASKSTATS")
+    assert done.stdout.splitlines() == ["2", "2", "2", "found"]
+    assert done.stderr == (
+        f"netlink-emu: 2 requests for family {name}, which this machine's kernel has, but which "
+        "is not emulated: docs/limits.md\n"
+    )
+
+
+def test_a_family_that_was_left_out_is_nobodys_mistake() -> None:
+    done = emulated(*python(ASKS), "TASKSTATS", options=["--config", "taskstats=off"])
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 @pytest.mark.parametrize(

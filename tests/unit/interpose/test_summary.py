@@ -36,6 +36,25 @@ def test_what_is_said_without_being_asked() -> None:
     assert len(Summary(sealed=1, untraced=1, foreign=1, beyond=1).misses()) == 4
 
 
+def test_families_that_the_host_alone_has() -> None:
+    summary = Summary()
+    summary.unemulated.update({"mptcp_pm": 1, "ethtool": 2})
+    assert summary.misses() == [
+        "2 requests for family ethtool, which this machine's kernel has, but which is not "
+        "emulated: docs/limits.md",
+        "1 request for family mptcp_pm, which this machine's kernel has, but which is not "
+        "emulated: docs/limits.md",
+    ]
+
+
+def test_the_hosts_accounting_of_delays() -> None:
+    assert len(Summary(delayacct=(True, False)).lines()) == 1  # nobody asked
+    assert Summary(sent=1, delayacct=(True, False)).lines()[1] == (
+        "delays are accounted: on; who looks that up in /proc/sys/kernel/task_delayacct (iotop "
+        "does) sees this machine's: off"
+    )
+
+
 def test_protocols_have_their_names() -> None:
     assert protocol_name(16) == "NETLINK_GENERIC"
     assert protocol_name(31) == "31"
