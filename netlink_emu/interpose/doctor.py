@@ -19,7 +19,7 @@ from netlink_emu.interpose.client.access import (
     need_memory,
     need_proc,
 )
-from netlink_emu.interpose.client.fds import choose_high, open_files_limit
+from netlink_emu.interpose.client.fds import choose_high, need_files, open_files_limit
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.errors import Unsupported
 from netlink_emu.interpose.filter.abi import ABIS, native
@@ -30,7 +30,7 @@ from netlink_emu.interpose.filter.bpf_filter import (
     Assembler,
     Instruction,
 )
-from netlink_emu.interpose.launch import launch
+from netlink_emu.interpose.launch import NO_PROCESS, launch
 from netlink_emu.interpose.live import ptrace
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
@@ -121,7 +121,10 @@ def _access() -> list[Finding]:
     buffer = ctypes.create_string_buffer(_MARK, len(_MARK))
     ours, theirs = socket.socketpair()
     with closing(ours), closing(theirs):
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except BlockingIOError:
+            return [Finding("a child", works=False, meaning=NO_PROCESS)]
         if pid == 0:
             signal.pause()
             os._exit(0)
@@ -200,8 +203,9 @@ def _no_new_privs() -> Finding:
 
 def _descriptor_numbers() -> Finding:
     limit = open_files_limit()
-    return Finding(
-        f"descriptor numbers up to {limit - 1}",
-        limit >= 64,
-        f"emulated sockets get numbers from {choose_high(limit)} on",
-    )
+    name = f"descriptor numbers up to {limit - 1}"
+    try:
+        need_files()
+    except Unsupported as exc:
+        return Finding(name, works=False, meaning=str(exc))
+    return Finding(name, works=True, meaning=f"emulated sockets get {choose_high(limit)} and up")

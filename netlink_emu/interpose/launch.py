@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from netlink_emu.interpose.errors import InterposeError, SpawnError
+from netlink_emu.interpose.errors import InterposeError, SpawnError, Unsupported
 from netlink_emu.interpose.filter.bpf_filter import Instruction
 from netlink_emu.interpose.filter.seccomp import Listener, Notification, install_filter
 
@@ -28,6 +28,7 @@ NOT_EXECUTABLE: Final = 126
 # Python ignores these at its start; a program begins with their default.
 _RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 _POLL_MS: Final = 1
+NO_PROCESS: Final = "no process is left to this user or cgroup (RLIMIT_NPROC, ulimit -u; pids.max)"
 _FAKE_ROOT: Final = Path(__file__).with_name("fake_root.py")
 
 
@@ -50,7 +51,7 @@ def launch(program: Sequence[Instruction], start: Callable[[], T]) -> Launched[T
     ends, also where this process has descriptors beyond the filter's threshold.
     """
     launcher = _Launcher(program, start)
-    launcher.start()
+    start_thread(launcher)
     pending = launcher.serve()
     launcher.join()
     if launcher.error is not None:
@@ -59,6 +60,14 @@ def launch(program: Sequence[Instruction], start: Callable[[], T]) -> Launched[T
         raise launcher.error
     assert launcher.listener is not None
     return Launched(launcher.listener, launcher.result[0], pending)
+
+
+def start_thread(thread: threading.Thread) -> None:
+    """Start it; raises Unsupported where no process is left to us."""
+    try:
+        thread.start()
+    except RuntimeError as exc:
+        raise Unsupported(f"no thread can be started: {NO_PROCESS}") from exc
 
 
 class _Launcher(threading.Thread, Generic[T]):
@@ -176,5 +185,7 @@ def find_program(name: str, env: Mapping[str, str]) -> str:
 
 
 def _spawn_error(name: str, exc: OSError) -> InterposeError:
+    if exc.errno == errno.EAGAIN:
+        return SpawnError(f"{name} cannot be started: {NO_PROCESS}", NOT_EXECUTABLE)
     status = NOT_FOUND if exc.errno == errno.ENOENT else NOT_EXECUTABLE
     return SpawnError(f"{name}: {os.strerror(exc.errno or 0).lower()}", status)

@@ -39,8 +39,19 @@ PARTS: Final = {
 }
 # By machine, where our own table has no use for them.
 _OTHERS: Final = {
-    "x86_64": {"process_vm_readv": 310, "process_vm_writev": 311},
-    "aarch64": {"process_vm_readv": 270, "process_vm_writev": 271},
+    "x86_64": {
+        "process_vm_readv": 310,
+        "process_vm_writev": 311,
+        "clone": 56,
+        "vfork": 58,
+        "clone3": 435,
+    },
+    "aarch64": {
+        "process_vm_readv": 270,
+        "process_vm_writev": 271,
+        "clone": 220,
+        "clone3": 435,
+    },
 }
 
 

@@ -137,3 +137,50 @@ def test_yama_with_capabilities(tmp_path: Path) -> None:
         return
     with pytest.raises(Unsupported, match="set it to 1"):
         need_descendants(file)
+
+
+# --- nothing left
+
+
+def test_without_a_process_left() -> None:
+    """As RLIMIT_NPROC and pids.max leave it."""
+    nothing = "clone=EAGAIN,clone3=EAGAIN"
+    why = "no process is left to this user or cgroup (RLIMIT_NPROC, ulimit -u; pids.max)"
+    done = without(nothing, *NETLINK_EMU, "run", "--", "echo", "started")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"netlink-emu: no thread can be started: {why}; netlink-emu doctor tells more\n"
+    )
+    doctor = without(nothing, *NETLINK_EMU, "doctor")
+    assert (doctor.returncode, doctor.stderr) == (1, "")
+    assert f"no thread can be started: {why}" in doctor.stdout
+
+
+def test_without_files_left() -> None:
+    script = 'ulimit -n 12; exec "$@"'
+    few = ["sh", "-c", script, "sh", *NETLINK_EMU]
+    why = "this process may open 12 files at most (RLIMIT_NOFILE), and needs 32"
+    done = subprocess.run(
+        [*few, "run", "--", "echo", "started"],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"netlink-emu: {why}: raise the limit")
+    assert done.stderr.count("\n") == 1
+    doctor = subprocess.run(
+        [*few, "doctor"], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert (doctor.returncode, doctor.stderr) == (1, "")
+    assert why in doctor.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_without_dev() -> None:
+    """As in a chroot where nobody has mounted it."""
+    script = 'mount -t tmpfs none /dev && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", *NETLINK_EMU]
+    done = subprocess.run(
+        [*command, "run", "--", sys.executable, "-c", CLIENT],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")

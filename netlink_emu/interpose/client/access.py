@@ -14,6 +14,7 @@ from typing import Final
 
 from netlink_emu.host.proc import read_status
 from netlink_emu.interpose.client import pidfd
+from netlink_emu.interpose.client.fds import need_files
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.errors import Unsupported
 from netlink_emu.machine.credentials import CAP_SYS_PTRACE
@@ -29,6 +30,7 @@ _GRANT: Final = (
 def need_access() -> None:
     """Raises Unsupported: in one sentence what is withheld, and what to grant. Takes 0.1 ms."""
     need_proc()
+    need_files()
     need_descriptors()
     need_memory()
     need_descendants()

@@ -19,6 +19,7 @@ from typing import Final
 from netlink_emu.host import proc
 from netlink_emu.interpose.client.clients import Client, gone
 from netlink_emu.interpose.client.memory import ClientSealed
+from netlink_emu.interpose.errors import Unsupported
 from netlink_emu.interpose.filter.ranges import FD_SETSIZE, SLOTS, Range, ranges
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -28,6 +29,8 @@ _MARGIN: Final = 256
 _LAST: Final = 64
 # So many processes' tables are remembered.
 _TABLES: Final = 1024
+# What a supervisor and a few sockets take.
+LEAST_FILES: Final = 32
 
 # Puts the descriptor at a number. Raises OSError: EBUSY where the client is opening something
 # at this very moment, EBADF or EMFILE from its RLIMIT_NOFILE on.
@@ -57,6 +60,16 @@ def room() -> int:
     return (1 << 31 if soft == resource.RLIM_INFINITY else soft) - proc.count_descriptors(
         os.getpid()
     )
+
+
+def need_files() -> None:
+    """Raise Unsupported where we may not open what we need."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
+        raise Unsupported(
+            f"this process may open {hard} files at most (RLIMIT_NOFILE), and needs "
+            f"{LEAST_FILES}: raise the limit, as with ulimit -Hn"
+        )
 
 
 class BeyondLimit(Exception):

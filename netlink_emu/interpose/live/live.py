@@ -55,12 +55,15 @@ class LiveExits(Observer):
         self._take_over = take_over
         self._child_changed = child_changed
         self._tracer: Tracer | None = None
+        self._waits = True  # for the first listener, to trace from then on
         kernel.observe(self)
 
     def close(self) -> None:
-        if self._tracer is None:
+        """Watch no more. Once is enough."""
+        if self._waits:
+            self._waits = False
             self._kernel.unobserve(self)
-        else:
+        elif self._tracer is not None:
             self._tracer.close()
 
     def let_go(self, tid: int, gone: Callable[[], object]) -> bool:
@@ -74,10 +77,12 @@ class LiveExits(Observer):
 
     def listener_registered(self, portid: int, cpu: int) -> None:
         """The first: trace from before the call returns that registers it."""
+        self._waits = False
         self._kernel.unobserve(self)
-        self._tracer = Tracer(self._take_over(), self._command, self._figures, self._report)
-        self._tracer.start()
-        refused = self._tracer.seize(lambda: threads_below(os.getpid(), self._since))
+        tracer = Tracer(self._take_over(), self._command, self._figures, self._report)
+        tracer.start()
+        self._tracer = tracer
+        refused = tracer.seize(lambda: threads_below(os.getpid(), self._since))
         self._summary.untraced += sum(self._lives(tid) for tid in refused)
 
     def _lives(self, tid: int) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from netlink_emu.interpose.errands import Errands
+from netlink_emu.interpose.launch import start_thread
 from netlink_emu.interpose.live import ptrace
 from netlink_emu.machine.task import Task
 
@@ -96,7 +97,7 @@ class Tracer:
     # --- for other threads
 
     def start(self) -> None:
-        self._thread.start()
+        start_thread(self._thread)
 
     def close(self) -> None:
         """Stop tracing. What is stopped goes on: the kernel detaches a dead tracer's tracees."""
