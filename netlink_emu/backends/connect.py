@@ -9,6 +9,7 @@ from typing import Final
 
 from netlink_emu.backends.remote import RemoteKernel
 from netlink_emu.backends.wire import Wire
+from netlink_emu.host.unix_paths import connectable
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.ours.relay import RELAY_HELLO, RelayHello, RelayWish, ReportKind
@@ -59,7 +60,8 @@ def _hand_over(path: Path, hello: RelayHello) -> socket.socket:
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
     try:
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-            way.connect(str(path))
+            with connectable(path) as name:
+                way.connect(name)
             way.sendmsg([RELAY_HELLO[HOST_ORDER].encode(hello)], [rights])
     except OSError as exc:
         ours.close()

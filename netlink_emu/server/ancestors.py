@@ -6,6 +6,7 @@ make another of its name; who owns a symbolic link on the way can make it lead e
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -75,9 +76,21 @@ def _is_unmapped(uid: int) -> bool:
     try:
         overflow = int(Path("/proc/sys/kernel/overflowuid").read_text())
         maps = Path("/proc/self/uid_map").read_text().split()
-    except (OSError, ValueError):
-        return False
+    except (OSError, ValueError):  # no /proc
+        return not _has_number(uid)
     return uid == overflow and maps != ["0", "0", _EVERYBODY]
+
+
+def _has_number(uid: int) -> bool:
+    """Whether our user namespace has a user of this number: only then can a file be theirs."""
+    fd = os.memfd_create("netlink-emu")
+    try:
+        os.fchown(fd, uid, -1)
+    except OSError as exc:
+        return exc.errno != errno.EINVAL
+    finally:
+        os.close(fd)
+    return True
 
 
 def _is_private_group(gid: int) -> bool:

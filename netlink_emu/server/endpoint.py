@@ -24,6 +24,7 @@ from socket import (
 )
 from typing import Final
 
+from netlink_emu.host.unix_paths import SUN_PATH_MAX, fits, may_be_short, name_in
 from netlink_emu.server.ancestors import check_ancestors
 from netlink_emu.server.errors import (
     AlreadyServed,
@@ -33,7 +34,6 @@ from netlink_emu.server.errors import (
     UnsafeDirectory,
 )
 
-SUN_PATH_MAX: Final = 107  # sizeof(sun_path) less the NUL
 SO_SNDBUFFORCE: Final = 32  # not in Python's socket module
 # All that clients have not read yet is charged to the one sending socket (net/unix/af_unix.c).
 WANTED_SNDBUF: Final = 32 << 20
@@ -46,11 +46,8 @@ def bound_socket(path: Path) -> Iterator[socket]:
     The directory is made (mode 0700) if it is missing. A stale socket is replaced. Raises
     ServerError.
     """
-    if len(os.fsencode(path)) > SUN_PATH_MAX:
-        raise PathTooLong(
-            f"the path of a Unix socket has at most {SUN_PATH_MAX} bytes, "
-            f"{path} has {len(os.fsencode(path))}"
-        )
+    if not fits(path) and not may_be_short(path.name):
+        raise _too_long(path)
     if b"\0" in os.fsencode(path):  # an abstract name, which no directory protects
         raise NotASocket(f"{os.fspath(path)!r} is not the name of a file")
     directory = private_directory(path.parent)
@@ -66,16 +63,26 @@ def bound_socket(path: Path) -> Iterator[socket]:
         os.close(directory)
 
 
+def _too_long(path: Path) -> PathTooLong:
+    return PathTooLong(
+        f"the path of a Unix socket has at most {SUN_PATH_MAX} bytes, "
+        f"{path} has {len(os.fsencode(path))}"
+    )
+
+
 def _bind(sock: socket, path: Path, directory: int) -> os.stat_result:
     """Bind the socket in ``directory``, which ``path`` leads to; the file that was made."""
+    name = os.fspath(path) if fits(path) else name_in(directory, path.name)
+    if name is None:
+        raise _too_long(path)
     # Held while we look and bind, so that two servers do not both find a stale file.
     fcntl.flock(directory, fcntl.LOCK_EX)
     try:
-        _make_way(path)
+        _make_way(path, name)
         os.fchmod(sock.fileno(), 0o600)  # bind() gives the file the mode of the socket
         sock.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)  # before the first datagram can come
         try:
-            sock.bind(os.fspath(path))
+            sock.bind(name)
         except OSError as exc:
             raise NoDirectory(f"{path} cannot be made: {exc.strerror}") from exc
         return path.lstat()
@@ -138,7 +145,7 @@ def _check_place(directory: Path, opened: os.stat_result) -> None:
         raise UnsafeDirectory(f"the directory {directory} has just been replaced by another")
 
 
-def _make_way(path: Path) -> None:
+def _make_way(path: Path, name: str) -> None:
     """Remove a socket that nobody serves any more."""
     try:
         found = path.lstat()
@@ -148,7 +155,7 @@ def _make_way(path: Path) -> None:
         raise NotASocket(f"{path} exists and is not a socket")
     with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
         try:
-            probe.connect(os.fspath(path))
+            probe.connect(name)
         except ConnectionRefusedError:
             path.unlink()
             return

@@ -6,6 +6,7 @@ import array
 import socket
 from pathlib import Path
 
+from netlink_emu.host.unix_paths import connectable
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 
@@ -21,7 +22,8 @@ def connect(path: Path, *, portid: int = 0, rcvbuf: int = 0) -> socket.socket:
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
             hello = encode_hello(Hello(portid=portid, rcvbuf=rcvbuf))
-            way.sendmsg([hello], [rights], 0, str(path))
+            with connectable(path) as name:
+                way.sendmsg([hello], [rights], 0, name)
         answer = decode_hello(ours.recv(HELLO.size))
     except BaseException:
         ours.close()

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import ClassVar, Final
+
+from netlink_emu.host.unix_paths import fits
+
+# Where a temporary directory has a name that leaves room for a Unix socket's.
+_SHORT: Final = ("/tmp", "/var/tmp", "/dev/shm")
+_ROOM: Final = 32
+
+
+def _make(prefix: str) -> Path:
+    """A temporary directory in which Unix sockets can be made, wherever TMPDIR is."""
+    made = Path(tempfile.mkdtemp(prefix=prefix))
+    if fits(f"{made}/{'x' * _ROOM}"):
+        return made
+    for place in _SHORT:
+        with contextlib.suppress(OSError):
+            shorter = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+            made.rmdir()
+            return shorter
+    return made
 
 
 class Directory:
@@ -27,7 +47,7 @@ class Directory:
     @property
     def path(self) -> Path:
         if self._made is None:
-            self._made = Path(tempfile.mkdtemp(prefix=self._prefix))
+            self._made = _make(self._prefix)
             self._pid = os.getpid()
             self._all.add(self)
         return self._made

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from netlink_emu.families.control.values import Value, check, write
+from netlink_emu.host.unix_paths import connectable
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
@@ -198,7 +199,8 @@ def _open(path: Path | None) -> socket.socket:
     try:
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
-            way.sendmsg([encode_hello(Hello(options=options))], [rights], 0, str(path))
+            with connectable(path) as name:
+                way.sendmsg([encode_hello(Hello(options=options))], [rights], 0, name)
         answer = decode_hello(ours.recv(HELLO.size))
     except OSError as exc:
         ours.close()

@@ -16,6 +16,8 @@ import pytest
 from helpers.nets import SECONDS
 from helpers.serving import Client, register
 
+from netlink_emu.testing.connect import connect
+
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
 
 
@@ -164,7 +166,21 @@ def test_other_places_where_no_socket_can_be(tmp_path: Path) -> None:
     assert _refused(tmp_path / "file" / "nl") == f"{tmp_path}/file is not a directory"
     said = _refused(tmp_path / "no" / "such" / "nl")
     assert said == f"there is no directory {tmp_path}/no to make {tmp_path}/no/such in"
-    assert "has at most 107 bytes" in _refused(tmp_path / ("x" * 100) / "nl")
+    assert "has at most 107 bytes" in _refused(tmp_path / "run" / ("x" * 100))
+
+
+def test_a_directory_may_have_a_long_name(tmp_path: Path) -> None:
+    """Longer than sun_path: the server and who knows how reach it all the same."""
+    path = tmp_path / ("x" * 100) / "nl"
+    with _serve(path) as process:
+        with connect(path) as client:
+            client.send(register("0"))
+            assert len(client.recv(4096)) == 36  # an ack
+        again = _refused(path)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=SECONDS)
+    assert again == f"{path} is served by another process"
+    assert list(path.parent.iterdir()) == []
 
 
 def test_a_scenario_plays_in_real_time(tmp_path: Path) -> None:
@@ -185,6 +201,28 @@ def test_a_scenario_plays_in_real_time(tmp_path: Path) -> None:
         assert event[36 + 80 : 36 + 85] == b"tick\0"
         utime = struct.unpack_from("=Q", event, 36 + 152)[0]
         assert utime == 5_000_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("proc", [True, False])
+def test_who_owns_what_is_above_may_not_be_told_in_a_user_namespace(
+    tmp_path: Path, proc: bool
+) -> None:
+    """A user whom the namespace does not have shows as 65534, as all such do."""
+    above = tmp_path / "above"
+    above.mkdir()
+    (above / "run").mkdir(mode=0o700)
+    os.chown(above, 4242, 4242)
+    hide = "true" if proc else "mount -t tmpfs none /proc"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    command += [f'{hide} && exec "$@"', "sh", *NETLINK_EMU, "serve", "--socket"]
+    path = above / "run" / "nl"
+    with subprocess.Popen([*command, str(path)], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline() == f"netlink-emu: ready at {path}\n"
+        finally:
+            process.terminate()
 
 
 # Over a Unix socket: finds TASKSTATS, registers for exits on CPU 0; the errno of either, or 0.

@@ -402,3 +402,25 @@ class TestPrograms:
         client.stdin.write("hello\n")
         client.stdin.close()
         assert client.read_until() == "hello\n"
+
+        assert client.read_until() == b"hello\n"
+
+
+def test_wherever_temporary_files_are(tmp_path: Path) -> None:
+    """A socket's name has 107 bytes at most, TMPDIR may have more."""
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    test = (
+        "import os\n"
+        "from netlink_emu.testing import EmulatedKernel\n"
+        "with EmulatedKernel() as kernel, kernel.connect() as sock:\n"
+        "    request = '1c000000100001000100000000000000030100000600010010000000'\n"
+        "    sock.send(bytes.fromhex(request))\n"
+        "    print(sock.recv(4096)[4], len(os.fsencode(kernel.path)) < 100)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", test], env=os.environ | {"TMPDIR": str(long)},
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("16 True\n", "")
+    assert list(long.iterdir()) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netlink_emu.host.unix_paths import connectable
 from netlink_emu.server import ancestors, endpoint
 from netlink_emu.server.endpoint import bound_socket, private_directory
 from netlink_emu.server.errors import (
@@ -127,6 +128,19 @@ def test_where_no_socket_can_be(tmp_path: Path, name: str, error: type[ServerErr
     (tmp_path / "link").symlink_to("run")
     with pytest.raises(error):
         _make(tmp_path / name)
+
+
+def test_a_long_way_to_it(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 110) / "nl"
+    with bound_socket(path), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+        with connectable(path) as name:
+            client.connect(name)
+        with pytest.raises(AlreadyServed):
+            _make(path)
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(PathTooLong):
+        _make(tmp_path / ("y" * 110) / ("z" * 100))
+    assert not (tmp_path / ("y" * 110)).exists()
 
 
 # --- what lies above
