@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
+from helpers.nets import SECONDS
 
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpora import corpus_names, load_corpora
@@ -70,3 +73,18 @@ def test_every_case_holds_on_the_kernel_of_this_machine(kernel: KernelTarget, gr
     assert not report.failed, told(report)
     if all(result.verdict is Verdict.SKIPPED for result in report.results):
         pytest.skip("; ".join({result.reason for result in report.results}) or "no such cases")
+
+
+@pytest.mark.real_kernel
+def test_the_runner_may_run_under_nice() -> None:
+    """Recorded tasks had a nice value of 0."""
+    reason = missing_for_anything(KernelTarget().family_id, frozenset({0, 1}))
+    if reason is not None:
+        pytest.skip(f"this machine's kernel cannot be asked: {reason}")
+    command = [sys.executable, "-m", "netlink_emu.cli.main", "conformance", "--target", "kernel"]
+    done = subprocess.run(
+        ["nice", "-n", "7", *command, "-k", "ac_nice"],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert " passed, 0 failed" in done.stdout
