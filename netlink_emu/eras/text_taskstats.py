@@ -203,8 +203,8 @@ TASKSTATS_WORDS: Final[Mapping[str, Words]] = {
     "task_freezable": switch(
         _R,
         "sleeping tasks in CGROUPSTATS",
-        "A task in nanosleep, futex, wait or a read from a Unix socket counts as sleeping.",
-        "A task in nanosleep, futex, wait or a read from a Unix socket is not counted.",
+        "A task in nanosleep, futex, sigwait or a read from a Unix stream counts as sleeping.",
+        "A task in nanosleep, futex, sigwait or a read from a Unix stream is not counted.",
     ),
     "cgroup_removed_enoent": switch(
         _R,

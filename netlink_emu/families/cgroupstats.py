@@ -72,6 +72,8 @@ def cgroupstats_build(file: File, profile: Profile) -> CgroupCounts:
         if file.cgroup is None:
             raise NetlinkError(EINVAL)
         counts = count_tasks(file.cgroup, freezable=profile.task_freezable)
+    elif not profile.task_freezable:
+        counts.nr_sleeping += counts.nr_freezable
     if counts.removed and profile.cgroup_removed_enoent:
         raise NetlinkError(ENOENT)
     return counts

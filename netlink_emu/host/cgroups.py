@@ -15,6 +15,12 @@ from netlink_emu.host.tasks import parse_stat
 from netlink_emu.machine.cgroups import CgroupCounts, File
 
 _O_PATH: Final = os.O_PATH
+# Where the kernel sleeps in TASK_INTERRUPTIBLE | TASK_FREEZABLE, of which /proc shows an S alone:
+# kernel/time/hrtimer.c, kernel/futex/, kernel/signal.c, net/unix/af_unix.c.
+_FREEZABLE: Final = (
+    "hrtimer_nanosleep", "do_nanosleep", "futex_", "__futex_", "do_sigtimedwait",
+    "unix_stream_read_generic", "unix_stream_data_wait",
+)  # fmt: skip
 _STATES: Final = {
     b"R": "nr_running",
     b"S": "nr_sleeping",
@@ -62,6 +68,15 @@ def _on_cgroup_v1(proc: Path, where: Path) -> bool:
     return False
 
 
+def sleeps_freezably(number: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a sleeping thread is one that a freezer lets sleep; False where we may not look."""
+    try:
+        where = (proc / str(number) / "wchan").read_text()
+    except OSError:
+        return False
+    return where.startswith(_FREEZABLE)
+
+
 def _count(proc: Path, where: Path) -> CgroupCounts:
     counts = CgroupCounts()
     try:
@@ -75,6 +90,8 @@ def _count(proc: Path, where: Path) -> CgroupCounts:
         except (OSError, ValueError, IndexError):
             continue  # ended meanwhile
         name = _STATES.get(stat.state)
+        if name == "nr_sleeping" and sleeps_freezably(int(number), proc):
+            name = "nr_freezable"
         if name is not None:
             setattr(counts, name, getattr(counts, name) + 1)
     return counts

@@ -72,11 +72,15 @@ class File:
 
 @dataclass(slots=True)
 class CgroupCounts:
-    """The five numbers of struct cgroupstats, counted elsewhere."""
+    """The five numbers of struct cgroupstats, counted elsewhere.
+
+    Who sleeps so that a freezer need not wake it is ``nr_freezable``, which kernels count or not.
+    """
 
     nr_sleeping: int = 0
     nr_running: int = 0
     nr_stopped: int = 0
     nr_uninterruptible: int = 0
     nr_io_wait: int = 0
+    nr_freezable: int = 0
     removed: bool = field(default=False)

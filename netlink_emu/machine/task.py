@@ -42,8 +42,8 @@ WCOREFLAG: Final = 0x80
 class TaskState(enum.Enum):
     """task->__state as CGROUPSTATS tells them apart. OTHER counts nowhere.
 
-    FREEZABLE is a sleep of which the freezer need not be told, in nanosleep(2), futex(2), wait(2)
-    or a read from a Unix socket: TASK_INTERRUPTIBLE | TASK_FREEZABLE since 6.1.
+    FREEZABLE is a sleep of which the freezer need not be told, in nanosleep(2), futex(2),
+    sigtimedwait(2) or a read from a Unix stream: TASK_INTERRUPTIBLE | TASK_FREEZABLE since 6.1.
     """
 
     RUNNING = "running"

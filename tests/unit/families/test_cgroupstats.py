@@ -62,6 +62,13 @@ def test_a_sleep_of_which_the_freezer_need_not_be_told(release: str, sleeping: i
     assert counts(ask(bench)) == (sleeping, 0, 0, 0, 1 - sleeping)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_freezable_sleepers_counted_elsewhere(apart: bool) -> None:
+    bench = make_bench(Profile(task_freezable=apart))
+    bench.client.files[3] = File(counts=CgroupCounts(nr_sleeping=1, nr_freezable=4))
+    assert counts(ask(bench)) == (1 if apart else 5, 0, 0, 0, 0)
+
+
 def test_the_dead_are_members_no_more(bench: Bench, cgroup: Cgroup) -> None:
     task = bench.machine.tasks.fork()
     cgroup.attach(task)

@@ -84,3 +84,20 @@ def test_cgroup_v2_is_not_counted(proc: Path) -> None:
     file = file_of(9, 5, proc)
     assert file is not None
     assert file.counts is None
+
+
+@pytest.mark.parametrize(
+    ("where", "freezable"),
+    [
+        ("hrtimer_nanosleep", 2), ("futex_do_wait", 2), ("futex_wait_queue_me", 2),
+        ("do_sigtimedwait.isra.0", 2), ("unix_stream_read_generic", 2), ("do_wait", 0), ("0", 0),
+        ("poll_schedule_timeout.constprop.0", 0), ("anon_pipe_read", 0),
+    ],
+)  # fmt: skip
+def test_who_sleeps_freezably(proc: Path, where: str, freezable: int) -> None:
+    for number in (12, 13):
+        (proc / str(number) / "wchan").write_text(where)
+    file = file_of(9, 5, proc)
+    assert file is not None
+    assert file.counts is not None
+    assert (file.counts.nr_freezable, file.counts.nr_sleeping) == (freezable, 2 - freezable)
