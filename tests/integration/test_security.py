@@ -221,7 +221,7 @@ _, answer = ask(16, 1, struct.pack("=BBH HH", 3, 1, 0, 16, 2) + b"NETLINK_EMU\\0
 family = struct.unpack_from("=H", answer, answer.index(b"\\6\\0\\1\\0") + 4)[0]
 (kind, error), _ = ask(family, 0x301, struct.pack("=BBH", 1, 1, 0))
 print(errno.errorcode[-error] if kind == 2 else "answered")
-group = answer.index(b"\\x08\\0\\2\\0", answer.index(b"journal") - 30)
+group = answer.index(b"\\x08\\0\\2\\0", answer.index(b"journal") - 12)
 try:
     s.setsockopt(270, 1, struct.unpack_from("=I", answer, group + 4)[0])
     print("joined")
