@@ -68,7 +68,8 @@ def _signals(audit: Audit, size: Size, chance: random.Random, folder: Path) -> N
 
 
 def _one(audit: Audit, which: str, chance: random.Random, folder: Path) -> int:
-    options = ["--scenario", str(folder / "storm.toml"), "--journal", str(folder / "j.pcapng")]
+    options = ["--scenario", str(folder / "storm.toml"), "--start", "boot"]
+    options += ["--journal", str(folder / "j.pcapng")]
     command = [*NETLINK_EMU, which, *options]
     if which == "serve":
         command += ["--socket", str(folder / "run" / "nl")]
