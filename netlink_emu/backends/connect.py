@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.backends.remote import RemoteKernel
+from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.backends.wire import Wire
-from netlink_emu.host.unix_paths import connectable
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.ours.relay import RELAY_HELLO, RelayHello, RelayWish, ReportKind

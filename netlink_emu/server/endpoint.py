@@ -24,7 +24,7 @@ from socket import (
 )
 from typing import Final
 
-from netlink_emu.host.unix_paths import SUN_PATH_MAX, fits, may_be_short, name_in
+from netlink_emu.backends.unix_paths import SUN_PATH_MAX, fits, may_be_short, name_in
 from netlink_emu.server.ancestors import check_ancestors
 from netlink_emu.server.errors import (
     AlreadyServed,

@@ -6,7 +6,7 @@ import array
 import socket
 from pathlib import Path
 
-from netlink_emu.host.unix_paths import connectable
+from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 

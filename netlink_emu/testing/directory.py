@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar, Final
 
-from netlink_emu.host.unix_paths import fits
+from netlink_emu.backends.unix_paths import fits
 
 # Where a temporary directory has a name that leaves room for a Unix socket's.
 _SHORT: Final = ("/tmp", "/var/tmp", "/dev/shm")

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.families.control.values import Value, check, write
-from netlink_emu.host.unix_paths import connectable
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd

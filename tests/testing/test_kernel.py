@@ -403,8 +403,6 @@ class TestPrograms:
         client.stdin.close()
         assert client.read_until() == "hello\n"
 
-        assert client.read_until() == b"hello\n"
-
 
 def test_wherever_temporary_files_are(tmp_path: Path) -> None:
     """A socket's name has 107 bytes at most, TMPDIR may have more."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.host.unix_paths import connectable
+from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.server import ancestors, endpoint
 from netlink_emu.server.endpoint import bound_socket, private_directory
 from netlink_emu.server.errors import (
