@@ -318,7 +318,7 @@ class Nlctrl:
         if not policies:
             raise NetlinkError(ENODATA)
         for index, nla_type, described in policies.described(
-            self._kernel.profile.arch.order, uint=False
+            self._kernel.profile.arch.order, uint=False, masks=False
         ):
             yield partial(
                 self._policy, family, index | NLA_F_NESTED, nla_type | NLA_F_NESTED, described

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.protocol.errors import errno_name
+from netlink_emu.protocol.family import read_value
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_MULTI,
@@ -98,11 +99,19 @@ class MessageView:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """The named attributes at any depth, by name; of several with one name the first."""
+        """The named attributes at any depth, by name; of several with one name the first.
+
+        Nests of families of somebody's own are there, too, with what is in them.
+        """
         found: dict[str, Any] = {}
         for attr in walk(self.message.attrs):
-            if attr.name and not isinstance(attr.value, tuple):
+            if not attr.name:
+                continue
+            if not isinstance(attr.value, tuple):
                 found.setdefault(attr.name, attr.value)
+            elif attr.desc is not None and attr.desc.declared is not None:
+                order = self.entry.decoder.order
+                found.setdefault(attr.name, read_value(attr.desc.declared, attr.payload, order))
         return found
 
     @property
@@ -120,7 +129,7 @@ class MessageView:
             parts.append(self.cmd or f"command {self.message.cmd_number}")
         if self.message.errno_name:
             parts.append(self.message.errno_name)
-        attrs = {n: v for n, v in self.attrs.items() if not isinstance(v, dict | bytes)}
+        attrs = {n: v for n, v in self.attrs.items() if not isinstance(v, dict | bytes | list)}
         parts += [f"{name}={value!r}" for name, value in attrs.items()]
         return " ".join(parts)
 

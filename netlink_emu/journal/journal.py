@@ -26,6 +26,7 @@ from netlink_emu.journal.entries import (
     Sent,
     TaskEvent,
 )
+from netlink_emu.journal.match import Match
 from netlink_emu.journal.options import option_name, option_value
 from netlink_emu.journal.record import LIMIT, LIMIT_BYTES, Record
 from netlink_emu.kernel.trace import DropReason, Observer
@@ -70,8 +71,9 @@ class Journal(Record, Observer):
     ) -> None:
         self._kernel: Final = kernel
         clock = kernel.machine.clock
+        self._described: Final = {desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)}
         super().__init__(
-            families={desc.name: desc for desc in (NLCTRL, TASKSTATS, *families)},
+            families=self._described,
             started_ns=clock.monotonic_ns(),
             limit=limit,
             limit_bytes=limit_bytes,
@@ -91,6 +93,16 @@ class Journal(Record, Observer):
         # What to add to an entry's time to have the time since 1970.
         self.epoch_ns: Final = clock.realtime_ns() - clock.monotonic_ns()
         kernel.observe(self)
+
+    def know(self, family: FamilyDesc) -> None:
+        """Name what is said of ``family`` from now on."""
+        self._described[family.name] = family
+
+    def match(self, **criteria: Any) -> Match:
+        """As :meth:`Record.match`; each family that the kernel has is known by its name."""
+        names = (family.name for family in self._kernel.genl.families.values())
+        others = {name: FamilyDesc(name, {}, {}) for name in names if name not in self._described}
+        return self._match({**others, **self._described}, **criteria)
 
     def close(self) -> None:
         """Observe no more; the entries stay."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from netlink_emu.journal.entries import MessageKind, MessageView
 from netlink_emu.protocol.errors import ERRNOS, errno_name
-from netlink_emu.protocol.reading.describe import EXTACK, AttrSet, FamilyDesc
+from netlink_emu.protocol.reading.declared import attribute_names
+from netlink_emu.protocol.reading.describe import EXTACK, FamilyDesc
 
 
 class UnknownName(ValueError):
@@ -25,13 +26,14 @@ class UnknownName(ValueError):
 class Match:
     """Criteria; what is None or empty does not matter.
 
-    ``cmd`` is the message's command, or that of the request which it answers. ``attrs`` are
+    ``cmd`` is the message's command, or that of the request which it answers, by name; of a
+    family whose names are not known, the message's by number. ``attrs`` are
     attributes at any depth by name; None as the value asks for the attribute alone. ``errno`` is
     a number or a name; of a request, that of its answer. ``pid``, ``comm`` and ``portid`` are the
     client's.
     """
 
-    cmd: str | None = None
+    cmd: str | int | None = None
     family: str | None = None
     kind: MessageKind | None = None
     pid: int | None = None
@@ -53,7 +55,7 @@ class Match:
     def check_names(self, families: Mapping[str, FamilyDesc]) -> None:
         """Raise UnknownName unless the described ``families`` have these constants."""
         commands, attrs = _known(families.values())
-        if self.cmd is not None and self.cmd not in commands:
+        if isinstance(self.cmd, str) and self.cmd not in commands:
             raise UnknownName("command", self.cmd, commands)
         if self.family is not None and self.family not in families:
             raise UnknownName("family", self.family, frozenset(families))
@@ -71,8 +73,10 @@ class Match:
     def misses(self, view: MessageView) -> list[str]:
         """What keeps a message from matching, a clause each; none: it matches."""
         found = []
-        if self.cmd is not None and self.cmd not in (view.cmd, view.answers):
-            found.append(f"its command is {view.cmd or view.message.type_name}")
+        number = view.message.cmd_number
+        if self.cmd is not None and self.cmd not in (view.cmd, view.answers, number):
+            name = view.cmd or (view.message.type_name if number is None else number)
+            found.append(f"its command is {name}")
         if self.family is not None and self.family != view.family:
             found.append(f"its family is {view.family or view.message.type_name}")
         if self.kind is not None and self.kind is not view.kind:
@@ -137,17 +141,9 @@ def _equal(wanted: Any, value: Any) -> bool:
 def _known(families: Iterable[FamilyDesc]) -> tuple[frozenset[str], frozenset[str]]:
     """All commands and all attributes."""
     commands: set[str] = set()
-    attrs: set[str] = set()
-    _collect(EXTACK, attrs)
+    attrs: set[str] = {*attribute_names(EXTACK)}
     for desc in families:
-        commands.update(desc.commands.values())
-        for described in desc.attrs.values():
-            _collect(described, attrs)
+        commands |= desc.command_names
+        for described in desc.attr_sets:
+            attrs |= attribute_names(described)
     return frozenset(commands), frozenset(attrs)
-
-
-def _collect(attrs: AttrSet, names: set[str]) -> None:
-    for desc in attrs.values():
-        if desc.name:
-            names.add(desc.name)
-        _collect(desc.attrs, names)

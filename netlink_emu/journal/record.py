@@ -108,6 +108,9 @@ class Record:
 
         Raises UnknownName for a command, family, kind, errno or attribute that there is not.
         """
+        return self._match(self.families, **criteria)
+
+    def _match(self, families: Mapping[str, FamilyDesc], **criteria: Any) -> Match:
         attrs = dict(criteria.pop("attrs", None) or {})
         known = frozenset(field.name for field in fields(Match))
         for name in criteria:
@@ -116,7 +119,7 @@ class Record:
         for name in [name for name in criteria if name.isupper()]:
             attrs[name] = criteria.pop(name)
         match = Match(attrs=attrs, **criteria)
-        match.check_names(self.families)
+        match.check_names(families)
         return match
 
     def find(self, what: str, match: Match, views: Iterable[MessageView]) -> Found:

@@ -112,6 +112,14 @@ class GenlInfo:
         kernel.netlink.unicast_from_kernel(self.sk.net, NETLINK_GENERIC, skb, portid)
 
 
+# Families that had a group, or a number, before these were handed out.
+_OWN_GROUPS: Final = {
+    "NET_DM": 1,
+    "VFS_DQUOT": GENL_ID_VFS_DQUOT,
+    "pmcraid": GENL_ID_PMCRAID,
+}
+
+
 class NotifyHook(Protocol):
     """Told of a family that came or went."""
 
@@ -124,7 +132,9 @@ class _Operation:
     Python's IntFlag takes 0.4 us for an "and", as long as an attribute takes to parse.
     """
 
-    __slots__ = ("admin_perm", "dump_parser", "op", "parser", "simple", "uns_admin_perm")
+    __slots__ = (
+        "admin_perm", "doit", "dump_parser", "dumpit", "op", "parser", "simple", "uns_admin_perm",
+    )  # fmt: skip
 
     def __init__(self, family: GenlFamily, op: GenlCmd, profile: Profile) -> None:
         rules = ParseRules(
@@ -151,6 +161,8 @@ class _Operation:
             )
 
         self.op: Final = op
+        self.doit: Final = op.doit
+        self.dumpit: Final = op.dumpit
         self.admin_perm: Final = GenlOpFlags.GENL_ADMIN_PERM in op.flags
         self.uns_admin_perm: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM in op.flags
         self.parser: Final = parser(op.doit)
@@ -230,11 +242,14 @@ class Genetlink:
         raise NetlinkError(EBUSY)
 
     def _allocate_groups(self, family: GenlFamily) -> None:
-        """genl_allocate_reserve_groups(): nlctrl's "notify" is group 16, others are from 2 on."""
+        """genl_validate_assign_mc_groups(): nlctrl's "notify" is 16, others are from 2 on."""
         if not family.mcgrps:
             return
         if family.id == GENL_ID_CTRL:
             family.mcgrp_offset = GENL_ID_CTRL
+            return
+        if family.name in _OWN_GROUPS and len(family.mcgrps) == 1:
+            family.mcgrp_offset = _OWN_GROUPS[family.name]
             return
         taken = {1, GENL_ID_CTRL, GENL_ID_VFS_DQUOT, GENL_ID_PMCRAID}
         for other in self.families.values():
@@ -302,7 +317,7 @@ class Genetlink:
         op = self._operations[family.id].get(cmd)
         if op is None:
             raise NetlinkError(EOPNOTSUPP)
-        missing = (op.op.dumpit if is_dump else op.op.doit) is None
+        missing = (op.dumpit if is_dump else op.doit) is None
         if missing and profile.lookup_before_permission:
             raise NetlinkError(EOPNOTSUPP)
         self._check_permission(request, op)
@@ -312,7 +327,12 @@ class Genetlink:
         assert current is not None
         info = GenlInfo(self._kernel, family, request, cmd, {}, sk, current)
         if family.failed is None:
-            self._handle(info, op, is_dump=is_dump)
+            if is_dump or op.simple is None:
+                self._handle(info, op, is_dump=is_dump)
+                return
+            if op.parser is not None:
+                info.attrs = _parse(info, op.parser)
+            op.simple(info)
             return
         try:
             self._handle(info, op, is_dump=is_dump)
@@ -330,7 +350,7 @@ class Genetlink:
         if op.simple is not None:
             op.simple(info)
         else:
-            _call_doit(op.op.doit, info)
+            _call_doit(op.doit, info)
 
     def _check_permission(self, request: Request, op: _Operation) -> None:
         machine = self._kernel.machine
@@ -363,7 +383,7 @@ class Genetlink:
             raise NetlinkError(EBUSY)
         if op.dump_parser is not None:
             info.attrs = _parse(info, op.dump_parser)
-        split = op.op.dumpit
+        split = op.dumpit
         assert split is not None
         assert split.dumpit is not None
         profile = self._kernel.profile

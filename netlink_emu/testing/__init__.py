@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netlink_emu.families.own import Family, Request
+    from netlink_emu.protocol.errors import NetlinkError
+    from netlink_emu.protocol.family import Attribute, AttributeSet, Enumeration, Member, Struct
     from netlink_emu.testing.errors import (
         EmulatorError,
+        FamilyFailed,
         KernelClosed,
         NotUsed,
         TimeIsUp,
@@ -21,18 +25,36 @@ if TYPE_CHECKING:
     from netlink_emu.testing.unit import EmulatedKernelMixin
 
 __all__ = [
+    "Attribute",
+    "AttributeSet",
     "EmulatedKernel",
     "EmulatedKernelMixin",
     "EmulatorError",
+    "Enumeration",
+    "Family",
+    "FamilyFailed",
     "JournalTorn",
     "KernelClosed",
+    "Member",
+    "NetlinkError",
     "NotUsed",
+    "Request",
+    "Struct",
     "TimeIsUp",
     "WrongProcess",
     "open_journal",
 ]
 
 _HOMES = {
+    "Attribute": "netlink_emu.protocol.family",
+    "AttributeSet": "netlink_emu.protocol.family",
+    "Enumeration": "netlink_emu.protocol.family",
+    "Family": "netlink_emu.families.own",
+    "FamilyFailed": "netlink_emu.testing.errors",
+    "Member": "netlink_emu.protocol.family",
+    "NetlinkError": "netlink_emu.protocol.errors",
+    "Request": "netlink_emu.families.own",
+    "Struct": "netlink_emu.protocol.family",
     "EmulatedKernel": "netlink_emu.testing.kernel",
     "EmulatedKernelMixin": "netlink_emu.testing.unit",
     "EmulatorError": "netlink_emu.testing.errors",

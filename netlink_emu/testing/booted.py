@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.families.own import Family
 from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.genetlink import GenlFamily
@@ -19,9 +21,10 @@ from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.cpus import Cpus
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.ours.control import NETLINK_EMU
+from netlink_emu.protocol.reading.declared import describe
 from netlink_emu.testing import checks
 from netlink_emu.testing.calls import Calls
-from netlink_emu.testing.errors import WrongType, WrongValue, hide
+from netlink_emu.testing.errors import FamilyFailed, WrongType, WrongValue, hide
 from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.options import Tasks
@@ -40,7 +43,7 @@ class BootOptions:
     profile: Profile
     cpus: int | tuple[int, ...]
     tasks: Tasks
-    families: tuple[GenlFamily, ...]
+    families: tuple[GenlFamily | Family, ...]
     control: bool
     seed: int
 
@@ -78,18 +81,42 @@ class Booted:
             cpus=Cpus(options.cpus), clock=self.clock, pid_max=options.profile.config.pid_max
         )
         self.kernel: Final[BootedKernel] = boot(machine, options.profile)
+        self._families: Final[list[Family]] = []
         for family in options.families:
-            self.kernel.genl.register_family(family)
+            self._register(family)
         self.tasks: Final = TaskTableHandle(self.kernel, calls.call)
         self.cpus: Final = CpusHandle(self.kernel, calls.call)
         self.cgroups: Final = CgroupsHandle(self.kernel, calls.call)
         self._populate(options.tasks)
-        self.own_journal: Final = Journal(self.kernel, families=[NETLINK_EMU])
+        described = [describe(family.declaration) for family in self._families]
+        self.own_journal: Final = Journal(self.kernel, families=[NETLINK_EMU, *described])
         self.own_faults: Final = Faults(self.kernel, self.own_journal, options.seed)
         self.journal: Final[Journal] = guarded(self.own_journal, calls.look)
         self.faults: Final[Faults] = guarded(self.own_faults, calls.call)
         if options.control:
             self._enable_control()
+
+    def _register(self, family: GenlFamily | Family) -> GenlFamily:
+        if isinstance(family, GenlFamily):
+            if family.failed is None:
+                family.failed = partial(self._slipped, family.name)
+            self.kernel.genl.register_family(family)
+            return family
+        failed = partial(self._slipped, family.name)
+        genl = family.attach(self.kernel, call=self.calls.call_here, failed=failed)
+        self._families.append(family)
+        return genl
+
+    def _slipped(self, name: str, exc: Exception) -> None:
+        slip = FamilyFailed(f"a function of family {name} raised {type(exc).__name__}: {exc}")
+        slip.__cause__ = exc
+        self.calls.failed(slip)
+
+    def register(self, family: GenlFamily | Family) -> None:
+        """Add a family to the running kernel; in the kernel's thread."""
+        self._register(family)
+        if not isinstance(family, GenlFamily):
+            self.own_journal.know(describe(family.declaration))
 
     def _populate(self, tasks: Tasks) -> None:
         machine = self.kernel.machine

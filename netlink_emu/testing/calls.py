@@ -8,7 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from netlink_emu.testing.errors import EmulatorError, KernelClosed, WrongProcess, hide
+from netlink_emu.testing.errors import (
+    EmulatorError,
+    FamilyFailed,
+    KernelClosed,
+    WrongProcess,
+    hide,
+)
 
 if TYPE_CHECKING:
     from netlink_emu.testing.loop import Loop, Running
@@ -45,6 +51,12 @@ class Calls:
         """
         self.check()
         return self.look(function)
+
+    def call_here(self, function: Callable[[], T]) -> T:
+        """As :meth:`call`, and from the midst of the kernel's own work, too."""
+        if self._loop is not None and self._loop.is_here:
+            return function()
+        return self.call(function)
 
     def look(self, function: Callable[[], T]) -> T:
         """The same for what only looks: also after the end, and whatever failed before."""
@@ -117,6 +129,8 @@ class Calls:
             first = failures[0]
             while isinstance(first, BaseExceptionGroup) and len(first.exceptions) == 1:
                 first = first.exceptions[0]
+            if isinstance(first, FamilyFailed):
+                raise first
             raise EmulatorError(f"netlink-emu itself failed: {first!r}") from first
 
 

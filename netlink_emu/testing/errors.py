@@ -2,6 +2,7 @@
 
 TestingError
  ├─ EmulatorError    a mistake of netlink-emu's own, raised in the test that met it
+ ├─ FamilyFailed     a function of a family of the test's own failed
  ├─ TimeIsUp         something was waited for in vain; says what happened instead
  ├─ NotUsed          nobody asked the emulated kernel, or a part of the test had no effect
  ├─ KernelClosed     a kernel was used after its end
@@ -27,6 +28,10 @@ class TestingError(Exception):
 
 class EmulatorError(TestingError):
     """The emulator itself failed; the cause has the traceback."""
+
+
+class FamilyFailed(TestingError):
+    """A function of a family raised what is no NetlinkError; the cause has the traceback."""
 
 
 class TimeIsUp(TestingError, AssertionError):

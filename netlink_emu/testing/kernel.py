@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from netlink_emu.families import BootedKernel
+from netlink_emu.families.own import Family
 from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.genetlink import GenlFamily
@@ -47,6 +48,7 @@ __tracebackhide__ = hide
 
 P = ParamSpec("P")
 T = TypeVar("T")
+AnyFamily = TypeVar("AnyFamily", bound="GenlFamily | Family")
 
 DEFAULT_RELEASE: Final = "6.18"
 TIMEOUT: Final = 5.0
@@ -80,7 +82,7 @@ class EmulatedKernel:
         uid: int = 0,
         delayacct: bool | None = True,
         config: KernelConfig | None = None,
-        families: Iterable[GenlFamily] = (),
+        families: Iterable[GenlFamily | Family] = (),
         control: bool = False,
         seed: int = 1,
         allow_unused: bool | str | Iterable[str] = False,
@@ -202,14 +204,15 @@ class EmulatedKernel:
         """kernel.task_delayacct: whether tasks that are spawned from now on have delays."""
         self.call(lambda: self.kernel.sysctl_task_delayacct(on=on))
 
-    def register_family(self, family: GenlFamily) -> GenlFamily:
+    def register_family(self, family: AnyFamily) -> AnyFamily:
         """Add a generic netlink family; nlctrl announces it, and answers for it."""
-        self.call(lambda: self.kernel.genl.register_family(family))
+        self.call(lambda: self._booted.register(family))
         return family
 
-    def unregister_family(self, family: GenlFamily) -> None:
+    def unregister_family(self, family: GenlFamily | Family) -> None:
         """Remove a family; nlctrl announces that."""
-        self.call(lambda: self.kernel.genl.unregister_family(family))
+        genl = family if isinstance(family, GenlFamily) else family.genl
+        self.call(lambda: self.kernel.genl.unregister_family(genl))
 
     # --- clients
 

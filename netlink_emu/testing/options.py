@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 if TYPE_CHECKING:
     import os
 
+    from netlink_emu.families.own import Family
     from netlink_emu.kernel.genetlink import GenlFamily
     from netlink_emu.kernel.profile import KernelConfig
 
@@ -24,7 +25,7 @@ class KernelOptions(TypedDict, total=False):
     uid: int
     delayacct: bool | None
     config: KernelConfig | None
-    families: Iterable[GenlFamily]
+    families: Iterable[GenlFamily | Family]
     control: bool
     seed: int
     allow_unused: bool | str | Iterable[str]

@@ -9,7 +9,7 @@ as the specs spell them ("rx-bytes").
 from .attributes import Attribute, AttributeSet, AttrType, SubMessage, SubMessageFormat
 from .enumeration import Enumeration
 from .operations import Exchange, FamilyDeclaration, McastGroup, Operation
-from .reader import decode
+from .reader import decode, read_value
 from .structs import Member, Struct
 from .writer import encode
 
@@ -28,4 +28,5 @@ __all__ = [
     "SubMessageFormat",
     "decode",
     "encode",
+    "read_value",
 ]

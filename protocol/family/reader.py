@@ -31,6 +31,19 @@ def decode(
     return _Reader(order).attributes(attributes, data, ())
 
 
+def read_value(
+    attribute: Attribute,
+    payload: bytes,
+    order: ByteOrder = LITTLE,
+    beside: Mapping[str | int, Any] | None = None,
+) -> Any:
+    """The value of one attribute; ``beside`` are those of others, which may say what it is."""
+    around = () if beside is None else (beside,)
+    if attribute.type is AttrType.SUB_MESSAGE:
+        return _Reader(order).sub_message(attribute, payload, around)
+    return _Reader(order).value(attribute, payload, around)
+
+
 class _Reader:
     def __init__(self, order: ByteOrder) -> None:
         self._order = order
@@ -55,7 +68,7 @@ class _Reader:
                 value = self.value(attribute, payload, (values, *around))
                 _keep(values, attribute, value)
         for attribute, payload in later:
-            _keep(values, attribute, self._sub_message(attribute, payload, (values, *around)))
+            _keep(values, attribute, self.sub_message(attribute, payload, (values, *around)))
         return values
 
     def value(
@@ -79,7 +92,7 @@ class _Reader:
                 return self._array(attribute, payload, around)
             case AttrType.NEST_TYPE_VALUE:
                 return self._type_value(attribute, payload, around)
-            case AttrType.UNUSED:
+            case AttrType.UNUSED | AttrType.PAD | AttrType.SUB_MESSAGE:
                 return payload
             case _:
                 return self._number(attribute, attribute.type, payload)
@@ -144,7 +157,7 @@ class _Reader:
         assert attribute.sub_type is not None
         element = element_of(attribute)
         return [
-            self.value(element, payload[start : start + length], (around[0], *around))
+            self.value(element, payload[start : start + length], around or ({},))
             for _, start, length in nla_walk(payload, 0, len(payload), self._order)
         ]
 
@@ -163,7 +176,7 @@ class _Reader:
             inner = inner[start : start + length]
         return values | self.attributes(attribute.nested, inner, around)
 
-    def _sub_message(
+    def sub_message(
         self, attribute: Attribute, payload: bytes, around: tuple[Mapping[str | int, Any], ...]
     ) -> Any:
         chosen = format_of(attribute, around)

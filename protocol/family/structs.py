@@ -56,7 +56,10 @@ class Member:
         if self.struct is not None:
             return self.struct.decode(payload, order)
         if self.type == "string":
-            return payload.partition(b"\0")[0].decode(errors="backslashreplace")
+            try:
+                return payload.partition(b"\0")[0].decode()
+            except UnicodeDecodeError:
+                return payload
         if self.display_hint and (text := shown(payload, self.display_hint)) is not None:
             return text
         if self.type not in NUMBERS:

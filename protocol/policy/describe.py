@@ -93,15 +93,19 @@ def policy_attributes(
     *,
     known: PolicyDump | None = None,
     uint: bool = True,
+    masks: bool = True,
 ) -> bytes:
     """One attribute's policy; empty where the kernel describes none.
 
     ``known`` numbers the policies that nests refer to; without it, as in an extended ack, a nest
-    refers to none. Unless ``uint`` the release has no NLA_UINT and NLA_SINT (6.7). From
-    __netlink_policy_dump_write_attr(): limits first, the type last.
+    refers to none. Unless ``uint`` the release has no NLA_UINT and NLA_SINT (6.7), unless
+    ``masks`` no NLA_VALIDATE_MASK (5.10). From __netlink_policy_dump_write_attr(): limits first,
+    the type last.
     """
     described = DESCRIBED.get(policy.type)
     if described is None or (policy.type in _LATE and not uint):
+        return b""
+    if policy.validation is NlaValidation.NLA_VALIDATE_MASK and not masks:
         return b""
     attrs = AttrWriter(order)
     if policy.type in NESTS:
@@ -201,13 +205,13 @@ class PolicyDump:
         return self._numbers.get((id(policy), maxtype), 0)
 
     def described(
-        self, order: ByteOrder = LITTLE, *, uint: bool = True
+        self, order: ByteOrder = LITTLE, *, uint: bool = True, masks: bool = True
     ) -> Iterator[tuple[int, int, bytes]]:
         """netlink_policy_dump_write(): number of the policy, attribute, and its description."""
         for number, (policy, maxtype) in enumerate(self._policies):
             for nla_type, rule in sorted(policy.items()):
                 if nla_type > maxtype:
                     continue
-                described = policy_attributes(rule, order, known=self, uint=uint)
+                described = policy_attributes(rule, order, known=self, uint=uint, masks=masks)
                 if described:
                     yield number, nla_type, described

@@ -7,11 +7,12 @@ the formats themselves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..attributes import NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK, nla_walk
 from ..errors import errno_name
+from ..family import AttrType, Struct, read_value
 from ..format import LITTLE, ByteOrder
 from ..genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
 from ..netlink import (
@@ -68,7 +69,9 @@ class Attribute:
 
     @property
     def label(self) -> str:
-        """The name, or the number."""
+        """The name, or the number; of one that a known family does not have, that, too."""
+        if self.desc is not None and self.desc.kind is Kind.UNKNOWN:
+            return f"{self.type & NLA_TYPE_MASK} (unknown)"
         return self.name or str(self.type & NLA_TYPE_MASK)
 
 
@@ -219,12 +222,24 @@ class Decoder:
         desc = self.families.get(family)
         cmd = GENLMSGHDR[self.order].decode(data, NLMSG_HDRLEN).cmd
         end = NLMSG_HDRLEN + GENL_HDRLEN
-        attrs, rest = self._attrs(data[end:], desc.attrs_of(cmd) if desc else {}, at + end)
-        name = desc.commands.get(cmd, "") if desc else ""
+        reply = not header.nlmsg_flags & NLM_F_REQUEST
+        fixed: tuple[Attribute, ...] = ()
+        if desc is not None and cmd in desc.headers and len(data) >= end + desc.headers[cmd].size:
+            fixed = (self._header(desc.headers[cmd], data[end:], at + end),)
+            end += nlmsg_align(desc.headers[cmd].size)
+        described = desc.attrs_of(cmd, reply=reply) if desc else {}
+        attrs, rest = self._attrs(data[end:], described, at + end)
+        attrs = fixed + attrs
+        name = desc.name_of(cmd, reply=reply) if desc else ""
         message = Message(header, data, family, name, cmd, attrs, rest=rest, offset=at)
         if family == NLCTRL.name and cmd == CtrlCmd.CTRL_CMD_NEWFAMILY:
             self._learn(message)
         return message
+
+    def _header(self, header: Struct, body: bytes, at: int) -> Attribute:
+        """The family's own header as if it were an attribute."""
+        payload = body[: header.size]
+        return Attribute(0, header.name, payload, header.decode(payload, self.order), None, at)
 
     def _learn(self, message: Message) -> None:
         number = message.find(CtrlAttr.CTRL_ATTR_FAMILY_ID.name)
@@ -264,7 +279,18 @@ class Decoder:
             payload = data[offset : offset + length]
             attrs.append(self._attribute(nla_type, payload, described, at + offset, depth))
             end = nlmsg_align(offset + length)
-        return tuple(attrs), data[end:]
+        return tuple(self._sub_messages(attrs)), data[end:]
+
+    def _sub_messages(self, attrs: list[Attribute]) -> list[Attribute]:
+        """What another attribute beside it says the meaning of."""
+        for index, attr in enumerate(attrs):
+            declared = None if attr.desc is None else attr.desc.declared
+            if declared is None or declared.type is not AttrType.SUB_MESSAGE:
+                continue
+            beside: dict[str | int, Value] = {other.name: other.value for other in attrs}
+            value = read_value(declared, attr.payload, self.order, beside)
+            attrs[index] = replace(attr, value=value)
+        return attrs
 
     def _attribute(
         self, nla_type: int, payload: bytes, described: AttrSet, at: int, depth: int
@@ -273,14 +299,14 @@ class Decoder:
         start = at - NLA_HDRLEN
         number = nla_type & NLA_TYPE_MASK
         desc = described.get(number) or described.get(ANY)
-        if desc is not None:
+        if desc is not None and desc.kind is not Kind.UNKNOWN:
             value = self._value(payload, desc, at, depth)
             return Attribute(nla_type, desc.name, payload, value, desc, start)
         if nla_type & NLA_F_NESTED and depth < _MAX_DEPTH:
             nested, rest = self._attrs(payload, {}, at, depth + 1)
             if not rest:
-                return Attribute(nla_type, "", payload, nested, None, start)
-        return Attribute(nla_type, "", payload, payload, None, start)
+                return Attribute(nla_type, "", payload, nested, desc, start)
+        return Attribute(nla_type, "", payload, payload, desc, start)
 
     def _value(self, payload: bytes, desc: AttrDesc, at: int, depth: int) -> Value:
         """What the payload means; the payload itself where it is not what it should be."""
@@ -292,6 +318,8 @@ class Decoder:
             return int.from_bytes(payload, self.order.name, signed=kind in SIGNED)
         if kind is Kind.STRING:
             return text_of(payload)
+        if desc.declared is not None and kind is Kind.DECLARED:
+            return read_value(desc.declared, payload, self.order)
         if kind is Kind.NEST and depth < _MAX_DEPTH:
             nested, rest = self._attrs(payload, desc.attrs, at, depth + 1)
             return payload if rest and not self.torn else nested

@@ -6,12 +6,13 @@ A family is described once; decoders, a YAML spec and the documentation are made
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Final
 
 from ..cgroupstats import CgroupstatsCmd, CgroupstatsCmdAttr, CgroupstatsType
+from ..family import Attribute, Struct
 from ..genetlink import (
     CtrlAttr,
     CtrlAttrMcastGrp,
@@ -41,6 +42,8 @@ class Kind(enum.Enum):
     NEST = "nest"  # attributes of ``attrs``
     TASKSTATS = "struct taskstats"
     CGROUPSTATS = "struct cgroupstats"
+    DECLARED = "as its declaration says"
+    UNKNOWN = "of a family whose attributes are known, but this one is not"
 
 
 INTEGER_SIZES: Final = {
@@ -53,7 +56,8 @@ SIGNED: Final = frozenset({Kind.S32, Kind.S64})
 class AttrDesc:
     """One attribute. ``values`` names what an integer stands for; ``doc`` is a sentence.
 
-    ``short`` is the name without what all names of its enum begin with.
+    ``short`` is the name without what all names of its enum begin with. ``declared`` is what an
+    attribute of a family of somebody's own is read by.
     """
 
     name: str
@@ -62,6 +66,7 @@ class AttrDesc:
     values: type[enum.IntEnum] | type[enum.IntFlag] | None = None
     doc: str = ""
     short: str = ""
+    declared: Attribute | None = None
 
     @property
     def label(self) -> str:
@@ -76,15 +81,41 @@ ANY: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class FamilyDesc:
-    """A family: its commands by number, and the attributes of each command's messages."""
+    """A family: its commands by number, and the attributes of each command's messages.
+
+    ``replies`` and ``reply_attrs`` are those of what the kernel sends, where that is numbered
+    apart. ``headers`` are structs before the attributes, by command.
+    """
 
     name: str
     commands: Mapping[int, str]
     attrs: Mapping[int, AttrSet]
+    replies: Mapping[int, str] | None = None
+    reply_attrs: Mapping[int, AttrSet] | None = None
+    headers: Mapping[int, Struct] = field(default_factory=dict)
 
-    def attrs_of(self, cmd: int) -> AttrSet:
+    def attrs_of(self, cmd: int, *, reply: bool = False) -> AttrSet:
         """The attributes of a command's messages; none for an unknown one."""
+        if reply and self.reply_attrs is not None:
+            return self.reply_attrs.get(cmd, {})
         return self.attrs.get(cmd, {})
+
+    def name_of(self, cmd: int, *, reply: bool = False) -> str:
+        """The name of a command; empty for an unknown one."""
+        if reply and self.replies is not None:
+            return self.replies.get(cmd, "")
+        return self.commands.get(cmd, "")
+
+    @property
+    def command_names(self) -> frozenset[str]:
+        """The names of all commands."""
+        return frozenset(self.commands.values()) | frozenset((self.replies or {}).values())
+
+    @property
+    def attr_sets(self) -> Iterator[AttrSet]:
+        """The attributes of all commands."""
+        yield from self.attrs.values()
+        yield from (self.reply_attrs or {}).values()
 
 
 def _set(described: Mapping[enum.IntEnum, Kind | AttrDesc]) -> AttrSet:

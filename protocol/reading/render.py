@@ -38,16 +38,22 @@ def value_text(attr: Attribute) -> str:
             for name, part in value.items()
             if part or name == "version"
         )
-    if isinstance(value, int):
+    if isinstance(value, list):
+        return ", ".join(map(_member_text, value)) or "none"
+    if isinstance(value, int) and value is not True:
         if attr.desc is not None and attr.desc.values is not None:
             return enum_text(value, attr.desc.values)
         return str(value)
     return ""
 
 
-def _member_text(part: int | str | bytes) -> str:
+def _member_text(part: Any) -> str:
     if isinstance(part, bytes):
         return part.hex()  # in one piece: blanks stand between members
+    if isinstance(part, list):
+        return "[" + ",".join(map(_member_text, part)) + "]"
+    if isinstance(part, dict):
+        return "{" + " ".join(f"{name}={_member_text(p)}" for name, p in part.items()) + "}"
     return f'"{part}"' if isinstance(part, str) else str(part)
 
 
@@ -119,11 +125,15 @@ def _attribute_json(attr: Attribute) -> dict[str, Any]:
     value = attr.value
     if isinstance(value, tuple):
         value = [_attribute_json(inner) for inner in value]
-    elif isinstance(value, bytes):
-        value = {"hex": value.hex()}
-    elif isinstance(value, dict):
-        value = {
-            name: part if not isinstance(part, bytes) else {"hex": part.hex()}
-            for name, part in value.items()
-        }
-    return {"attr": attr.name or attr.type & NLA_TYPE_MASK, "value": value}
+    return {"attr": attr.name or attr.type & NLA_TYPE_MASK, "value": _plain(value)}
+
+
+def _plain(value: Any) -> Any:
+    """Bytes as hex, at any depth."""
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value

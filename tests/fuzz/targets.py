@@ -18,6 +18,7 @@ from helpers.memory import BASE, Pages, trap
 
 from fuzz.check import check
 from fuzz.edges import relay_calls, relay_reports, system_calls
+from fuzz.families import policies, recording, values
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.transcripts import read_transcripts
@@ -432,5 +433,6 @@ TARGETS: Final[dict[str, Target]] = {
         datagram, control, attributes, cpulist, scenario, capture, hextext, transcript, rules,
         ancillary, hello, memory, bpf,
         system_calls, relay_calls, relay_reports,
+        policies, values, recording,
     )
 }  # fmt: skip

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from errno import EBUSY, EEXIST, EINVAL, ENOBUFS, ENOENT, EOPNOTSUPP, EPERM
+from errno import EBUSY, EEXIST, EINVAL, EMSGSIZE, ENOBUFS, ENOENT, EOPNOTSUPP, EPERM
+from typing import ClassVar
 
 import pytest
 from helpers.kernel import Bench, error_of, fails, make_bench
 
 from netlink_emu.kernel.current import Current
-from netlink_emu.kernel.genetlink import GENL_UNS_ADMIN_PERM, GenlFamily, GenlInfo, GenlOp
+from netlink_emu.kernel.genetlink import (
+    GENL_DONT_VALIDATE_DUMP,
+    GENL_DONT_VALIDATE_DUMP_STRICT,
+    GENL_DONT_VALIDATE_STRICT,
+    GENL_UNS_ADMIN_PERM,
+    GenlFamily,
+    GenlInfo,
+    GenlOp,
+    GenlSplitOp,
+)
 from netlink_emu.kernel.profile import FamilyIds, Profile
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.machine.namespaces import NetNamespace, UserNamespace
@@ -20,6 +30,17 @@ from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP, NLMSGHDR
 from netlink_emu.protocol.policy import NlaPolicy, NlaType
 
 U32 = NlaPolicy(NlaType.NLA_U32)
+
+
+def nothing(_info: GenlInfo) -> None:
+    """An operation that does not answer."""
+
+
+def no_parts(_info: GenlInfo) -> Iterator[bytes]:
+    """A dump of nothing."""
+    return iter(())
+
+
 HEADER = NLMSGHDR[LITTLE]
 
 
@@ -319,3 +340,92 @@ class TestDumps:
         sock.release()
         sock.release()
         assert (sock.dump, len(sock.receive_queue)) == (None, 0)
+
+
+class TestKinds:
+    """Full and split operations, their strictness, what a dump has room for."""
+
+    POLICY: ClassVar = {1: U32}
+    LONG: ClassVar = [(1, bytes(5))]  # tolerated by whoever is liberal
+
+    def outcome(self, op: GenlOp | GenlSplitOp, profile: Profile, **members: object) -> int:
+        """The errno of a request with five bytes for a u32; 0 if the operation was called."""
+        bench = make_bench(profile)
+        family = GenlFamily("F", 1, (op,), **members)  # type: ignore[arg-type]
+        bench.kernel.genl.register_family(family)
+        flags = 4 if op.doit is not None else 0x300
+        answers = bench.ask(bench.sock(0), bench.request(family.id, 1, self.LONG, flags=flags))
+        return -int.from_bytes(answers[-1][16:20], "little", signed=True)
+
+    @pytest.mark.parametrize(
+        ("op", "strict", "liberal"),
+        [
+            (GenlOp(1, policy=POLICY, maxattr=1, doit=nothing), EINVAL, 0),
+            (GenlOp(1, policy=POLICY, maxattr=1, doit=nothing,
+                    validate=GENL_DONT_VALIDATE_STRICT), 0, 0),
+            (GenlOp(1, policy=POLICY, maxattr=1, dumpit=no_parts), EINVAL, 0),
+            (GenlOp(1, policy=POLICY, maxattr=1, dumpit=no_parts,
+                    validate=GENL_DONT_VALIDATE_DUMP_STRICT), 0, 0),
+            (GenlOp(1, policy=POLICY, maxattr=1, dumpit=no_parts,
+                    validate=GENL_DONT_VALIDATE_DUMP), 0, 0),
+            (GenlSplitOp(1, policy=POLICY, maxattr=1, dumpit=no_parts,
+                         validate=GENL_DONT_VALIDATE_DUMP), EINVAL, 0),
+            (GenlSplitOp(1, policy=POLICY, maxattr=1, doit=nothing), EINVAL, 0),
+            (GenlOp(1, doit=nothing), EINVAL, EINVAL),
+            (GenlSplitOp(1, doit=nothing), 0, 0),
+        ],
+        ids=range(9),
+    )  # fmt: skip
+    def test_strictness(self, op: GenlOp | GenlSplitOp, strict: int, liberal: int) -> None:
+        assert self.outcome(op, Profile()) == strict
+        assert self.outcome(op, Profile(strict_families=False)) == liberal
+        always = self.outcome(op, Profile(strict_families=False), always_strict=True)
+        assert always == self.outcome(op, Profile(), always_strict=True)
+
+    def test_a_split_operation_without_a_policy_rejects_from_7_1_on(self) -> None:
+        op = GenlSplitOp(1, doit=nothing)
+        assert self.outcome(op, Profile(split_ops_reject=True)) == EINVAL
+
+    def test_a_family_s_policy_is_that_of_its_operations(self) -> None:
+        op = GenlOp(1, doit=nothing)
+        assert self.outcome(op, Profile(), policy=self.POLICY, maxattr=1) == EINVAL
+        liberal = GenlOp(1, doit=nothing, validate=GENL_DONT_VALIDATE_STRICT)
+        assert self.outcome(liberal, Profile(), policy=self.POLICY, maxattr=1) == 0
+
+    def test_a_half_is_one_half(self) -> None:
+        with pytest.raises(ValueError, match="a doit or a dumpit, not both"):
+            GenlSplitOp(1, doit=nothing, dumpit=no_parts)
+
+    def test_a_dump_can_ask_for_room(self, bench: Bench) -> None:
+        def dumpit(_info: GenlInfo) -> Iterator[bytes]:
+            yield bytes(9000)
+
+        ops = (GenlOp(1, dumpit=dumpit), GenlOp(2, dumpit=dumpit, min_dump_alloc=16384))
+        family = GenlFamily("F", 1, ops)
+        bench.kernel.genl.register_family(family)
+        (done,) = bench.ask(bench.sock(0), bench.request(family.id, 1, flags=0x300))
+        assert -int.from_bytes(done[16:20], "little", signed=True) == EMSGSIZE
+        data, done = bench.ask(bench.sock(0), bench.request(family.id, 2, flags=0x300))
+        assert len(data) == 9016
+        assert done[16:20] == bytes(4)
+
+    def test_what_a_parse_said_is_not_told_at_a_dump_s_end(self, bench: Bench) -> None:
+        policy, op = {1: U32}, GENL_DONT_VALIDATE_DUMP_STRICT
+        family = GenlFamily(
+            "F", 1, (GenlOp(1, dumpit=no_parts, policy=policy, maxattr=1, validate=op),)
+        )
+        bench.kernel.genl.register_family(family)
+        sock = bench.sock(0)
+        sock.setsockopt(bench.current, 270, 11, b"\1\0\0\0")  # NETLINK_EXT_ACK
+        request = bytearray(bench.request(family.id, 1, flags=0x300) + b"xx")
+        request[0] += 2
+        (done,) = bench.ask(sock, bytes(request))
+        assert len(done) == 20  # no "bytes leftover after parsing attributes"
+
+    def test_groups_and_numbers_that_were_there_before(self, bench: Bench) -> None:
+        offsets = {}
+        for name in ("NET_DM", "VFS_DQUOT", "pmcraid", "OTHER"):
+            family = GenlFamily(name, 1, (), mcgrps=("events",))
+            bench.kernel.genl.register_family(family)
+            offsets[name] = family.mcgrp_offset
+        assert offsets == {"NET_DM": 1, "VFS_DQUOT": 17, "pmcraid": 18, "OTHER": 2}

@@ -358,6 +358,13 @@ def test_a_release_without_uint_describes_none() -> None:
     assert extack.policy is None
 
 
+def test_a_release_without_masks_describes_none() -> None:
+    dump = PolicyDump()
+    dump.add({1: nla_policy_mask(T.NLA_U8, 1), 2: NlaPolicy(T.NLA_U8)}, 2)
+    assert [kind for _, kind, _ in dump.described(masks=False)] == [2]
+    assert [kind for _, kind, _ in dump.described()] == [1, 2]
+
+
 def test_policies_are_numbered_breadth_first() -> None:
     innermost = {1: NlaPolicy(T.NLA_FLAG)}
     left = {1: nla_policy_nested(innermost)}
