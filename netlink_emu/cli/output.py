@@ -52,6 +52,7 @@ class Output:
         if self.failure is None:
             with contextlib.suppress(OSError):
                 self.flush()
+        _settle(sys.stderr)
         if self.failure is None:
             return status
         if self._stream is not None:
@@ -76,6 +77,15 @@ def watched() -> Iterator[Output]:
         yield output
     finally:
         sys.stdout = before
+
+
+def _settle(stream: TextIO | None) -> None:
+    """Write what is left; what cannot be written would change the status as Python 3.13 ends."""
+    if stream is not None:
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _forget(stream)
 
 
 def _forget(stream: TextIO) -> None:

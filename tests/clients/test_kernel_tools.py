@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers.interposed import emulated, what_is_missing
+from helpers.nobody import AS_NOBODY as NOBODY
 from helpers.sides import Side
 
 pytestmark = [
@@ -94,9 +95,6 @@ def test_getdelays_of_a_command_that_it_starts(side: Side, tools: Path, status: 
     assert pid is not None
     assert int(pid[1]) > 1
     assert re.search(r"^sh: read=\d+, write=\d+", done.stdout, re.MULTILINE)
-
-
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
 @pytest.mark.skipif(bool(what_is_missing()), reason="no interposer here")

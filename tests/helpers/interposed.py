@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 import trio
 from helpers.nets import SECONDS
+from helpers.nobody import skip_where_closed
 
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.interpose.client import fds
@@ -129,6 +130,7 @@ def netlink_emu(
     **options: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``netlink-emu`` with these arguments; ``prefix`` is a command before it."""
+    skip_where_closed(prefix)
     return subprocess.run(  # type: ignore[call-overload,no-any-return]
         [*prefix, *ours, *arguments],
         **{"capture_output": True, "text": True, "timeout": SECONDS, "check": False} | options,

@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer
-from helpers.nobody import NOBODY, as_nobody, needs_root
+from helpers.nobody import AS_NOBODY, NOBODY, as_nobody, needs_root
 from helpers.serving import Client, hello, hello_answer, register, request, serving
 
 from netlink_emu.cli.decode import _read
@@ -228,7 +228,6 @@ try:
 except OSError as exc:
     print(errno.errorcode[exc.errno])
 """
-AS_NOBODY: Final = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
 @needs_interposer

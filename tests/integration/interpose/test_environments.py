@@ -25,7 +25,6 @@ from helpers.sides import has_taskstats
 pytestmark = needs_interposer
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 # Asks nlctrl for its own family; says whether the portid is the pid, and the answer's type.
 CLIENT = """

@@ -20,11 +20,11 @@ from helpers.interposed import (
     needs_interposer,
 )
 from helpers.nets import SECONDS
+from helpers.nobody import AS_NOBODY as NOBODY
 
 pytestmark = needs_interposer
 HERE = Path(__file__).with_name("live")
 EXPECTED = (HERE / "exits.txt").read_text()
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 TRANSCRIPTS = Path(__file__).with_name("expected")
 two_cpus = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two CPUs")
 

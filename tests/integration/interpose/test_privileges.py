@@ -11,11 +11,11 @@ import sysconfig
 import pytest
 from helpers.installed import ROOT
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
+from helpers.nobody import AS_NOBODY as NOBODY
 
 pytestmark = needs_interposer
 # One that other users may run: a virtual environment may lie in somebody's private home.
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
 
 

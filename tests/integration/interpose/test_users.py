@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.interposed import Compile, emulated, needs_interposer, netlink_emu
+from helpers.nobody import AS_NOBODY as NOBODY
 from helpers.sides import has_taskstats
 
 pytestmark = [
@@ -16,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else"),
 ]
 EXPECTED = Path(__file__).with_name("expected")
-NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 
 def test_as_nobody(program: Compile) -> None:
