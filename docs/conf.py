@@ -26,7 +26,7 @@ myst_heading_anchors = 3
 smartquotes = False
 # A command over several lines is no error.
 suppress_warnings = ["misc.highlighting_failure"]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "examples", "package.md"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -28,4 +28,4 @@ def completion(
 
     An installation has it where bash and fish look by themselves.
     """
-    print((files("netlink_emu.cli") / "completions" / FILES[shell]).read_text(), end="")
+    print((files("netlink_emu.cli") / "completion-scripts" / FILES[shell]).read_text(), end="")

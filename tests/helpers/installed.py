@@ -21,14 +21,31 @@ def build_wheel(copy: Path, out: Path) -> Path:
     leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("netlink_emu", "protocol", "docs/man"):
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
+    for name in ("pyproject.toml", "docs/package.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy / name)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
     built = subprocess.run(
         [*command, str(copy)], capture_output=True, text=True, check=False, timeout=SECONDS
     )
     assert built.returncode == 0, built.stdout + built.stderr
+    said = built.stdout + built.stderr
+    assert "importable" not in said, said  # setuptools' word for data that it may leave out
     (path,) = out.glob("*.whl")
+    return path
+
+
+def build_sdist(copy: Path, out: Path) -> Path:
+    """An sdist in ``out``, built in ``copy``, and from it a wheel beside it."""
+    leave_out = shutil.ignore_patterns(
+        "__pycache__", "*.egg-info", "_build", ".git", ".venv", ".*_cache", ".hypothesis"
+    )
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=leave_out)
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", f"--outdir={out}", str(copy)],
+        capture_output=True, text=True, check=False, timeout=SECONDS,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.tar.gz")
     return path
 
 

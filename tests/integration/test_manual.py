@@ -19,7 +19,7 @@ from netlink_emu.cli.examples import EXAMPLES
 from netlink_emu.cli.main import build
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ROOT / "netlink_emu/cli/completions"
+SCRIPTS = ROOT / "netlink_emu/cli/completion-scripts"
 PAGE = ROOT / "docs/man/netlink-emu.1"
 
 

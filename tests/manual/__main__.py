@@ -7,14 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, reference, releases, spec, terminal
+from manual import complete, man, package, reference, releases, spec, terminal
 
 ROOT = Path(__file__).parents[2]
-_COMPLETIONS = ROOT / "netlink_emu/cli/completions"
+_COMPLETIONS = ROOT / "netlink_emu/cli/completion-scripts"
 FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/reference-commands.md": reference.page,
     ROOT / "docs/man/netlink-emu.1": man.page,
     ROOT / "docs/releases.md": releases.page,
+    package.PAGE: package.page,
     spec.YAML: spec.yaml,
     spec.HEADER: spec.header,
     spec.PAGE: spec.page,

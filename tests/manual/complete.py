@@ -1,4 +1,4 @@
-"""netlink_emu/cli/completions: scripts for bash, zsh and fish.
+"""netlink_emu/cli/completion-scripts: scripts for bash, zsh and fish.
 
 They are whole, so that a key press starts no Python.
 """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.installed import ROOT, run_pytest
+from helpers.installed import ROOT, build_sdist, run_pytest
 from helpers.nets import SECONDS
 
 pytestmark = pytest.mark.xdist_group("installed")  # the wheel is built once
@@ -85,6 +87,31 @@ def test_the_wheel_holds_the_tree(wheel: Path) -> None:
     }
     assert imports == ["netlink_emu"]
     assert {name.split("/")[-1] for name in metadata} >= {"LICENSE", "entry_points.txt"}
+
+
+def test_the_sdist_is_the_checkout(tmp_path: Path) -> None:
+    sdist = build_sdist(tmp_path / "copy", tmp_path / "dist")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {
+        "CHANGELOG.md", "LICENSE", "README.md", "docs/index.md", "docs/man/netlink-emu.1",
+        "protocol/netlink.py", "scripts/_env", "scripts/test", "tests/conftest.py", ".ci/run",
+        "tests/clients/programs/genl.go", "tests/eras/boundaries.toml",
+    }  # fmt: skip
+    tested = {str(file.relative_to(ROOT)) for file in (ROOT / "tests").rglob("*.py")}
+    assert names >= tested
+    (wheel,) = (tmp_path / "dist").glob("*.whl")  # built from the sdist
+    with zipfile.ZipFile(wheel) as archive_:
+        assert set(_tree()) <= set(archive_.namelist())
+
+
+def test_an_index_gets_no_link_that_leads_nowhere(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+    assert "# netlink-emu" in metadata
+    assert re.findall(r"\]\((?!https://)[^)]*\)", metadata) == []
+    assert "Project-URL" not in metadata  # none is invented
 
 
 def test_a_user_may_have_a_package_called_protocol(user_python: Path, tmp_path: Path) -> None:
