@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.alone import alone
 from helpers.interposed import emulated, what_is_missing
 from helpers.nobody import AS_NOBODY as NOBODY
 from helpers.sides import Side
@@ -38,9 +39,10 @@ def sources(request: pytest.FixtureRequest) -> Path:
     archive = ARCHIVES[-1]
     name = archive.name.removesuffix(".tar.xz")
     directory = Path(cache.mkdir("linux-source")) / name
-    if not all((directory / wanted).exists() for wanted in WANTED):
-        members = [f"{name}/{wanted}" for wanted in WANTED]
-        subprocess.run(["tar", "-C", directory.parent, "-xf", archive, *members], check=True)
+    with alone("linux-source in a cache"):
+        if not all((directory / wanted).exists() for wanted in WANTED):
+            members = [f"{name}/{wanted}" for wanted in WANTED]
+            subprocess.run(["tar", "-C", directory.parent, "-xf", archive, *members], check=True)
     return directory
 
 

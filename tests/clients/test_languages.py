@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from helpers.alone import alone
 from helpers.nets import SECONDS
 from helpers.sides import Side
 
@@ -79,19 +80,20 @@ def node_path(request: pytest.FixtureRequest) -> Path:
     assert cache is not None
     directory = Path(cache.mkdir("npm-netlink"))
     modules = directory / "node_modules"
-    if not (modules / "netlink" / "package.json").exists():
-        if shutil.which("npm") is None:
-            pytest.skip("needs npm")
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "netlink@0.3.0"],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-        if done.returncode:
-            pytest.skip(f"npm cannot install netlink: {done.stderr.strip()[-200:]}")
+    with alone("npm install in a cache"):
+        if not (modules / "netlink" / "package.json").exists():
+            if shutil.which("npm") is None:
+                pytest.skip("needs npm")
+            done = subprocess.run(
+                ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "netlink@0.3.0"],
+                cwd=directory,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+            if done.returncode:
+                pytest.skip(f"npm cannot install netlink: {done.stderr.strip()[-200:]}")
     return modules
 
 
