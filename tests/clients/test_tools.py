@@ -47,7 +47,7 @@ def test_genl_gets_a_family(side: Side) -> None:
         "\t\t#1:  ID-0x1 ",
         "\t\t#2:  ID-0x4 ",
     ]
-    told = re.findall(r"^ +(.*; has policy)$", done.stdout, re.MULTILINE)
+    told = re.findall(r"^\s+(\S.*; has policy)$", done.stdout, re.MULTILINE)
     can = "can doit; has policy"
     assert told in ([], [f"requires admin permission; {can}", can])
 

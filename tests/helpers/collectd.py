@@ -18,6 +18,8 @@ PIDFile "{directory}/pid"
 PluginDir "{root}/usr/lib/collectd"
 TypesDB "{root}/usr/share/collectd/types.db"
 Interval 0.2
+Hostname "localhost"
+FQDNLookup false
 LoadPlugin logfile
 <Plugin logfile>
   LogLevel info
