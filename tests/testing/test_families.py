@@ -172,6 +172,7 @@ class Listener:
         self.join, self.joined = threading.Event(), threading.Event()
         self.read = threading.Event()
         self._group, self._rcvbuf = lamp.genl.mcgrp_offset, rcvbuf
+        self._kernel, self._lamp = kernel, lamp
         self._thread = kernel.thread(self._listen)
 
     def _listen(self) -> list[Any]:
@@ -199,8 +200,11 @@ class Listener:
                 yield decode(LAMP, data[20:])["level"]
 
     def joins(self) -> None:
+        before = self._lamp.listeners()
         self.join.set()
         assert self.joined.wait(SECONDS)
+        # CPython keeps its lock in setsockopt(): the kernel hears of it a moment later.
+        self._kernel.wait_until(lambda _: self._lamp.listeners() > before, timeout=SECONDS)
 
     def heard(self) -> list[Any]:
         """The levels that it was told, and the errnos that it met, in order."""

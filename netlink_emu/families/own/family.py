@@ -306,6 +306,27 @@ class Family:
 
         self._call(tell)
 
+    def listeners(self, group: str = "", *, net: NetNamespace | None = None) -> int:
+        """How many sockets are members of a group (the first, unless named).
+
+        To wait for a client that joins: ``kernel.wait_until(lambda _: family.listeners())``. May
+        be called from any thread. Raises ValueError for a group that there is not, LookupError
+        before a kernel has the family.
+        """
+        names = [known.name for known in self._declaration.groups]
+        wanted = group or (names[0] if names else "")
+        if wanted not in names:
+            raise ValueError(f"{self.name} has no group {wanted!r}; it has {', '.join(names)}")
+        kernel, number = self.kernel, self.genl.mcgrp_offset + names.index(wanted)
+
+        def count() -> int:
+            where = kernel.machine.init_net if net is None else net
+            sockets = kernel.netlink.sockets(where, NETLINK_GENERIC).values()
+            return sum(sk.groups >> (number - 1) & 1 for sk in sockets)
+
+        found: int = self._call(count)
+        return found
+
     # --- a kernel
 
     def attach(

@@ -153,6 +153,7 @@ def test_a_notification_reaches_the_members_of_its_group(bench: Bench, client: C
     listener.setsockopt(
         bench.current, 270, 1, client.family.genl.mcgrp_offset.to_bytes(4, "little")
     )
+    assert client.family.listeners() == client.family.listeners("events") == 1
     client.ask(2, {"name": "desk", "level": 7})
     (told,) = bench.drain(listener)
     assert told[16:18] == b"\x03\x02"
@@ -375,6 +376,8 @@ def test_wrong_notifications(lamp: Family) -> None:
         lamp.notify("get", {})
     with pytest.raises(ValueError, match="LAMP has no group 'news'; it has events"):
         lamp.notify("changed", {}, group="news")
+    with pytest.raises(ValueError, match="LAMP has no group 'news'; it has events"):
+        lamp.listeners("news")
     with pytest.raises(ValueError, match="level: 'x' is no u8"):
         lamp.notify("changed", {"level": "x"})
     with pytest.raises(ValueError, match="LAMP has 'changed' already"):
