@@ -167,9 +167,10 @@ class _Operation:
         self.uns_admin_perm: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM in op.flags
         self.parser: Final = parser(op.doit)
         self.dump_parser: Final = parser(op.dumpit)
-        # The doit, where nothing is to be called before and after it.
+        # The doit, where nothing is to be called around it and nobody is to be told of its slips.
         doit = op.doit
         alone = doit is not None and doit.pre_doit is None and doit.post_doit is None
+        alone = alone and family.failed is None
         self.simple: Final = doit.doit if doit is not None and alone else None
 
 
@@ -326,20 +327,23 @@ class Genetlink:
         current = request.skb.current
         assert current is not None
         info = GenlInfo(self._kernel, family, request, cmd, {}, sk, current)
-        if family.failed is None:
-            if is_dump or op.simple is None:
-                self._handle(info, op, is_dump=is_dump)
-                return
-            if op.parser is not None:
-                info.attrs = _parse(info, op.parser)
-            op.simple(info)
+        if is_dump or op.simple is None:
+            self._handle_watched(info, op, is_dump=is_dump)
             return
+        if op.parser is not None:
+            info.attrs = _parse(info, op.parser)
+        op.simple(info)
+
+    def _handle_watched(self, info: GenlInfo, op: _Operation, *, is_dump: bool) -> None:
+        """What an operation raises beside NetlinkError is for its family, if that wants it."""
         try:
             self._handle(info, op, is_dump=is_dump)
         except NetlinkError:
             raise
         except Exception as exc:
-            raise _slip(family, exc, request.extack) from exc
+            if info.family.failed is None:
+                raise
+            raise _slip(info.family, exc, info.request.extack) from exc
 
     def _handle(self, info: GenlInfo, op: _Operation, *, is_dump: bool) -> None:
         if is_dump:
@@ -347,10 +351,7 @@ class Genetlink:
             return
         if op.parser is not None:
             info.attrs = _parse(info, op.parser)
-        if op.simple is not None:
-            op.simple(info)
-        else:
-            _call_doit(op.doit, info)
+        _call_doit(op.doit, info)
 
     def _check_permission(self, request: Request, op: _Operation) -> None:
         machine = self._kernel.machine
