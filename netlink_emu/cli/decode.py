@@ -18,6 +18,7 @@ from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS
 from netlink_emu.protocol.reading.hextext import read_hex
 from netlink_emu.protocol.reading.pcapng import Packet, read_capture
+from netlink_emu.protocol.reading.printable import printable, printable_json
 from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
@@ -126,10 +127,10 @@ def _show(packet: Packet, decoder: Decoder, *, as_json: bool) -> None:
             values |= {"time": packet.time_ns / 1e9, "to_kernel": packet.to_kernel}
         if packet.comments:
             values["comments"] = packet.comments
-        print(json.dumps(values, ensure_ascii=False))
+        print(printable_json(json.dumps(values, ensure_ascii=False)))
         return
     for comment in packet.comments:
-        print(f"# {comment}")
+        print(f"# {printable(comment)}")
     arrow = "" if not packet.time_ns else "> " if packet.to_kernel else "< "
     for message in messages:
         for line in message_lines(message):

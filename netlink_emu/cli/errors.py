@@ -11,6 +11,8 @@ import sys
 import traceback
 from typing import Final
 
+from netlink_emu.protocol.reading.printable import printable, printable_lines
+
 EXIT_USER: Final = 1  # wrong usage is 2, which typer sets
 EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
@@ -31,15 +33,15 @@ def leaves(exc: BaseException) -> list[BaseException]:
 
 def say(text: str) -> None:
     """A sentence for the user, beside what the command prints; lost where nobody can hear it."""
-    to_stderr(f"netlink-emu: {text}\n")
+    to_stderr(f"netlink-emu: {printable(text)}\n")
 
 
 def to_stderr(text: str) -> None:
-    """Write it as it is; a standard error that is closed or full changes no exit status."""
+    """Write lines; a standard error that is closed or full changes no exit status."""
     if sys.stderr is None:  # print() would take the standard output
         return
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(text)
+        sys.stderr.write(printable_lines(text))
         sys.stderr.flush()
 
 

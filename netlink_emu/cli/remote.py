@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, g
 
 from netlink_emu.cli.declare import Command, Group, Option
 from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.protocol.reading.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.reading.decode import Message
@@ -43,7 +44,7 @@ class Single:
     value: int | str
 
     def text(self) -> Iterator[str]:
-        yield str(self.value)
+        yield printable(str(self.value))
 
     def json(self) -> Iterator[str]:
         yield as_line({self.name: self.value})
@@ -58,7 +59,9 @@ class Table:
     rows: Sequence[Mapping[str, Any]]
 
     def text(self) -> Iterator[str]:
-        cells = [[str(row.get(column, "")) for column in self.columns] for row in self.rows]
+        cells = [
+            [printable(str(row.get(column, ""))) for column in self.columns] for row in self.rows
+        ]
         heads = [column.replace("_", " ") for column in self.columns]
         numeric = [
             bool(self.rows) and all(isinstance(row.get(column, 0), int) for row in self.rows)
@@ -92,10 +95,10 @@ class Lines:
     endless: bool = False
 
     def text(self) -> Iterator[str]:
-        return (line.text for line in self.lines)
+        return (printable_lines(line.text) for line in self.lines)
 
     def json(self) -> Iterator[str]:
-        return (line.json for line in self.lines)
+        return (printable_json(line.json) for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,7 @@ def show(answer: Answer, *, as_json: bool) -> None:
 
 def as_line(found: Mapping[str, Any]) -> str:
     """An object as one line of JSON."""
-    return _json.dumps(found, ensure_ascii=False)
+    return printable_json(_json.dumps(found, ensure_ascii=False))
 
 
 def attrs_of(message: Message, prefix: str) -> dict[str, Any]:

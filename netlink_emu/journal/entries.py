@@ -18,6 +18,7 @@ from netlink_emu.protocol.netlink import (
     NLMSG_ERROR,
 )
 from netlink_emu.protocol.reading.decode import Decoder, Message, walk
+from netlink_emu.protocol.reading.printable import printable
 from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
@@ -48,7 +49,7 @@ class Peer:
         who = f"{self.comm}[{self.pid}]" if self.pid else f"socket {self.number}"
         if self.portid and self.portid != self.pid:
             who += f" portid {self.portid}"
-        return who
+        return printable(who)
 
     def json(self) -> dict[str, Any]:
         return {
@@ -131,7 +132,7 @@ class MessageView:
             parts.append(self.message.errno_name)
         attrs = {n: v for n, v in self.attrs.items() if not isinstance(v, dict | bytes | list)}
         parts += [f"{name}={value!r}" for name, value in attrs.items()]
-        return " ".join(parts)
+        return printable(" ".join(parts))
 
 
 @dataclass(slots=True, kw_only=True)

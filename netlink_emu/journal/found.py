@@ -7,6 +7,7 @@ from typing import Final
 
 from netlink_emu.journal.entries import MessageView
 from netlink_emu.journal.match import Match
+from netlink_emu.protocol.reading.printable import printable
 
 _SHOWN: Final = 5
 
@@ -36,7 +37,7 @@ class Found(list[MessageView]):
         plural = {"loss": "losses"}.get(self._what, f"{self._what}s")
         amount = f"1 {self._what}" if count == 1 else f"{count or 'no'} {plural}"
         criteria = str(self._match)
-        return f"{amount} with {criteria}" if criteria else amount
+        return f"{amount} with {printable(criteria)}" if criteria else amount
 
     def explain(self) -> str:
         """The summary, and of what was found or comes near a line each."""

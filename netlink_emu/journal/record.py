@@ -23,6 +23,7 @@ from netlink_emu.journal.entries import (
 from netlink_emu.journal.found import Found
 from netlink_emu.journal.match import Match, UnknownName
 from netlink_emu.protocol.reading.describe import FamilyDesc
+from netlink_emu.protocol.reading.printable import printable
 
 LIMIT: Final = 100_000
 LIMIT_BYTES: Final = 64 << 20
@@ -209,6 +210,6 @@ def text_lines(entries: Iterable[Entry], started_ns: int) -> Iterator[str]:
     """Entries as text, with the seconds since ``started_ns``."""
     for entry in entries:
         seconds = (entry.time_ns - started_ns) / 1e9
-        yield f"{seconds:12.6f} #{entry.number} {entry.title()}"
+        yield f"{seconds:12.6f} #{entry.number} {printable(entry.title())}"
         for line in entry.body():
             yield " " * 16 + line

@@ -11,6 +11,7 @@ from netlink_emu.journal.entries import Dropped, Entry, Faulted, Queued, Sent
 from netlink_emu.journal.record import text_lines
 from netlink_emu.protocol.format import LITTLE, ByteOrder
 from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter
+from netlink_emu.protocol.reading.printable import printable, printable_json
 
 
 class Form(enum.Enum):
@@ -73,7 +74,7 @@ class JsonWriter:
     def entry(self, entry: Entry) -> bytes:
         values = entry.json()
         values["time"] = (entry.time_ns + self._epoch_ns) / 1e9
-        return (json.dumps(values, ensure_ascii=False) + "\n").encode()
+        return (printable_json(json.dumps(values, ensure_ascii=False)) + "\n").encode()
 
     def footer(self) -> bytes:
         return b""
@@ -105,7 +106,7 @@ class PcapngJournalWriter:
             isinstance(entry, Queued) and not isinstance(entry, Faulted)
         )
         if not is_packet or isinstance(entry, Dropped):
-            self._comments.append(f"#{entry.number} {entry.title()}")
+            self._comments.append(f"#{entry.number} {printable(entry.title())}")
         if not is_packet:
             return self.footer() if len(self._comments) >= _MOST_COMMENTS else b""
         assert isinstance(entry, Sent | Queued)

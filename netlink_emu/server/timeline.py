@@ -9,6 +9,7 @@ import trio
 from netlink_emu.host.clock import RealClock
 from netlink_emu.host.tasks import Stat, read_stat
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.protocol.reading.printable import printable
 
 if TYPE_CHECKING:  # `netlink-emu run` imports this also when there is no scenario
     from netlink_emu.families import BootedKernel
@@ -47,7 +48,9 @@ async def who_still_listens(kernel: BootedKernel) -> list[str]:
         now = {sk: read_stat(_thread(sk)) for sk in _listeners(kernel)}
         waiting = [sk for sk in now if sk in before and _sits(before[sk], now[sk])]
         if waiting and len(waiting) == len(now):
-            return sorted({f"{sk.creator.comm()} (pid {sk.creator.tgid_vnr})" for sk in waiting})
+            return sorted(
+                {f"{printable(sk.creator.comm())} (pid {sk.creator.tgid_vnr})" for sk in waiting}
+            )
         before = now
 
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from netlink_emu.protocol.reading.printable import printable_lines
+
 
 class TestingError(Exception):
     """Base of this package's errors."""
@@ -38,7 +40,7 @@ class TimeIsUp(TestingError, AssertionError):
     """Nothing came of it within the time allowed; ``told`` are the clients that it tells of."""
 
     def __init__(self, said: str, told: Sequence[object] = ()) -> None:
-        super().__init__(said)
+        super().__init__(printable_lines(said))
         self.told = told
 
 
@@ -76,7 +78,7 @@ class ControlError(TestingError):
     """A kernel that is controlled over netlink said no; ``errno`` is its number."""
 
     def __init__(self, errno: int, said: str) -> None:
-        super().__init__(said)
+        super().__init__(printable_lines(said))
         self.errno = errno
 
 

@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from typing import IO, Any, AnyStr, Final, Generic, cast, overload
 
 from netlink_emu.interpose.summary import Summary
+from netlink_emu.protocol.reading.printable import printable_lines
 from netlink_emu.testing.errors import TimeIsUp, WrongType, hide
 
 __tracebackhide__ = hide
@@ -233,7 +234,7 @@ class ClientProcess(Generic[AnyStr]):
                 shown = data[-_TAIL:].decode(errors="replace").rstrip("\n")
                 cut = "..." if len(data) > _TAIL else ""
                 lines.append(f"{name}: {cut}{shown}" if "\n" not in shown else f"{name}:\n{shown}")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
 
 def _kill_group(process: subprocess.Popen[bytes], pidfd: int) -> None:

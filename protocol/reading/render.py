@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..attributes import NLA_TYPE_MASK
 from .decode import Attribute, Message
+from .printable import printable
 
 _WIDTH: Final = 80  # of a struct's members, which go on in further lines
 
@@ -30,8 +31,7 @@ def value_text(attr: Attribute) -> str:
     if isinstance(value, bytes):
         return value.hex(" ", -4) if value else '""'
     if isinstance(value, str):
-        escaped = value.replace("\n", "\\n")
-        return f'"{escaped}"'
+        return _quoted(value)
     if isinstance(value, dict):
         return " ".join(
             f"{name}={_member_text(part)}"
@@ -54,11 +54,19 @@ def _member_text(part: Any) -> str:
         return "[" + ",".join(map(_member_text, part)) + "]"
     if isinstance(part, dict):
         return "{" + " ".join(f"{name}={_member_text(p)}" for name, p in part.items()) + "}"
-    return f'"{part}"' if isinstance(part, str) else str(part)
+    return _quoted(part) if isinstance(part, str) else str(part)
+
+
+def _quoted(text: str) -> str:
+    return f'"{printable(text)}"'
 
 
 def message_lines(message: Message, indent: str = "") -> Iterator[str]:
     """A message as lines: what it is, then an attribute a line, nests further in."""
+    return map(printable, _message_lines(message, indent))
+
+
+def _message_lines(message: Message, indent: str) -> Iterator[str]:
     header = message.header
     if not header.nlmsg_len:
         yield f"{indent}no message: {message.rest.hex(' ', -4) or 'nothing'}"

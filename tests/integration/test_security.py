@@ -383,3 +383,36 @@ def test_who_controls_in_the_emulated_kernel() -> None:
     assert all(admits(uid, host) for uid in (0, 1000) for host in (None, 0, 1000))
     assert not any(admits(uid, host) for uid in (0, 1000, 7) for host in (-1, 7, NOBODY))
     assert not any(admits(7, host) for host in (None, 0, 1000, 7))
+
+
+# --- what is printed
+
+# A name that colours the terminal and forges a line, a family that changes the window's title.
+ACTOR = r"""
+import ctypes, socket, struct
+ctypes.CDLL(None).prctl(15, b"\x1b[31mA\n#9 ok", 0, 0, 0)
+s = socket.socket(16, 3, 16)
+s.bind((0, 0))
+for name in (b"\x1b]0;X\x07\0", "\x9b2J\u202e\0".encode()):
+    m = struct.pack("=BBxxHH", 3, 1, 4 + len(name), 2) + name + bytes(-len(name) % 4)
+    s.send(struct.pack("=IHHII", 16 + len(m), 16, 5, 1, 0) + m)
+    s.recv(9999)
+"""
+
+
+@needs_interposer
+@pytest.mark.parametrize("form", ["txt", "json", "pcapng"])
+def test_nothing_of_a_clients_reaches_the_terminal_as_it_is(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"journal.{form}"
+    done = emulated(PYTHON, "-c", ACTOR, options=["--summary", "--journal", str(path)])
+    assert done.returncode == 0, done.stderr
+    text = path.read_bytes()
+    if form == "pcapng":
+        decoded = [*NETLINK_EMU, "decode", str(path)]
+        text = subprocess.run(decoded, capture_output=True, check=True).stdout
+    lines = (text.decode() + done.stderr).splitlines()
+    assert lines
+    for line in lines:
+        assert line.isprintable(), ascii(line)
+        assert not line.startswith("#9 ok")
+    assert r"[31mA\n#9 ok" in text.decode()

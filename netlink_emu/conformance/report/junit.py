@@ -6,6 +6,7 @@ from collections import Counter
 from xml.etree import ElementTree as ET
 
 from netlink_emu.conformance.runner import Report, Result, Verdict
+from netlink_emu.protocol.reading.printable import printable_lines
 
 from .text import failure
 
@@ -14,7 +15,7 @@ def junit_xml(report: Report) -> str:
     """The whole report: a test suite per group, or per recording where there are several."""
     root = ET.Element(
         "testsuites",
-        name=f"netlink-emu conformance, target {report.target}",
+        name=_clean(f"netlink-emu conformance, target {report.target}"),
         tests=str(len(report.results)),
         failures=str(report.count(Verdict.FAILED)),
         skipped=str(report.count(Verdict.SKIPPED)),
@@ -25,7 +26,7 @@ def junit_xml(report: Report) -> str:
         suite = ET.SubElement(
             root,
             "testsuite",
-            name=name,
+            name=_clean(name),
             tests=str(len(results)),
             failures=str(counts[Verdict.FAILED]),
             errors="0",
@@ -34,7 +35,7 @@ def junit_xml(report: Report) -> str:
         )
         properties = ET.SubElement(suite, "properties")
         for key, value in report.description.items():
-            ET.SubElement(properties, "property", name=key, value=value)
+            ET.SubElement(properties, "property", name=key, value=_clean(value))
         for result in results:
             _case(suite, result)
     ET.indent(root)
@@ -45,8 +46,10 @@ def _case(suite: ET.Element, result: Result) -> None:
     case = ET.SubElement(
         suite,
         "testcase",
-        classname=".".join(filter(None, ("conformance", result.case.corpus, result.case.group))),
-        name=result.case.name,
+        classname=_clean(
+            ".".join(filter(None, ("conformance", result.case.corpus, result.case.group)))
+        ),
+        name=_clean(result.case.name),
         time=f"{result.seconds:.3f}",
     )
     if result.verdict is Verdict.SKIPPED:
@@ -58,5 +61,5 @@ def _case(suite: ET.Element, result: Result) -> None:
 
 
 def _clean(text: str) -> str:
-    """Without the control characters that XML 1.0 has no way to hold."""
-    return "".join(c if c >= " " or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    """Without the control characters, some of which XML 1.0 has no way to hold."""
+    return printable_lines(text)

@@ -10,6 +10,7 @@ from netlink_emu.conformance.judge.compare import Mismatch
 from netlink_emu.conformance.report.words import summary
 from netlink_emu.conformance.runner import Report, Result, Verdict
 from netlink_emu.protocol.format import ByteOrder
+from netlink_emu.protocol.reading.printable import printable
 
 from .sidebyside import HexLine, Line, hex_lines, is_bytes, lines, worth_showing
 
@@ -34,6 +35,10 @@ def describe_step(case: Case, index: int) -> str:
 
 def failure(result: Result) -> Iterator[str]:
     """The lines that tell of one failed case."""
+    return map(printable, _failure(result))
+
+
+def _failure(result: Result) -> Iterator[str]:
     case = result.case
     yield f"FAILED {case.name} ({case.place})"
     yield f"  {case.title}"
@@ -98,6 +103,10 @@ def _hex(line: HexLine) -> Iterator[str]:
 
 def totals(report: Report) -> Iterator[str]:
     """The counts of a run, and why cases were left out."""
+    return map(printable, _totals(report))
+
+
+def _totals(report: Report) -> Iterator[str]:
     sections = report.counts()
     width = max((12, *map(len, sections)))
     for name, counts in sections.items():

@@ -16,6 +16,7 @@ from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.ours.control import OPS, ControlOp, NlemuCmd, NlemuFault, NlemuWatch
+from netlink_emu.protocol.reading.printable import printable_json
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -193,7 +194,7 @@ class WatchOps(Observer):
         """What the group hears of an entry of the journal."""
         peer = entry.peer if isinstance(entry, Datagram | SocketEvent) else None
         data = entry.data if isinstance(entry, Datagram) else None
-        as_json = json.dumps(entry.json(), ensure_ascii=False)
+        as_json = printable_json(json.dumps(entry.json(), ensure_ascii=False))
         return {
             _W.NLEMU_A_WATCH_NUMBER: entry.number,
             _W.NLEMU_A_WATCH_TIME: entry.time_ns,
