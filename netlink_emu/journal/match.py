@@ -16,8 +16,8 @@ from netlink_emu.protocol.reading.describe import EXTACK, FamilyDesc
 class UnknownName(ValueError):
     """There is no constant of this name: almost always a slip of the pen."""
 
-    def __init__(self, what: str, name: str, known: frozenset[str]) -> None:
-        close = difflib.get_close_matches(name, known, 3)
+    def __init__(self, what: str, name: object, known: frozenset[str]) -> None:
+        close = difflib.get_close_matches(str(name), known, 3)
         hint = f", did you mean {' or '.join(close)}?" if close else ""
         super().__init__(f"there is no {what} {name!r}{hint}")
 

@@ -137,6 +137,8 @@ def test_a_family_declared_as_in_c_is_known_by_name_and_number() -> None:
         assert "but its command is 3" in near
         with pytest.raises(UnknownName, match="no family 'LO', did you mean LOW"):
             kernel.journal.requests(family="LO")
+        with pytest.raises(UnknownName, match="there is no family 19"):
+            kernel.journal.requests(family=19)
 
 
 def test_a_slip_answers_once_and_fails_the_test(kernel: EmulatedKernel, lamp: Family) -> None:
