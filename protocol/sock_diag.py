@@ -14,6 +14,7 @@ from .format import Format
 NETLINK_SOCK_DIAG: Final = 4
 SOCK_DIAG_BY_FAMILY: Final = 20
 UDIAG_SHOW_NAME: Final = 0x01
+UDIAG_SHOW_PEER: Final = 0x04
 UDIAG_SHOW_RQLEN: Final = 0x10
 INET_DIAG_NOCOOKIE: Final = 0xFFFFFFFF
 
@@ -22,6 +23,7 @@ class UnixDiagAttr(enum.IntEnum):
     """Attributes behind a struct unix_diag_msg; the numbers are not those of the flags."""
 
     UNIX_DIAG_NAME = 0
+    UNIX_DIAG_PEER = 2  # u32, its inode
     UNIX_DIAG_RQLEN = 4
 
 

@@ -7,6 +7,8 @@ of our network namespace; where it cannot be asked (CONFIG_UNIX_DIAG is off), no
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Iterator
 from socket import AF_NETLINK, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, socket
 from typing import Final
@@ -28,6 +30,7 @@ from netlink_emu.protocol.sock_diag import (
     NETLINK_SOCK_DIAG,
     SOCK_DIAG_BY_FAMILY,
     UDIAG_SHOW_NAME,
+    UDIAG_SHOW_PEER,
     UDIAG_SHOW_RQLEN,
     UNIX_DIAG_MSG,
     UNIX_DIAG_REQ,
@@ -48,32 +51,61 @@ def find_inode(name: bytes) -> int | None:
     None if there is none, or two as relative names may be, or nothing is known. Raises OSError
     without a descriptor to ask with.
     """
-    attribute = (
-        NLATTR[HOST_ORDER].pack(NLATTR.size + len(name), UnixDiagAttr.UNIX_DIAG_NAME) + name
-    )
-    found: list[int] = []
     try:
-        for datagram in _dump():
-            if attribute in datagram:  # a search in C, for there may be thousands
-                found += _inodes_of(name, datagram)
+        inode = _inode_of_peer(name) if name.startswith(b"\0") else None
+        return inode if inode is not None else _find_among_all(name)
     except OSError as exc:
         if exc.errno in NO_DESCRIPTOR:
             raise
         return None
+
+
+def _inode_of_peer(name: bytes) -> int | None:
+    """Connect to an abstract name, and ask for our peer: the cost does not grow with the sockets.
+
+    None where that fails: who is connected itself, to the server, takes no other (EPERM).
+    """
+    with socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) as probe:
+        try:
+            probe.connect(name)
+        except (ConnectionRefusedError, PermissionError):
+            return None
+        payload = _ask(
+            os.fstat(probe.fileno()).st_ino, UDIAG_SHOW_PEER, UnixDiagAttr.UNIX_DIAG_PEER
+        )
+        return None if payload is None else int.from_bytes(payload, sys.byteorder)
+
+
+def _find_among_all(name: bytes) -> int | None:
+    attribute = (
+        NLATTR[HOST_ORDER].pack(NLATTR.size + len(name), UnixDiagAttr.UNIX_DIAG_NAME) + name
+    )
+    found: list[int] = []
+    for datagram in _dump():
+        if attribute in datagram:  # a search in C, for there may be thousands
+            found += _inodes_of(name, datagram)
     return found[0] if len(found) == 1 else None
 
 
 def has_read_all(inode: int) -> bool | None:
     """Whether no datagram waits at a socket; None if nothing is known of it."""
     try:
-        with _open() as sock:
-            sock.send(_request(inode, UDIAG_SHOW_RQLEN, flags=NLM_F_REQUEST))
-            datagram = sock.recv(_LONGEST)
+        payload = _ask(inode, UDIAG_SHOW_RQLEN, UnixDiagAttr.UNIX_DIAG_RQLEN)
     except OSError:
         return None
+    if payload is None:
+        return None
+    return UNIX_DIAG_RQLEN[HOST_ORDER].decode(payload).udiag_rqueue == 0
+
+
+def _ask(inode: int, show: int, attribute: UnixDiagAttr) -> bytes | None:
+    """One attribute of one socket; None if it is not told. Raises OSError."""
+    with _open() as sock:
+        sock.send(_request(inode, show, flags=NLM_F_REQUEST))
+        datagram = sock.recv(_LONGEST)
     for _, nla_type, payload in _attributes(datagram):
-        if nla_type == UnixDiagAttr.UNIX_DIAG_RQLEN:
-            return UNIX_DIAG_RQLEN[HOST_ORDER].decode(payload).udiag_rqueue == 0
+        if nla_type == attribute:
+            return payload
     return None
 
 

@@ -54,6 +54,7 @@ class Context:
         self.ends: Final = select.epoll()
         self._ready: dict[EmulatedSocket, None] = {}
         self._behind: set[EmulatedSocket] = set()
+        self._dumping: set[EmulatedSocket] = set()
         self.on_ready: Callable[[], None] | None = None
         self.let_go: LetGo = _nobody_is_traced
 
@@ -84,6 +85,7 @@ class Context:
         """The client's last descriptor is closed."""
         self._ready.pop(sock, None)
         self._behind.discard(sock)
+        self._dumping.discard(sock)
         with contextlib.suppress(OSError):  # the kernel was lost; and what is closed leaves it
             self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
@@ -115,6 +117,7 @@ class Context:
         mark of an error, for a kernel elsewhere queues nothing until it knows.
         """
         sock.fill()
+        self.note_dump(sock)
         if sock.mirror.behind or (sock.nl.sk_err and not sock.asked):
             self._behind.add(sock)
 
@@ -152,6 +155,7 @@ class Context:
                 pass
             except OSError as exc:
                 self.summary.failed(exc)
+            self.note_dump(sock)
             self.flush()
 
     def _current_of(self, sock: EmulatedSocket, tid: int) -> Current:
@@ -196,18 +200,22 @@ class Context:
             self.fill(sock)
         self.settle_dumps()
 
+    def note_dump(self, sock: EmulatedSocket) -> None:
+        """After a call on a socket: a dump may have begun, with no datagram where none fits."""
+        if sock.nl.dumping:
+            self._dumping.add(sock)
+
     def settle_dumps(self) -> None:
         """Let dumps go on that a client reads past us."""
-        for sock in self.sockets:
-            if sock.nl.dumping:
-                sock.settle()
+        for sock in list(self._dumping):
+            sock.settle()
+            if not sock.nl.dumping:
+                self._dumping.discard(sock)
         self.flush()
 
     @property
     def needs_ticks(self) -> bool:
-        if len(self.waiting) or self._behind:
-            return True
-        return any(sock.nl.dumping for sock in self.sockets)
+        return bool(self._behind or self._dumping) or len(self.waiting) > 0
 
 
 @dataclass(slots=True)

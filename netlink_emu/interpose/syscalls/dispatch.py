@@ -115,6 +115,7 @@ class Dispatcher:
         finally:
             if call is not None:
                 call.sock.unmark(call.copy)
+                context.note_dump(call.sock)
             if call is None or not call.kept:
                 os.close(copy)
 

@@ -42,6 +42,21 @@ def test_an_abstract_name_among_many(sockets: ExitStack) -> None:
         assert find_inode(name) == inode(sock)
 
 
+def test_who_is_not_connected_is_found_without_a_look_at_all(
+    sockets: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sock = bound(sockets, f"\0netlink-emu {os.getpid()}")
+    monkeypatch.setattr(unix_diag, "_dump", lambda: pytest.fail("all sockets were asked for"))
+    assert find_inode(os.fsencode(sock.getsockname())) == inode(sock)
+
+
+def test_who_is_connected_is_found_all_the_same(sockets: ExitStack) -> None:
+    server = bound(sockets, f"\0netlink-emu server {os.getpid()}")
+    sock = bound(sockets, f"\0netlink-emu {os.getpid()}")
+    sock.connect(server.getsockname())
+    assert find_inode(os.fsencode(sock.getsockname())) == inode(sock)
+
+
 def test_a_file(sockets: ExitStack, tmp_path: Path) -> None:
     sock = bound(sockets, str(tmp_path / "a\nname"))
     assert find_inode(os.fsencode(tmp_path / "a\nname") + b"\0") == inode(sock)
