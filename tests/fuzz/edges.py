@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from netlink_emu.backends.connect import ConnectError, welcomed
 from netlink_emu.backends.remote import RemoteKernel, RemoteSock
 from netlink_emu.backends.wire import Wire
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.host import proc
 from netlink_emu.interpose.filter.abi import X86_64
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.mirror import Mirror
@@ -64,8 +66,23 @@ class _Clients:
     def duplicate(self, tid: int, fd: int) -> int:
         return os.dup(self._descriptor)
 
+    def get(self, tid: int) -> _Table:
+        return _Table()
+
     def close(self) -> None:
         return
+
+
+class _Table:
+    """The client's table of descriptors: ours, in which no number of a socket is taken."""
+
+    tid = tgid = os.getpid()
+
+    def duplicate(self, fd: int) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    def status(self) -> proc.Status:
+        return proc.read_status(self.tid)
 
 
 class _Listener:
