@@ -30,6 +30,7 @@ class Field:
     start: int
     end: int
     text: str
+    is_attribute: bool = False
 
 
 class Fields:
@@ -100,7 +101,7 @@ def _attributes(attrs: Sequence[Attribute], above: str) -> Iterator[Field]:
         name = f"{above}{attr.label}"
         start, end = attr.offset, attr.offset + NLA_HDRLEN + len(attr.payload)
         nested = isinstance(attr.value, tuple)
-        yield Field(name, start, end, "" if nested else value_text(attr))
+        yield Field(name, start, end, "" if nested else value_text(attr), is_attribute=True)
         if nested:
             yield from _attributes(attr.value, f"{name}/")
 

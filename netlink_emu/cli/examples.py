@@ -16,6 +16,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu replay links.cassette -- ip link",
         "netlink-emu replay --strict --ignore 3 links.cassette -- ./my-client",
     ),
+    "cassette": (
+        "netlink-emu cassette show links.cassette",
+        "netlink-emu cassette check tests/cassettes/*.cassette",
+        "netlink-emu cassette diff --ignore IFLA_STATS64 old.cassette new.cassette",
+        "netlink-emu cassette convert links.cassette links.pcapng",
+    ),
     "serve": (
         "netlink-emu serve --socket ./sandbox/nl --release 5.10 --cpus 8",
         "netlink-emu serve --socket ./sandbox/nl --control --virtual-time",

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS: Final = (
-    "run", "replay", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl",
+    "run", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl",
     "conformance", "releases", "completion",
 )  # fmt: skip
 # Declared without typer, so that it need not be imported where the command line is plain.
-_PLAIN: Final = ("run", "replay", "tasks", "faults", "journal", "ctl")
+_PLAIN: Final = ("run", "replay", "cassette", "tasks", "faults", "journal", "ctl")
 
 
 def _print_version(wanted: bool) -> None:

@@ -55,14 +55,20 @@ def load_cassette(path: Path) -> Cassette:
     from netlink_emu.documents import DocumentError
 
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-    except OSError as exc:
-        raise UserError(f"the cassette {path} cannot be read: {exc.strerror}") from exc
-    try:
-        return read_cassette(text, str(path))
+        return read_cassette(read_file(path, most=MOST_BYTES), str(path))
     except DocumentError as exc:
         raise UserError(str(exc)) from exc
+
+
+def read_file(path: Path, *, most: int) -> bytes:
+    """A cassette's bytes; of one that is longer than ``most`` one more. Raises UserError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as exc:
+        raise UserError(f"the cassette {path} cannot be read: {exc.strerror}") from exc
+    except ValueError as exc:  # a NUL in its name
+        raise UserError(f"{str(path)!r} is not the name of a file") from exc
 
 
 @dataclass(slots=True)

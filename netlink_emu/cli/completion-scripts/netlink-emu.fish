@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' replay' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
+            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -34,6 +34,7 @@ complete -c netlink-emu -n __netlink_emu_at -l version -d 'Print the version and
 complete -c netlink-emu -n __netlink_emu_at -l help -d 'Show help and exit.'
 complete -c netlink-emu -n __netlink_emu_at -a run -d 'Run an unmodified command, whose generic netlink is answered by an emulated kernel.'
 complete -c netlink-emu -n __netlink_emu_at -a replay -d 'Run an unmodified command, whose netlink sockets are answered from a cassette.'
+complete -c netlink-emu -n __netlink_emu_at -a cassette -d 'Look at recordings of clients: show, check, compare, convert them.'
 complete -c netlink-emu -n __netlink_emu_at -a serve -d 'Serve an emulated kernel to AF_UNIX datagram clients, in any language.'
 complete -c netlink-emu -n __netlink_emu_at -a doctor -d 'Say whether "netlink-emu run" works here, and if not, what is missing.'
 complete -c netlink-emu -n __netlink_emu_at -a decode -d 'Decode netlink messages: names of commands, attributes, flags, errors.'
@@ -80,6 +81,24 @@ complete -c netlink-emu -n '__netlink_emu_at replay' -l fault -x -a 'drop delay 
 complete -c netlink-emu -n '__netlink_emu_at replay' -l summary -d 'Say on stderr at the end what the command did.'
 complete -c netlink-emu -n '__netlink_emu_at replay' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at replay' -x -a '(__netlink_emu_command)'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -a show -d 'Print what was asked and answered, as the bytes say; `>` is the client, `<` the kernel.'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -a check -d 'Say what is wrong: text that says something else than its bytes, answers cut off.'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -a diff -d 'Say what a client asked or heard otherwise; status 1 if there is anything.'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -a convert -d 'Make a capture of a cassette, or a cassette of a capture; says what is lost by it.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -l socket -x -d 'Only the N-th socket.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -l bytes -d 'The bytes, too.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -l json -d 'One JSON object an event.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -r -F
+complete -c netlink-emu -n '__netlink_emu_at cassette check' -l fix -d 'Write them anew, with the text that their bytes have.'
+complete -c netlink-emu -n '__netlink_emu_at cassette check' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at cassette diff' -l ignore -x -d 'An attribute whose value does not count. May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at cassette diff' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at cassette diff' -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3'
+complete -c netlink-emu -n '__netlink_emu_at cassette convert' -l release -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3' -d 'The kernel that a capture is from.'
+complete -c netlink-emu -n '__netlink_emu_at cassette convert' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'The machine that a capture is from.'
+complete -c netlink-emu -n '__netlink_emu_at cassette convert' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l socket -r -F -d 'The socket; its directory must be private. With COMMAND a temporary one.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l release -s r -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3' -d 'Kernel to emulate: 2.6.35, 5.10, 6.1.192...; by default the scenario'"'"'s, or 6.18.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'Its architecture; by default the scenario'"'"'s, or this machine'"'"'s.'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,6 +24,9 @@ from netlink_emu.cassettes import (
     read_cassette,
     write_cassette,
 )
+from netlink_emu.cassettes.check import check
+from netlink_emu.cassettes.model import PROTOCOLS
+from netlink_emu.cassettes.read import _EVENTS, _HEAD_KEYS
 from netlink_emu.documents import DocumentError
 
 u32 = st.integers(0, (1 << 32) - 1)
@@ -168,3 +173,22 @@ def test_any_bytes(text: str | bytes) -> None:
 def test_a_long_file() -> None:
     with pytest.raises(DocumentError, match="longer than 32 MiB"):
         read_cassette(b"#" * (100 << 20), "x")
+
+
+def test_the_reference_is_true() -> None:
+    """Its example is a cassette without faults, its schema has the keys that are read."""
+    page = (Path(__file__).parents[3] / "docs/reference-cassette.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    cassette = read_cassette(example, "example")
+    assert write_cassette(cassette) == example
+    assert check(cassette) == []
+    schema = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    assert [*schema["properties"]] == [*_HEAD_KEYS]
+    stream = schema["properties"]["sockets"]["items"]["properties"]
+    assert [*stream] == ["protocol", "type", "comm", "events"]
+    events = [
+        name.get("$ref", "").rpartition("/")[2] or name["required"][0]
+        for name in stream["events"]["items"]["oneOf"]
+    ]
+    assert events == [*_EVENTS]
+    assert all(f"`{name}`" in page for name in PROTOCOLS)

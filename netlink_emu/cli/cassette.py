@@ -1,0 +1,226 @@
+"""``netlink-emu cassette``: recordings of clients, looked at without being played."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from netlink_emu.cli.declare import Argument, Group, Option
+from netlink_emu.cli.errors import EXIT_USER, UserError, say
+from netlink_emu.cli.playing import load_cassette, read_file
+
+if TYPE_CHECKING:
+    from netlink_emu.cassettes import Cassette, Event, Head
+
+app = Group("cassette", "Look at recordings of clients: show, check, compare, convert them.")
+
+FileArgument = Annotated[Path, Argument(metavar="FILE", help="A cassette.")]
+_MOST_CAPTURE: Final = 1 << 28
+# pcapng, and pcap in both byte orders and units.
+_MAGICS: Final = (
+    b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1",
+    b"\xa1\xb2\x3c\x4d",
+)  # fmt: skip
+
+
+@app.command()
+def show(
+    file: FileArgument,
+    socket: Annotated[
+        int | None, Option("--socket", min=1, metavar="N", help="Only the N-th socket.")
+    ] = None,
+    raw: Annotated[bool, Option("--bytes", help="The bytes, too.")] = False,
+    as_json: Annotated[bool, Option("--json", help="One JSON object an event.")] = False,
+) -> None:
+    """Print what was asked and answered, as the bytes say; `>` is the client, `<` the kernel."""
+    from netlink_emu.cassettes.text import texted
+
+    cassette = texted(load_cassette(file))
+    if socket is not None and socket > len(cassette.streams):
+        raise UserError(f"{file} has {len(cassette.streams)} sockets, not {socket}")
+    if as_json:
+        for line in _json(cassette, socket):
+            print(line)
+        return
+    print(_head(file, cassette.head))
+    for number, stream in enumerate(cassette.streams, 1):
+        if socket in (None, number):
+            kind = {2: "dgram", 3: "raw"}.get(stream.type, str(stream.type))
+            who = f", {stream.comm}" if stream.comm else ""
+            print(f"socket {number}: {stream.protocol_name} {kind}{who}")
+            for event in stream.events:
+                for line in _lines(event, raw=raw):
+                    print(f"  {line}")
+
+
+def _head(file: Path, head: Head) -> str:
+    where = " ".join(filter(None, ("Linux", head.release or "of unknown release", head.arch)))
+    by = f", recorded by netlink-emu {head.recorder}" if head.recorder else ""
+    command = f": {' '.join(head.command)}" if head.command else ""
+    blanked = f"\nblanked: {', '.join(head.redacted)}" if head.redacted else ""
+    return f"{file}: {where}{by}{command}{blanked}"
+
+
+def _lines(event: Event, *, raw: bool) -> Iterator[str]:
+    from netlink_emu.cassettes import Answer, Request
+    from netlink_emu.cassettes.compare import event_words
+
+    if not isinstance(event, Request | Answer):
+        yield event_words(event)
+        return
+    first, *rest = event.text.splitlines() or ["nothing"]
+    arrow = ">" if isinstance(event, Request) else "<"
+    notes = [f"group {event.group}"] if event.group else []
+    notes += [f"portid {event.portid}"] if event.portid else []
+    if isinstance(event, Answer) and event.after:
+        notes.append(f"after {event.after} ms")
+    noted = f"  ({', '.join(notes)})" if notes else ""
+    yield f"{arrow} {first}{noted}"
+    yield from (f"  {line}" for line in rest)
+    if raw:
+        yield f"    {event.data.hex(' ', -4)}"
+
+
+def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
+    from netlink_emu.cassettes import Answer, Request
+    from netlink_emu.cassettes.compare import event_words
+
+    for number, stream in enumerate(cassette.streams, 1):
+        if socket not in (None, number):
+            continue
+        for event in stream.events:
+            told: dict[str, Any] = {"socket": number, "protocol": stream.protocol_name}
+            if isinstance(event, Request | Answer):
+                told["event"] = type(event).__name__.lower()
+                told |= {"text": event.text, "bytes": event.data.hex()}
+                told |= {"portid": event.portid, "group": event.group}
+                if isinstance(event, Answer):
+                    told["after"] = event.after
+            else:
+                told["event"] = event_words(event)
+            yield json.dumps(told, ensure_ascii=False)
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], Argument(metavar="FILE...", help="Cassettes.")],
+    fix: Annotated[
+        bool, Option("--fix", help="Write them anew, with the text that their bytes have.")
+    ] = False,
+) -> None:
+    """Say what is wrong: text that says something else than its bytes, answers cut off.
+
+    Ends with status 1 if a client would see something else than was recorded; what may be meant
+    is said as a remark.
+    """
+    graves = [_check(Path(file), fix=fix) for file in files]
+    if any(graves):
+        raise SystemExit(EXIT_USER)
+
+
+def _check(file: Path, *, fix: bool) -> bool:
+    """Print what is wrong with a file; whether anything of it is grave."""
+    from netlink_emu.cassettes import write_cassette
+    from netlink_emu.cassettes.check import check, place
+    from netlink_emu.cassettes.read import MOST_BYTES
+    from netlink_emu.cassettes.text import texted
+    from netlink_emu.documents import read_document
+
+    cassette = load_cassette(file)
+    if fix:
+        cassette = texted(cassette)
+        _write(file, write_cassette(cassette).encode())
+    found = check(cassette)
+    if found:
+        data = read_file(file, most=MOST_BYTES)
+        document = read_document(data, str(file), most_bytes=MOST_BYTES)
+        for one in found:
+            print(f"{place(document, one)}: {'' if one.grave else 'remark: '}{one.said}")
+    return any(one.grave for one in found)
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, Argument(metavar="A", help="A cassette.")],
+    b: Annotated[Path, Argument(metavar="B", help="Another.")],
+    ignore: Annotated[
+        list[str] | None,
+        Option(
+            "--ignore", metavar="ATTRIBUTE",
+            help="An attribute whose value does not count. May be repeated.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Say what a client asked or heard otherwise; status 1 if there is anything.
+
+    Sequence numbers, portids and times do not count.
+    """
+    from netlink_emu.cassettes.compare import compare
+
+    lines = [*compare(load_cassette(a), load_cassette(b), ignore or ())]
+    for line in lines:
+        print(line)
+    if lines:
+        raise SystemExit(EXIT_USER)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, Argument(metavar="FILE", help="A cassette, or a capture: pcapng or pcap.")
+    ],
+    target: Annotated[Path, Argument(metavar="TO", help="What to write: the other of the two.")],
+    release: Annotated[
+        str, Option("--release", metavar="RELEASE", help="The kernel that a capture is from.")
+    ] = "",
+    arch: Annotated[
+        str, Option("--arch", metavar="ARCH", help="The machine that a capture is from.")
+    ] = "",
+) -> None:
+    """Make a capture of a cassette, or a cassette of a capture; says what is lost by it."""
+    from netlink_emu.cassettes import write_cassette
+    from netlink_emu.cassettes.capture import CaptureError, from_capture, to_capture
+    from netlink_emu.kernel.releases import UnknownArchError, arch_named
+
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"{target} is what is to be converted: name another file")
+    data = read_file(source, most=_MOST_CAPTURE)
+    if len(data) > _MOST_CAPTURE:
+        raise UserError(f"{source} is longer than {_MOST_CAPTURE >> 20} MiB: take a part of it")
+    if data[:4] not in _MAGICS:
+        made, lost = to_capture(load_cassette(source))
+        _write(target, made)
+        kind = "a capture"
+    else:
+        from netlink_emu.protocol.format import DecodeError
+        from netlink_emu.protocol.reading.pcapng import read_capture
+
+        try:
+            if arch:
+                arch_named(arch)
+            cassette, lost = from_capture(read_capture(data), release=release, arch=arch)
+        except (CaptureError, DecodeError, UnknownArchError) as exc:
+            raise UserError(f"{source}: {exc}") from exc
+        _write(target, write_cassette(cassette).encode())
+        kind = "a cassette"
+    for each in lost:
+        say(f"{kind} of {source} has not: {each}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all; raises UserError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, say
+            path.write_bytes(data)
+            return
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as exc:
+        raise UserError(f"{path} cannot be written: {exc.strerror}") from exc
