@@ -8,6 +8,8 @@ The clock stands still, so that every figure is known: EXPECTED, for the members
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
@@ -73,13 +75,18 @@ for number, kind in enumerate(NAMES, 1):
     }
 
 
-def charged_kernel(release: str) -> BootedKernel:
-    """A kernel of RELEASE or RELEASE/ARCH whose delay accounting is on, with the task."""
+def charged_kernel(release: str, *, newest_so: int = 0) -> BootedKernel:
+    """A kernel of RELEASE or RELEASE/ARCH whose delay accounting is on, with the task.
+
+    It knows options of SOL_SOCKET up to ``newest_so``, should its release not.
+    """
     release, _, arch = release.partition("/")
     clock = VirtualClock(realtime_ns=(REALTIME - AGE) * NSEC_PER_SEC)
     machine = Machine(cpus=4, clock=clock)
     config = KernelConfig(task_delayacct=True)
-    kernel = boot(machine, profile_for(release, arch=arch or "x86_64", config=config))
+    profile = profile_for(release, arch=arch or "x86_64", config=config)
+    profile = replace(profile, newest_so=max(profile.newest_so, newest_so))
+    kernel = boot(machine, profile)
     parent = machine.tasks.fork(pid=PARENT)
     cred = Cred.for_ids(machine.init_user_ns, 1001, 1002)
     task = machine.tasks.fork(parent, pid=PID, comm=b"charged", cpu=3, cred=cred)

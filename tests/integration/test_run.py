@@ -267,7 +267,7 @@ while sockets:
     sockets.pop().close()
 """
     done = netlink_emu("run", "--", *python(text + CLIENT), preexec_fn=lower)
-    assert (done.stdout, done.stderr) == ("True EMFILE\n" + ANSWERED, "")
+    assert (done.stdout, done.stderr) == ("True ENFILE\n" + ANSWERED, "")
 
 
 @pytest.mark.parametrize("status", [0, 3])

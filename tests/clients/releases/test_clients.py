@@ -136,9 +136,14 @@ print(json.dumps(len(stats) if isinstance(stats, bytes) else {{
 """
 
 
+SO_DOMAIN = 39
+
+
 def pyroute2(release: str) -> dict[str, int | str] | int:
     """What it makes of the struct: its members, or the length of bytes that it left alone."""
-    finished = run_supervised([sys.executable, "-c", SCRIPT], charged_kernel(release))
+    # Python asks for SO_DOMAIN and SO_PROTOCOL, which came with 2.6.32.
+    kernel = charged_kernel(release, newest_so=SO_DOMAIN)
+    finished = run_supervised([sys.executable, "-c", SCRIPT], kernel)
     assert finished.returncode == 0, finished.stderr
     seen: dict[str, int | str] | int = json.loads(finished.stdout)
     return seen
