@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -155,6 +156,15 @@ def shown(value: object) -> str:
 def _quoting(value: object) -> str:
     """YAML 1.1 takes on, off, yes and no for booleans."""
     return ' (write it in quotes: "on")' if isinstance(value, bool) else ""
+
+
+def file_bytes(path: Path) -> bytes:
+    """All of a file; DocumentError if that is more than a document may have, OSError as usual."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise DocumentError(Place(str(path), 1, 1), f"longer than {MOST_BYTES >> 20} MiB")
+    return data
 
 
 def read_document(text: str | bytes, file: str, *, most_bytes: int = MOST_BYTES) -> Map:

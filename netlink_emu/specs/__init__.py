@@ -4,6 +4,6 @@
 genetlink, genetlink-c, genetlink-legacy and netlink-raw (Documentation/netlink in the kernel).
 """
 
-from netlink_emu.specs.spec import Spec, read_spec
+from netlink_emu.specs.spec import Spec, read_spec, read_spec_file
 
-__all__ = ["Spec", "read_spec"]
+__all__ = ["Spec", "read_spec", "read_spec_file"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from netlink_emu.documents import DocumentError, Map, read_document
+from netlink_emu.documents import DocumentError, Map, file_bytes, read_document
 from netlink_emu.protocol.family import FamilyDeclaration, McastGroup, Operation
 from netlink_emu.specs.attributes import AttributeSets
 from netlink_emu.specs.definitions import Definitions
@@ -78,6 +79,16 @@ def read_spec(text: str | bytes, file: str = "spec") -> Spec:
     except ValueError as exc:
         raise exc if isinstance(exc, DocumentError) else document.error(None, str(exc)) from exc
     return Spec(declaration, protonum, numbers, tuple(remarks))
+
+
+def read_spec_file(spec: str | Path) -> Spec:
+    """A spec by its path; or its text itself, which has more than one line.
+
+    Raises DocumentError as :func:`read_spec`, and OSError for a file that cannot be read.
+    """
+    if isinstance(spec, str) and "\n" in spec:
+        return read_spec(spec)
+    return read_spec(file_bytes(Path(spec)), str(spec))
 
 
 def _groups(document: Map) -> tuple[tuple[McastGroup, ...], dict[str, int]]:

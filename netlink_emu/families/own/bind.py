@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netlink_emu.families.own.canned import Canned
 from netlink_emu.families.own.request import Request
 from netlink_emu.kernel.genetlink import (
     GENL_DONT_VALIDATE_DUMP,
@@ -44,7 +45,22 @@ class Handlers:
     post_doit: Function | None = None
     otherwise_do: Function | None = None
     otherwise_dump: Function | None = None
+    canned: dict[str, list[Canned]] = field(default_factory=dict)
     closed: bool = False
+
+    def doing(self, name: str) -> Function | None:
+        """What answers a do: a canned answer, a function of its own, or of all that have none."""
+        return self._canned(name) or self.do.get(name) or self.otherwise_do
+
+    def dumping(self, name: str) -> Function | None:
+        """What answers a dump."""
+        return self._canned(name) or self.dump.get(name) or self.otherwise_dump
+
+    def _canned(self, name: str) -> Function | None:
+        for canned in reversed(self.canned.get(name, ())):
+            if canned.wanted():
+                return canned
+        return None
 
 
 def bind(family: object, declaration: FamilyDeclaration, handlers: Handlers) -> GenlFamily:
@@ -115,7 +131,7 @@ class _Doit:
 
     def __call__(self, info: GenlInfo) -> None:
         request = Request(info, self.op)
-        function = self.handlers.do.get(self.op.name) or self.handlers.otherwise_do
+        function = self.handlers.doing(self.op.name)
         with _Telling(request):
             if function is None:
                 raise _nobody(info, self.op)
@@ -135,7 +151,7 @@ class _Dumpit:
     def __call__(self, info: GenlInfo) -> Iterator[bytes]:
         request = Request(info, self.op)
         start = self.handlers.start.get(self.op.name)
-        function = self.handlers.dump.get(self.op.name) or self.handlers.otherwise_dump
+        function = self.handlers.dumping(self.op.name)
         with _Telling(request):
             if start is not None:
                 start(self.family, request)

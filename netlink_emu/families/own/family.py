@@ -5,9 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netlink_emu.families.own.bind import Handlers, bind
+from netlink_emu.families.own.canned import Canned, failure
+from netlink_emu.families.own.files import read_seed
+from netlink_emu.families.own.plain import from_plain
+from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
     Exchange,
@@ -18,6 +23,7 @@ from netlink_emu.protocol.family import (
 )
 from netlink_emu.protocol.genetlink import GenlOpFlags
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.specs import read_spec_file
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.request import Request
@@ -82,6 +88,33 @@ class Family:
         family._handlers.closed = True
         return family
 
+    @classmethod
+    def from_spec(
+        cls,
+        spec: str | Path,
+        *,
+        state: Mapping[str, Any] | str | Path | None = None,
+    ) -> Family:
+        """The family of one of the kernel's YAML specs: a path, or the text itself.
+
+        It answers without any function, from its :attr:`store`. ``state`` are the objects that
+        there are at first by their kind, ``{"device": [{"ifname": "wg0"}]}``, or a TOML, YAML or
+        JSON file of them. Raises ValueError, with file, line and column, for what makes no sense,
+        and OSError for a file that cannot be read.
+        """
+        declaration = read_spec_file(spec).declaration
+        if declaration.protocol == "netlink-raw":
+            raise ValueError(
+                f"{declaration.name} is a raw protocol, and no generic netlink family"
+            )
+        family = cls.from_declaration(declaration)
+        family._store = Store(family)
+        if isinstance(state, Mapping):
+            family.store.seed(state)
+        elif state is not None:
+            read_seed(state, family)
+        return family
+
     def _take(
         self,
         declaration: FamilyDeclaration,
@@ -91,6 +124,7 @@ class Family:
         self._declaration = declaration
         self._attributes = attributes
         self._handlers = Handlers()
+        self._store: Store | None = None
         self.state: dict[str, Any] = dict(state or {})
         self._first_state: dict[str, Any] | None = None
         self._kernel: Kernel | None = None
@@ -207,6 +241,58 @@ class Family:
     ) -> None:
         """What answers the declared operations that have no function of their own."""
         self._handlers.otherwise_do, self._handlers.otherwise_dump = do, dump
+
+    @property
+    def store(self) -> Store:
+        """What answers the operations of a family from a spec; LookupError for other families."""
+        if self._store is None:
+            raise LookupError(f"{self.name} has no store: Family.from_spec makes one")
+        return self._store
+
+    def reply(
+        self,
+        name: str,
+        values: Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | None,
+        *,
+        times: int | None = None,
+    ) -> None:
+        """Answer an operation with these values, or several messages of such.
+
+        None is no answer but the ack. ``times``: so often, and then as before; by default from
+        now on. What was said last counts. Raises ValueError for names that there are not.
+        """
+        op = self._declaration.operation(name)
+        answers = [values] if isinstance(values, Mapping) else list(values or ())
+        members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
+        for each in answers:
+            encode(op.attributes, {n: v for n, v in each.items() if n not in members})
+        self._handlers.canned.setdefault(name, []).append(Canned(answers, None, times))
+
+    def reply_plain(self, name: str, values: Any) -> None:
+        """As :meth:`reply`, with values as JSON has them: bytes in hex."""
+        op = self._declaration.operation(name)
+        many = values if isinstance(values, list) else [] if values is None else [values]
+        self.reply(name, [from_plain(op.attributes, each) for each in many])
+
+    def fail(
+        self,
+        name: str,
+        errno: str | int,
+        message: str = "",
+        *,
+        attr: str | None = None,
+        missing: str | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Fail an operation, with what an extended ack says: see NetlinkError, and ``reply``."""
+        self._declaration.operation(name)
+        error = failure(errno, message, attr=attr, missing=missing)
+        self._handlers.canned.setdefault(name, []).append(Canned([], error, times))
+
+    def forget(self, name: str) -> None:
+        """Answer an operation as before any :meth:`reply` and :meth:`fail`."""
+        self._declaration.operation(name)
+        self._handlers.canned.pop(name, None)
 
     def _next(self) -> int:
         exchanges = [

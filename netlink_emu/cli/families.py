@@ -1,0 +1,106 @@
+"""``--family``: families of somebody's own, from specs and from Python files."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from netlink_emu.cli.declare import Option
+from netlink_emu.cli.errors import UserError, say, to_stderr
+from netlink_emu.documents import DocumentError
+
+if TYPE_CHECKING:
+    from netlink_emu.families import BootedKernel
+    from netlink_emu.families.own import Family
+
+FamilyOption = Annotated[
+    list[str] | None,
+    Option(
+        "--family", metavar="FILE[:STATE]",
+        help="Have this family, too: a spec in YAML, with a file of what it has at first; or "
+        "module.py:NAME. May be repeated.",
+    ),
+]  # fmt: skip
+
+
+def load_family(text: str) -> Family:
+    """The family that an option names; raises UserError."""
+    file, rest = _split(text)
+    if file.suffix == ".py":
+        return _from_python(file, rest)
+    from netlink_emu.families.own import Family
+
+    try:
+        return Family.from_spec(file, state=Path(rest) if rest else None)
+    except DocumentError as exc:
+        raise UserError(str(exc)) from None
+    except OSError as exc:
+        raise UserError(f"{exc.filename or file} cannot be read: {exc.strerror}") from None
+    except ValueError as exc:
+        raise UserError(f"{file}: {exc}") from None
+
+
+def _split(text: str) -> tuple[Path, str]:
+    """A file, and what stands behind its name; a name may have colons itself."""
+    if Path(text).exists():
+        return Path(text), ""
+    head, colon, rest = text.rpartition(":")
+    while colon and not Path(head).exists():
+        head, colon, _ = head.rpartition(":")
+        rest = text[len(head) + 1 :]
+    return (Path(head), rest) if colon else (Path(text.partition(":")[0]), "")
+
+
+def _from_python(file: Path, name: str) -> Family:
+    from netlink_emu.families.own import Family
+
+    if not name:
+        raise UserError(f"--family {file}: say which family it is: {file}:NAME")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None or not file.exists():
+        raise UserError(f"{file} cannot be read: there is no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(file.stem, module)
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+        found: Any = getattr(module, name, None)
+        if callable(found) and not isinstance(found, type):
+            found = found()  # a function that makes it
+    except Exception as exc:
+        # It is the user's own code that fails, and its traceback that helps.
+        to_stderr("".join(traceback.format_exception(exc)))
+        raise UserError(f"{file} cannot be used: {type(exc).__name__}: {exc}") from None
+    finally:
+        sys.path.remove(str(file.parent))
+    if not isinstance(found, Family):
+        there = [key for key, value in vars(module).items() if isinstance(value, Family)]
+        has = f"; it has {', '.join(there)}" if there else ""
+        raise UserError(f"{file} has no family {name!r}{has}")
+    return found
+
+
+def attach_families(kernel: BootedKernel, families: Sequence[str]) -> list[Family]:
+    """Load families, and register them with a kernel; raises UserError."""
+    loaded = [load_family(text) for text in families]
+    for family in loaded:
+        try:
+            family.attach(kernel, failed=_Slips(family.name))
+        except ValueError as exc:
+            raise UserError(f"--family: {exc}") from None
+    return loaded
+
+
+class _Slips:
+    """What a function of a user's family raises is theirs to see; a client is answered EIO."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, exc: Exception) -> None:
+        to_stderr("".join(traceback.format_exception(exc)))
+        say(f"a function of family {self._name} raised {type(exc).__name__}: {exc}")

@@ -1,0 +1,260 @@
+"""What answers the operations of a family that has no functions: a store of objects.
+
+Objects are kept by kind in the family's ``state``; :mod:`.kinds` says what an operation does
+with which of them. Where a kernel would know more than its spec says, functions or canned answers
+of one's own take the place of an operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from netlink_emu.families.own.kinds import Kind, Verb, kind_for, kinds_of, meaning, told_of
+from netlink_emu.families.own.merging import merge
+from netlink_emu.families.own.plain import from_plain
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.family import decode, encode
+from netlink_emu.protocol.format import LITTLE
+
+if TYPE_CHECKING:
+    from netlink_emu.families.own.family import Family
+    from netlink_emu.families.own.request import Request
+
+Object = dict[Any, Any]
+
+
+class Store:
+    """The objects of a family by kind, and what its operations do with them.
+
+    A get answers with an object, a dump with all, or with those that the request's key names. New
+    makes an object (EEXIST where there is one), set changes one, del removes one (ENODEV of
+    devices, ENOENT of others, where there is none). Set makes objects, too, if no operation does
+    and none was there from the beginning. Each change is told to the spec's groups.
+    """
+
+    def __init__(self, family: Family) -> None:
+        self._family: Final = family
+        self.kinds: Final = kinds_of(family.declaration)
+        self._seeded: set[str] = set()
+        family.otherwise(do=self._do, dump=self._dump)
+
+    def seed(self, state: Mapping[str, Any]) -> None:
+        """Take objects by kind: of each a list, or one. It is what a boot begins with.
+
+        Raises ValueError for a kind or an attribute that there is not, and for wrong values.
+        """
+        for name, objects in state.items():
+            kind = self.kind(name)
+            many = objects if isinstance(objects, list | tuple) else [objects]
+            self._seeded.add(name)
+            self._family.state[name] = [self._checked(kind, each) for each in many]
+
+    def kind(self, name: str) -> Kind:
+        """The kind of that name; raises ValueError where there is none."""
+        if name not in self.kinds:
+            known = ", ".join(self.kinds) or "no operation gets any"
+            raise ValueError(f"{self._family.name} has no objects {name!r}; it has: {known}")
+        return self.kinds[name]
+
+    def objects(self, name: str) -> list[Object]:
+        """The objects of a kind, in the order in which they were made."""
+        self.kind(name)
+        objects: list[Object] = self._family.state.setdefault(name, [])
+        return objects
+
+    def add(self, name: str, values: Mapping[str, Any]) -> None:
+        """Make an object, and tell the groups: a device comes."""
+        kind = self.kind(name)
+        made = self._checked(kind, values)
+        self.objects(name).append(made)
+        self._tell(kind, Verb.MAKE, made)
+
+    def change(self, name: str, values: Mapping[str, Any]) -> None:
+        """Change the object with the key in ``values``, and tell the groups.
+
+        Raises LookupError where there is none.
+        """
+        kind = self.kind(name)
+        change = self._checked(kind, values)
+        self._change(kind, self._named(kind, change), change)
+
+    def remove(self, name: str, values: Mapping[str, Any]) -> None:
+        """Remove the object with that key, and tell the groups; LookupError as above."""
+        kind = self.kind(name)
+        self._drop(kind, self._named(kind, self._checked(kind, values)))
+
+    def _named(self, kind: Kind, values: Object) -> Object:
+        found = next(self._matching(kind, kind.key_of(values)), None)
+        if found is None:
+            raise LookupError(f"{self._family.name} has no such {kind.name}: {values!r}")
+        return found
+
+    def _checked(self, kind: Kind, values: Any) -> Object:
+        """Values as a request has them: names of numbers, texts of addresses."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"{kind.name}: attributes are given by name, not as {values!r}")
+        rest = {name: value for name, value in values.items() if name not in kind.members}
+        checked: Object = {}
+        try:
+            if kind.header is not None:
+                fixed = {name: values[name] for name in values if name in kind.members}
+                checked |= kind.header.decode(kind.header.encode(fixed, LITTLE), LITTLE)
+            data = encode(kind.attributes, from_plain(kind.attributes, rest))
+        except ValueError as exc:
+            raise ValueError(f"{kind.name}: {exc}") from None
+        return checked | decode(kind.attributes, data)
+
+    # --- operations
+
+    def _do(self, _family: Family, request: Request) -> Any:
+        op = request.op
+        verb, _ = meaning(self._family.declaration, op.name)
+        kind = kind_for(self._family.declaration, self.kinds, op)
+        if verb is None or kind is None:
+            raise NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {self._family.name}")
+        values = _given(request)
+        reply = () if op.do is None or op.do.reply is None else op.do.reply
+        if verb is Verb.FLUSH:
+            for each in [*self.objects(kind.name)]:
+                self._drop(kind, each)
+            return None
+        if verb is Verb.MAKE:
+            changed = self._make(kind, values)
+        elif verb is Verb.SET:
+            changed = self._set(kind, values)
+        else:
+            changed = self._find(kind, values)
+            if verb is Verb.REMOVE:
+                self._drop(kind, changed)
+        return self._told(kind, changed, reply) if reply else None
+
+    def _dump(self, _family: Family, request: Request) -> Iterator[Object]:
+        op = request.op
+        kind = kind_for(self._family.declaration, self.kinds, op)
+        verb, _ = meaning(self._family.declaration, op.name)
+        if verb is not Verb.GET or kind is None:
+            raise NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {self._family.name}")
+        values = _given(request)
+        key = kind.key_of(values)
+        found = [*self._matching(kind, key)] if key else [*self.objects(kind.name)]
+        if key and not found:
+            raise NetlinkError(kind.absent)
+        reply = kind.told if op.dump is None else op.dump.reply
+        return iter([self._told(kind, each, reply) for each in found])
+
+    def _matching(self, kind: Kind, key: Mapping[Any, Any]) -> Iterator[Object]:
+        """Objects that agree in what both have of the key; one without a key is anybody's."""
+        for each in self.objects(kind.name):
+            its = kind.key_of(each)
+            shared = its.keys() & key.keys()
+            if not its or (shared and all(its[path] == key[path] for path in shared)):
+                yield each
+
+    def _find(self, kind: Kind, values: Object) -> Object:
+        key = kind.key_of(values)
+        if kind.keys and not key:
+            path = kind.keys[0]
+            within = path[0] in values and len(path) > 1
+            raise NetlinkError("EINVAL", missing=".".join(path) if within else path[0])
+        for each in self._matching(kind, key) if kind.keys else self.objects(kind.name):
+            return each
+        raise NetlinkError(kind.absent)
+
+    def _make(self, kind: Kind, values: Object) -> Object:
+        made = merge(kind.attributes, {}, self._kept(kind, values))
+        key = kind.key_of(made)
+        if any(kind.key_of(each) == key for each in self.objects(kind.name) if key):
+            raise NetlinkError("EEXIST")
+        self._number(kind, made)
+        self.objects(kind.name).append(made)
+        self._tell(kind, Verb.MAKE, made)
+        return made
+
+    def _number(self, kind: Kind, made: Object) -> None:
+        """Give an object the lowest id that is free, where its key is one and none was given."""
+        key = kind.key_of(made)
+        for path in kind.keys:
+            if path in key or path[-1] != "id":
+                continue
+            taken = {kind.key_of(each).get(path) for each in self.objects(kind.name)}
+            nest = made
+            for name in path[:-1]:
+                nest = nest.setdefault(name, {})
+            for each in self.objects(kind.name):
+                if _without(each, path) == made:
+                    raise NetlinkError("EEXIST")
+            nest["id"] = next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+    def _set(self, kind: Kind, values: Object) -> Object:
+        try:
+            found = self._find(kind, values)
+        except NetlinkError as exc:
+            open_ = not kind.made and kind.name not in self._seeded
+            if exc.missing is not None or not open_:
+                raise
+            made = merge(kind.attributes, {}, self._kept(kind, values))
+            self.objects(kind.name).append(made)
+            self._tell(kind, Verb.SET, made)
+            return made
+        self._change(kind, found, self._kept(kind, values))
+        return found
+
+    def _kept(self, kind: Kind, values: Object) -> Object:
+        """What of a request belongs to an object: of a nest that is a key, the key alone."""
+        kept: Object = {}
+        for name, value in values.items():
+            if name in kind.within and isinstance(value, Mapping):
+                leaves = {path[1] for path in kind.keys if path[0] == name and len(path) > 1}
+                kept[name] = {leaf: part for leaf, part in value.items() if leaf in leaves}
+            elif name in kind.members or name in kind.attributes:
+                kept[name] = value
+        return kept
+
+    def _change(self, kind: Kind, found: Object, values: Object) -> None:
+        changed = merge(kind.attributes, found, values)
+        found.clear()
+        found.update(changed)
+        self._tell(kind, Verb.SET, found)
+
+    def _drop(self, kind: Kind, found: Object) -> None:
+        objects = self.objects(kind.name)
+        objects[:] = [each for each in objects if each is not found]
+        self._tell(kind, Verb.REMOVE, found)
+
+    def _tell(self, kind: Kind, verb: Verb, values: Object) -> None:
+        declaration = self._family.declaration
+        for op in declaration.operations:
+            told_verb, told_kind = told_of(declaration, op)
+            if op.event is None or told_kind != kind.name or told_verb not in (verb, None):
+                continue
+            group = op.mcgrp or (
+                declaration.groups[0].name if len(declaration.groups) == 1 else ""
+            )
+            if group:
+                told = self._told(kind, values, op.event.reply or kind.told)
+                attributes = {n: v for n, v in told.items() if n in op.attributes}
+                header = {n: v for n, v in told.items() if n in kind.members}
+                self._family.notify(op.name, attributes, group=group, header=header)
+
+    def _told(self, kind: Kind, values: Object, names: tuple[str, ...] | None) -> Object:
+        """What is told of an object: what the spec says, in its order."""
+        if not names:
+            return dict(values)
+        return {name: values[name] for name in (*kind.members, *names) if name in values}
+
+
+def _given(request: Request) -> Object:
+    named = {name: request[name] for name in request if isinstance(name, str)}
+    return {**request.header, **named}
+
+
+def _without(values: Mapping[Any, Any], path: tuple[str, ...]) -> Object:
+    """Values without the one at ``path``."""
+    name, *rest = path
+    if not rest:
+        return {key: value for key, value in values.items() if key != name}
+    return {
+        key: _without(value, tuple(rest)) if key == name and isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
