@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say, to_stderr
 from netlink_emu.documents import DocumentError
+from netlink_emu.protocol.errors import NetlinkError
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -27,15 +28,17 @@ FamilyOption = Annotated[
 ]  # fmt: skip
 
 
-def load_family(text: str) -> Family:
-    """The family that an option names; raises UserError."""
-    file, rest = _split(text)
+def load_family(text: str, beside: Path | None = None) -> Family:
+    """The family that an option names, of files in ``beside``; raises UserError."""
+    directory = beside or Path()
+    file, rest = _split(text, directory)
+    file = directory / file
     if file.suffix == ".py":
         return _from_python(file, rest)
     from netlink_emu.families.own import Family
 
     try:
-        return Family.from_spec(file, state=Path(rest) if rest else None)
+        return Family.from_spec(file, state=directory / rest if rest else None)
     except DocumentError as exc:
         raise UserError(str(exc)) from None
     except OSError as exc:
@@ -44,15 +47,18 @@ def load_family(text: str) -> Family:
         raise UserError(f"{file}: {exc}") from None
 
 
-def _split(text: str) -> tuple[Path, str]:
+def _split(text: str, directory: Path) -> tuple[Path, str]:
     """A file, and what stands behind its name; a name may have colons itself."""
-    if Path(text).exists():
+    if (directory / text).exists():
         return Path(text), ""
     head, colon, rest = text.rpartition(":")
-    while colon and not Path(head).exists():
+    while colon and not (directory / head).exists():
         head, colon, _ = head.rpartition(":")
         rest = text[len(head) + 1 :]
-    return (Path(head), rest) if colon else (Path(text.partition(":")[0]), "")
+    if colon:
+        return Path(head), rest
+    head, _, rest = text.partition(":")
+    return Path(head), rest
 
 
 def _from_python(file: Path, name: str) -> Family:
@@ -61,7 +67,7 @@ def _from_python(file: Path, name: str) -> Family:
     if not name:
         raise UserError(f"--family {file}: say which family it is: {file}:NAME")
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.exists():
+    if spec is None or spec.loader is None or not file.is_file():
         raise UserError(f"{file} cannot be read: there is no such Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(file.stem, module)
@@ -84,15 +90,13 @@ def _from_python(file: Path, name: str) -> Family:
     return found
 
 
-def attach_families(kernel: BootedKernel, families: Sequence[str]) -> list[Family]:
-    """Load families, and register them with a kernel; raises UserError."""
-    loaded = [load_family(text) for text in families]
-    for family in loaded:
+def attach_families(kernel: BootedKernel, families: Sequence[Family]) -> None:
+    """Register families with a kernel; raises UserError."""
+    for family in families:
         try:
             family.attach(kernel, failed=_Slips(family.name))
-        except ValueError as exc:
-            raise UserError(f"--family: {exc}") from None
-    return loaded
+        except NetlinkError:
+            raise UserError(f"there is a family {family.name} already") from None
 
 
 class _Slips:

@@ -118,7 +118,12 @@ def observing(
     from netlink_emu.protocol.ours.control import NETLINK_EMU
     from netlink_emu.testing.files import JournalTorn, open_journal
 
-    kept = Journal(sandbox.kernel, families=[NETLINK_EMU])
+    own = []
+    if sandbox.families:
+        from netlink_emu.protocol.reading.declared import describe
+
+        own = [describe(family.declaration) for family in sandbox.families]
+    kept = Journal(sandbox.kernel, families=[NETLINK_EMU, *own])
     on_demand = Faults(sandbox.kernel, kept)
     try:
         for text in faults or ():

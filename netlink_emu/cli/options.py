@@ -27,6 +27,7 @@ from netlink_emu.machine.start import Start
 
 # Scenarios are imported when there is one: `netlink-emu run` starts without that often.
 if TYPE_CHECKING:
+    from netlink_emu.families.own import Family
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.machine.scenario import Scenario
     from netlink_emu.machine.timeline import Timeline
@@ -108,6 +109,7 @@ class Sandbox:
     kernel: BootedKernel
     clock: RealClock | VirtualClock
     timeline: Timeline | None
+    families: tuple[Family, ...] = ()
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -167,6 +169,7 @@ def build_sandbox(
     speed: float = 1.0,
     config: Sequence[str] | None = None,
     virtual_time: bool = False,
+    families: Sequence[str] | None = None,
 ) -> Sandbox:
     """Boot the kernel that these options describe, or else the scenario; raises UserError."""
     if start is not None and scenario is None:
@@ -215,6 +218,7 @@ def build_sandbox(
     elif tasks is TaskChoice.ANY:
         machine.tasks.sources.append(AnyTasks(machine))
     kernel = boot(machine, profile)
+    own = _families(kernel, families, script, scenario)
     timeline = None
     if script is not None and script.tasks:
         # Time that stands still passes when somebody says so: they want it to happen then.
@@ -223,7 +227,25 @@ def build_sandbox(
             timeline = _timeline(script, kernel, begins)
         except ScenarioError as exc:
             raise UserError(scenario_problem(scenario, exc)) from exc
-    return Sandbox(kernel, clock, timeline)
+    return Sandbox(kernel, clock, timeline, own)
+
+
+def _families(
+    kernel: BootedKernel,
+    options: Sequence[str] | None,
+    script: Scenario | None,
+    scenario: Path | None,
+) -> tuple[Family, ...]:
+    """The families of options and of the scenario, whose files stand beside it."""
+    described = () if script is None or scenario is None else script.families
+    if not options and not described:
+        return ()
+    from netlink_emu.cli.families import attach_families, load_family  # rarely wanted
+
+    families = [load_family(text) for text in options or ()]
+    families += [load_family(text, scenario and scenario.parent) for text in described]
+    attach_families(kernel, families)
+    return tuple(families)
 
 
 def _timeline(script: Scenario, kernel: Kernel, start: Start) -> Timeline:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError, leaves, report, say
+from netlink_emu.cli.families import FamilyOption
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
     ArchOption,
@@ -127,6 +128,7 @@ def run(
             help="With --tasks host: tell listeners of the ends of what runs here.",
         ),
     ] = True,
+    family: FamilyOption = None,
     journal: JournalOption = None,
     fault: FaultOption = None,
     control: ControlOption = False,
@@ -157,7 +159,7 @@ def run(
             "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
             "--start": start,
             "--config": config, "--journal": journal, "--fault": fault,
-            "--control": control or None, "--cassette": cassette,
+            "--control": control or None, "--cassette": cassette, "--family": family,
             "--speed": None if speed == 1.0 else speed,
             "--tasks": None if tasks is TaskChoice.HOST else tasks,
             "--clients": None if clients is ClientsAre.ROOT else clients,
@@ -174,6 +176,7 @@ def run(
             start=start,
             speed=speed,
             config=config,
+            families=family,
         )
         _need_our_byte_order(sandbox.kernel.arch)
         playing = playing_on(

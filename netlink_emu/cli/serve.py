@@ -16,6 +16,7 @@ from netlink_emu.cli.beside import Beside, check_descriptor, place, tell_ready, 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.ending import Ending, ending
 from netlink_emu.cli.errors import UserError, leaves, say
+from netlink_emu.cli.families import FamilyOption
 from netlink_emu.cli.observing import (
     ControlOption,
     FaultOption,
@@ -86,6 +87,7 @@ def serve(
         ClientsAre,
         Option("--clients", help="Act as the emulated root, or as their own user."),
     ] = ClientsAre.ROOT,
+    family: FamilyOption = None,
     journal: JournalOption = None,
     fault: FaultOption = None,
     control: ControlOption = False,
@@ -131,6 +133,7 @@ def serve(
             speed=speed,
             config=config,
             virtual_time=virtual_time,
+            families=family,
         )
         try:
             with observing(sandbox, journal=journal, faults=fault, control=control) as observation:

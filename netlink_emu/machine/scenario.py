@@ -172,6 +172,7 @@ class Scenario:
     arch: str | None = None
     config: tuple[str, ...] = ()
     start: Start | None = None
+    families: tuple[str, ...] = ()
     text: str = field(default="", repr=False, compare=False)
 
     def error(self, message: str, path: str) -> ScenarioError:
@@ -222,10 +223,10 @@ def _parse(text: str) -> Scenario:
     delayacct = root.boolean("task_delayacct", default=None)
     release, arch = root.string("release", None), root.string("arch", None)
     config = root.table("config", required=False).settings()
-    start = _start(root)
+    start, families = _start(root), root.strings("families")
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus, delayacct, release, arch, config, start, text)
+    return Scenario(tasks, cpus, delayacct, release, arch, config, start, families, text)
 
 
 def _start(root: Table) -> Start | None:

@@ -147,6 +147,14 @@ class Table:
             self.refuse(key, "must not be empty")
         return value
 
+    def strings(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty where it is missing."""
+        values: list[Any] = self._get(key, list, [])
+        for value in values:
+            if not isinstance(value, str) or not value:
+                self.refuse(key, f"has texts, not {value!r}")
+        return tuple(values)
+
     def boolean(self, key: str, *, default: B) -> bool | B:
         value: bool | B = self._get(key, bool, default)
         return value

@@ -15,7 +15,7 @@ function __netlink_emu_command --description 'Completes what is to run'
     set -l words (commandline -opc)[3..-1]
     while set -q words[1]
         switch $words[1]
-            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --journal --fault --cassette --ignore --patience
+            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --family --journal --fault --cassette --ignore --patience
                 set -e words[1]
             case --
                 set -e words[1]
@@ -60,6 +60,7 @@ complete -c netlink-emu -n '__netlink_emu_at run' -l fake-root -d 'Let the comma
 complete -c netlink-emu -n '__netlink_emu_at run' -l connect -r -F -d 'Use the kernel of the server at this socket: see netlink-emu serve.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l allow-io-uring -d 'Let the command use io_uring, by which netlink sockets escape.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l live-exits -l no-live-exits -d 'With --tasks host: tell listeners of the ends of what runs here. By default --live-exits.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l family -x -d 'Have this family, too: a spec in YAML, with a file of what it has at first; or module.py:NAME. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l journal -r -F -d 'Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l fault -x -a 'drop delay duplicate reorder truncate corrupt wrong-seq wrong-portid errno send-errno missing-done late-done dump-intr unaligned short-struct long-struct unknown-attribute enobufs' -d 'A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l control -d 'Let clients control the kernel: the family NETLINK_EMU.'
@@ -109,6 +110,7 @@ complete -c netlink-emu -n '__netlink_emu_at serve' -l start -x -a 'listener cli
 complete -c netlink-emu -n '__netlink_emu_at serve' -l speed -x -d 'Have time pass so many times as fast. By default 1.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l config -x -d 'Configure the kernel: task_delayacct=on, nr_cpus=64, rmem_max=8388608... May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l clients -x -a 'root themselves' -d 'Act as the emulated root, or as their own user. By default root.'
+complete -c netlink-emu -n '__netlink_emu_at serve' -l family -x -d 'Have this family, too: a spec in YAML, with a file of what it has at first; or module.py:NAME. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l journal -r -F -d 'Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l fault -x -a 'drop delay duplicate reorder truncate corrupt wrong-seq wrong-portid errno send-errno missing-done late-done dump-intr unaligned short-struct long-struct unknown-attribute enobufs' -d 'A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l control -d 'Let clients control the kernel: the family NETLINK_EMU.'

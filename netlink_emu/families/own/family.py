@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from netlink_emu.families.own.answers import Answers
 from netlink_emu.families.own.bind import Handlers, bind
-from netlink_emu.families.own.canned import Canned, failure
 from netlink_emu.families.own.files import read_seed
-from netlink_emu.families.own.plain import from_plain
 from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
@@ -44,7 +43,7 @@ def _directly(function: Callable[[], T]) -> T:
     return function()
 
 
-class Family:
+class Family(Answers):
     """A generic netlink family whose operations are Python functions.
 
     ``attributes`` are those of its messages, ``groups`` its multicast groups, ``state`` whatever
@@ -124,7 +123,7 @@ class Family:
         self._declaration = declaration
         self._attributes = attributes
         self._handlers = Handlers()
-        self._store: Store | None = None
+        self._store = None
         self.state: dict[str, Any] = dict(state or {})
         self._first_state: dict[str, Any] | None = None
         self._kernel: Kernel | None = None
@@ -236,63 +235,11 @@ class Family:
     def otherwise(
         self,
         *,
-        do: Callable[[Family, Request], Any],
-        dump: Callable[[Family, Request], Any],
+        do: Callable[[Any, Request], Any],
+        dump: Callable[[Any, Request], Any],
     ) -> None:
         """What answers the declared operations that have no function of their own."""
         self._handlers.otherwise_do, self._handlers.otherwise_dump = do, dump
-
-    @property
-    def store(self) -> Store:
-        """What answers the operations of a family from a spec; LookupError for other families."""
-        if self._store is None:
-            raise LookupError(f"{self.name} has no store: Family.from_spec makes one")
-        return self._store
-
-    def reply(
-        self,
-        name: str,
-        values: Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | None,
-        *,
-        times: int | None = None,
-    ) -> None:
-        """Answer an operation with these values, or several messages of such.
-
-        None is no answer but the ack. ``times``: so often, and then as before; by default from
-        now on. What was said last counts. Raises ValueError for names that there are not.
-        """
-        op = self._declaration.operation(name)
-        answers = [values] if isinstance(values, Mapping) else list(values or ())
-        members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
-        for each in answers:
-            encode(op.attributes, {n: v for n, v in each.items() if n not in members})
-        self._handlers.canned.setdefault(name, []).append(Canned(answers, None, times))
-
-    def reply_plain(self, name: str, values: Any) -> None:
-        """As :meth:`reply`, with values as JSON has them: bytes in hex."""
-        op = self._declaration.operation(name)
-        many = values if isinstance(values, list) else [] if values is None else [values]
-        self.reply(name, [from_plain(op.attributes, each) for each in many])
-
-    def fail(
-        self,
-        name: str,
-        errno: str | int,
-        message: str = "",
-        *,
-        attr: str | None = None,
-        missing: str | None = None,
-        times: int | None = None,
-    ) -> None:
-        """Fail an operation, with what an extended ack says: see NetlinkError, and ``reply``."""
-        self._declaration.operation(name)
-        error = failure(errno, message, attr=attr, missing=missing)
-        self._handlers.canned.setdefault(name, []).append(Canned([], error, times))
-
-    def forget(self, name: str) -> None:
-        """Answer an operation as before any :meth:`reply` and :meth:`fail`."""
-        self._declaration.operation(name)
-        self._handlers.canned.pop(name, None)
 
     def _next(self) -> int:
         exchanges = [

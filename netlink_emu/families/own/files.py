@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from netlink_emu.documents import DocumentError, Place, file_bytes, read_document
 
 if TYPE_CHECKING:
-    from netlink_emu.families.own.family import Family
+    from netlink_emu.families.own.answers import Answers
 
 # What a state file has beside objects by kind.
 _CANNED: Final = ("replies", "failures")
 
 
-def read_seed(file: str | Path, family: Family) -> None:
+def read_seed(file: str | Path, family: Answers) -> None:
     """Give a family what a file says: objects by kind, ``replies`` and ``failures`` by operation.
 
     TOML where its name ends so, else YAML, of which JSON is a part. Raises DocumentError, with
@@ -41,7 +41,7 @@ def read_seed(file: str | Path, family: Family) -> None:
             ) from exc
 
 
-def _each(family: Family, name: str, objects: list[Any], places: list[Place]) -> None:
+def _each(family: Answers, name: str, objects: list[Any], places: list[Place]) -> None:
     """Check each by itself, for a mistake to be told where it is."""
     for value, place in zip(objects, places, strict=True):
         try:
@@ -50,7 +50,7 @@ def _each(family: Family, name: str, objects: list[Any], places: list[Place]) ->
             raise DocumentError(place, str(exc)) from exc
 
 
-def _canned(family: Family, name: str, value: Any, where: Place) -> Place:
+def _canned(family: Answers, name: str, value: Any, where: Place) -> Place:
     if not isinstance(value, Mapping):
         raise DocumentError(where, f"{name} are given by operation")
     for op, answer in value.items():
@@ -69,7 +69,7 @@ def _canned(family: Family, name: str, value: Any, where: Place) -> Place:
     return where
 
 
-def _fail(family: Family, op: str, answer: Mapping[str, Any]) -> None:
+def _fail(family: Answers, op: str, answer: Mapping[str, Any]) -> None:
     unknown = answer.keys() - {"errno", "message", "attr", "missing", "times"}
     if unknown:
         raise ValueError(f"{op}: a failure has no {sorted(unknown)[0]!r}")

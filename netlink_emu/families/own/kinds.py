@@ -77,6 +77,14 @@ class Kind:
         return frozenset(() if self.header is None else (m.name for m in self.header.members))
 
     @property
+    def kept(self) -> frozenset[str]:
+        """The attributes that are an object's; all where the spec tells of none but the key."""
+        told = frozenset(self.told or ())
+        if told <= {path[0] for path in self.keys}:
+            return frozenset(attribute.name for attribute in self.attributes)
+        return told
+
+    @property
     def absent(self) -> str:
         """The errno where there is no such object."""
         return "ENODEV" if any(_DEVICE.fullmatch(".".join(key)) for key in self.keys) else "ENOENT"

@@ -7,21 +7,42 @@ of one's own take the place of an operation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from netlink_emu.families.own.habits import habits_of
 from netlink_emu.families.own.kinds import Kind, Verb, kind_for, kinds_of, meaning, told_of
 from netlink_emu.families.own.merging import merge
 from netlink_emu.families.own.plain import from_plain
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.family import decode, encode
+from netlink_emu.protocol.family import FamilyDeclaration, decode, encode
 from netlink_emu.protocol.format import LITTLE
 
 if TYPE_CHECKING:
-    from netlink_emu.families.own.family import Family
     from netlink_emu.families.own.request import Request
 
 Object = dict[Any, Any]
+
+
+class Owner(Protocol):
+    """What a store needs of the family that it answers for."""
+
+    state: dict[str, Any]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def declaration(self) -> FamilyDeclaration: ...
+    def otherwise(self, *, do: Callable[..., Any], dump: Callable[..., Any]) -> None: ...
+    def notify(
+        self,
+        name: str,
+        values: Mapping[Any, Any],
+        *,
+        group: str = "",
+        header: Mapping[str, Any] | None = None,
+    ) -> None: ...
 
 
 class Store:
@@ -33,11 +54,14 @@ class Store:
     and none was there from the beginning. Each change is told to the spec's groups.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Owner) -> None:
         self._family: Final = family
         self.kinds: Final = kinds_of(family.declaration)
+        self._habits: Final = habits_of(family.name)
         self._seeded: set[str] = set()
         family.otherwise(do=self._do, dump=self._dump)
+        for name, values in self._habits.first.items():
+            family.state[name] = [dict(values)]
 
     def seed(self, state: Mapping[str, Any]) -> None:
         """Take objects by kind: of each a list, or one. It is what a boot begins with.
@@ -107,7 +131,7 @@ class Store:
 
     # --- operations
 
-    def _do(self, _family: Family, request: Request) -> Any:
+    def _do(self, _family: object, request: Request) -> Any:
         op = request.op
         verb, _ = meaning(self._family.declaration, op.name)
         kind = kind_for(self._family.declaration, self.kinds, op)
@@ -115,7 +139,9 @@ class Store:
             raise NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {self._family.name}")
         values = _given(request)
         reply = () if op.do is None or op.do.reply is None else op.do.reply
-        if verb is Verb.FLUSH:
+        if verb is Verb.FLUSH or (
+            verb is Verb.REMOVE and self._habits.removes_all and not kind.key_of(values)
+        ):
             for each in [*self.objects(kind.name)]:
                 self._drop(kind, each)
             return None
@@ -127,9 +153,11 @@ class Store:
             changed = self._find(kind, values)
             if verb is Verb.REMOVE:
                 self._drop(kind, changed)
+            elif reply:
+                return self._whole(kind, changed)
         return self._told(kind, changed, reply) if reply else None
 
-    def _dump(self, _family: Family, request: Request) -> Iterator[Object]:
+    def _dump(self, _family: object, request: Request) -> Iterator[Object]:
         op = request.op
         kind = kind_for(self._family.declaration, self.kinds, op)
         verb, _ = meaning(self._family.declaration, op.name)
@@ -139,9 +167,8 @@ class Store:
         key = kind.key_of(values)
         found = [*self._matching(kind, key)] if key else [*self.objects(kind.name)]
         if key and not found:
-            raise NetlinkError(kind.absent)
-        reply = kind.told if op.dump is None else op.dump.reply
-        return iter([self._told(kind, each, reply) for each in found])
+            raise self._nothing(kind)
+        return iter([self._whole(kind, each) for each in found])
 
     def _matching(self, kind: Kind, key: Mapping[Any, Any]) -> Iterator[Object]:
         """Objects that agree in what both have of the key; one without a key is anybody's."""
@@ -153,16 +180,25 @@ class Store:
 
     def _find(self, kind: Kind, values: Object) -> Object:
         key = kind.key_of(values)
-        if kind.keys and not key:
+        anybodys = any(not kind.key_of(each) for each in self.objects(kind.name))
+        if kind.keys and not key and not anybodys:
             path = kind.keys[0]
             within = path[0] in values and len(path) > 1
             raise NetlinkError("EINVAL", missing=".".join(path) if within else path[0])
         for each in self._matching(kind, key) if kind.keys else self.objects(kind.name):
             return each
-        raise NetlinkError(kind.absent)
+        raise self._nothing(kind)
+
+    def _nothing(self, kind: Kind) -> NetlinkError:
+        """There is no such object, or nothing was said of such at all, though of others."""
+        given = kind.made or kind.name in self._seeded or not self._seeded
+        errno, text = self._habits.absent or (kind.absent, "")
+        return NetlinkError(errno, text) if given else NetlinkError("EOPNOTSUPP")
 
     def _make(self, kind: Kind, values: Object) -> Object:
-        made = merge(kind.attributes, {}, self._kept(kind, values))
+        kept = self._kept(kind, values, {})
+        kept = self._looked(Verb.MAKE, kind, None, kept)
+        made = merge(kind.attributes, {}, kept)
         key = kind.key_of(made)
         if any(kind.key_of(each) == key for each in self.objects(kind.name) if key):
             raise NetlinkError("EEXIST")
@@ -170,6 +206,10 @@ class Store:
         self.objects(kind.name).append(made)
         self._tell(kind, Verb.MAKE, made)
         return made
+
+    def _looked(self, verb: Verb, kind: Kind, found: Object | None, values: Object) -> Object:
+        objects = self.objects(kind.name)
+        return dict(self._habits.look(verb, kind.name, objects, found, values))
 
     def _number(self, kind: Kind, made: Object) -> None:
         """Give an object the lowest id that is free, where its key is one and none was given."""
@@ -184,7 +224,9 @@ class Store:
             for each in self.objects(kind.name):
                 if _without(each, path) == made:
                     raise NetlinkError("EEXIST")
-            nest["id"] = next(number for number in range(1, len(taken) + 2) if number not in taken)
+            numbers = [number for number in taken if isinstance(number, int)]
+            first = max(numbers, default=0) + 1 if self._habits.numbers_on else 1
+            nest["id"] = next(number for number in itertools.count(first) if number not in taken)
 
     def _set(self, kind: Kind, values: Object) -> Object:
         try:
@@ -193,21 +235,25 @@ class Store:
             open_ = not kind.made and kind.name not in self._seeded
             if exc.missing is not None or not open_:
                 raise
-            made = merge(kind.attributes, {}, self._kept(kind, values))
+            made = merge(kind.attributes, {}, self._kept(kind, values, {}))
             self.objects(kind.name).append(made)
             self._tell(kind, Verb.SET, made)
             return made
-        self._change(kind, found, self._kept(kind, values))
+        kept = self._kept(kind, values, found)
+        self._change(kind, found, self._looked(Verb.SET, kind, found, kept))
         return found
 
-    def _kept(self, kind: Kind, values: Object) -> Object:
-        """What of a request belongs to an object: of a nest that is a key, the key alone."""
+    def _kept(self, kind: Kind, values: Object, before: Object) -> Object:
+        """What of a request belongs to an object: what is told of it, or was in it ``before``.
+
+        Of a nest that is a key it is the key alone.
+        """
         kept: Object = {}
         for name, value in values.items():
             if name in kind.within and isinstance(value, Mapping):
                 leaves = {path[1] for path in kind.keys if path[0] == name and len(path) > 1}
                 kept[name] = {leaf: part for leaf, part in value.items() if leaf in leaves}
-            elif name in kind.members or name in kind.attributes:
+            elif name in kind.members or name in kind.kept or name in before:
                 kept[name] = value
         return kept
 
@@ -232,10 +278,14 @@ class Store:
                 declaration.groups[0].name if len(declaration.groups) == 1 else ""
             )
             if group:
-                told = self._told(kind, values, op.event.reply or kind.told)
+                told = self._whole(kind, values)
                 attributes = {n: v for n, v in told.items() if n in op.attributes}
                 header = {n: v for n, v in told.items() if n in kind.members}
                 self._family.notify(op.name, attributes, group=group, header=header)
+
+    def _whole(self, kind: Kind, values: Object) -> Object:
+        """All of an object, in the order in which the spec tells of it."""
+        return {**self._told(kind, values, kind.told), **values}
 
     def _told(self, kind: Kind, values: Object, names: tuple[str, ...] | None) -> Object:
         """What is told of an object: what the spec says, in its order."""

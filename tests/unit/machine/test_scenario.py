@@ -115,7 +115,7 @@ TASK = '[[task]]\ncomm = "t"\n'
         pytest.param('[[task]]\ncomm = ""', "task[0].comm: must not be empty", id="comm-empty"),
         pytest.param(TASK + "pid = 1", "task[0].pid: must be between 2 and 4194303", id="init"),
         pytest.param(TASK + "colour = 1", "task[0].colour: unknown key", id="unknown-key"),
-        pytest.param("colour = 1", "unknown key; known are arch, config, cpus, rel", id="root"),
+        pytest.param("colour = 1", "unknown key; known are arch, config, cpus, fam", id="root"),
         pytest.param("cpus = 2\n" + TASK + "cpu = 2", "must be between 0 and 1", id="cpu-range"),
         pytest.param(TASK + "nice = 20", "must be between -20 and 19, found 20", id="nice"),
         pytest.param(TASK + 'policy = "x"', "is 'x', not one of other, fifo", id="policy"),

@@ -1,0 +1,97 @@
+"""What some of the kernel's families do otherwise than their specs let one expect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from netlink_emu.families.own.kinds import Verb
+from netlink_emu.protocol.errors import NetlinkError
+
+Object = Mapping[Any, Any]
+# Of what kind, the objects that there are, the one that is changed (none that is made), and what
+# a request has for it: what is taken of that. Raises NetlinkError for what the kernel refuses.
+Look = Callable[[Verb, str, Sequence[Object], Object | None, Object], Object]
+
+
+def _as_it_is(
+    _verb: Verb, _kind: str, _objects: Sequence[Object], _found: Object | None, values: Object
+) -> Object:
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """``absent``: errno and text where there is no such object, if not ENODEV or ENOENT.
+
+    ``removes_all``: a removal that names no object removes all. ``first`` is what there is at
+    first by kind. ``numbers_on``: ids that are not given go on behind the highest. ``look`` is
+    asked before something is made or set.
+    """
+
+    absent: tuple[str, str] | None = None
+    removes_all: bool = False
+    first: Mapping[str, Object] = field(default_factory=dict)
+    numbers_on: bool = False
+    look: Look = _as_it_is
+
+
+# net/mptcp/pm_kernel.c
+_MPTCP_PM_ADDR_MAX: Final = 8
+_CHANGED: Final = 1 << 2 | 1 << 3  # MPTCP_PM_ADDR_FLAG_BACKUP, MPTCP_PM_ADDR_FLAG_FULLMESH
+
+
+def _mptcp_pm(
+    verb: Verb, kind: str, objects: Sequence[Object], found: Object | None, values: Object
+) -> Object:
+    if kind == "limits":
+        # parse_limit()
+        for name in ("rcv-add-addrs", "subflows"):
+            if values.get(name, 0) > _MPTCP_PM_ADDR_MAX:
+                most = f"limit greater than maximum ({_MPTCP_PM_ADDR_MAX})"
+                raise NetlinkError("EINVAL", most, attr=name)
+        return values
+    address = values.get("addr", {})
+    if verb is Verb.MAKE:
+        errno = _not_appended(objects, address)
+        if errno is not None:
+            number = NetlinkError(errno).errno
+            raise NetlinkError(errno, f"too many addresses or duplicate one: {-number}")
+    elif found is not None:
+        # mptcp_pm_nl_set_flags()
+        flags = found["addr"].get("flags", 0) & ~_CHANGED | address.get("flags", 0) & _CHANGED
+        return {**values, "addr": {**address, "flags": flags}}
+    return values
+
+
+def _not_appended(objects: Sequence[Object], address: Object) -> str | None:
+    """mptcp_pm_nl_append_new_local_addr()."""
+    if len(objects) >= _MPTCP_PM_ADDR_MAX:
+        return "ERANGE"
+    names = ("family", "addr4", "addr6", "port")
+    for each in objects:
+        other = each.get("addr", {})
+        if all(other.get(name) == address.get(name) for name in names):
+            return "EEXIST"
+        if "id" in address and other.get("id") == address["id"]:
+            return "EBUSY"
+    return None
+
+
+_HABITS: Final[Mapping[str, Habits]] = {
+    # net/ipv4/tcp_metrics.c: tcp_metrics_nl_cmd_get(), tcp_metrics_nl_cmd_del()
+    "tcp_metrics": Habits(absent=("ESRCH", ""), removes_all=True),
+    # net/mptcp/pm_kernel.c: mptcp_pm_nl_get_addr(), mptcp_pm_nl_del_addr_doit()
+    "mptcp_pm": Habits(
+        absent=("EINVAL", "address not found"),
+        first={"limits": {"rcv-add-addrs": 0, "subflows": 2}},
+        numbers_on=True,
+        look=_mptcp_pm,
+    ),
+}
+
+
+def habits_of(family: str) -> Habits:
+    """Those of a family by its name."""
+    return _HABITS.get(family, Habits())
