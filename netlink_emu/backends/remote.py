@@ -91,6 +91,12 @@ class RemoteKernel:
         sock = self._socks[report.value] = RemoteSock(self, here, report)
         return sock
 
+    def settle(self) -> None:
+        """Have the other side hear what the clients of our sockets have read."""
+        for sock in self.socks:
+            if sock.receive_queue and sock.settle is not None:
+                sock.settle()
+
     def forget(self, number: int) -> None:
         """The socket is closed."""
         del self._socks[number]
@@ -125,6 +131,7 @@ class RemoteSock:
         self._here: Final = here
         self._number: Final = opened.value
         self._ready: Callable[[], None] | None = None
+        self.settle: Callable[[], None] | None = None
         self._error = 0
         self._control = self.dumping = self.closed = False
         self.sndbuf = here.sndbuf
@@ -206,7 +213,7 @@ class RemoteSock:
         self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
     ) -> bool:
         """See Socket."""
-        self._ready = ready
+        self._ready, self.settle = ready, settle
         return False
 
     def queue(self, skb: SkBuff) -> None:
@@ -250,16 +257,21 @@ class RemoteSock:
         length: int | None = None,
     ) -> int:
         """See Socket."""
-        report = self._ask(
-            RelayMethod.SENDMSG,
-            current,
-            a=flags,
-            b=len(data) if length is None else length,
-            address=addr,
-            control=encode_cmsgs([(c.level, c.type, c.data) for c in control]),
-            data=data,
-        )
-        return report.value
+        arguments = {
+            "a": flags,
+            "b": len(data) if length is None else length,
+            "address": addr,
+            "control": encode_cmsgs([(c.level, c.type, c.data) for c in control]),
+            "data": data,
+        }
+        try:
+            return self._ask(RelayMethod.SENDMSG, current, **arguments).value
+        except NetlinkError as exc:
+            if exc.errno != errno.EAGAIN:
+                raise
+        # The receiver may have read past us what counts as queued over there.
+        self._kernel.settle()
+        return self._ask(RelayMethod.SENDMSG, current, **arguments).value
 
     def recvmsg(self, size: int, flags: int = 0, current: Current | None = None) -> RecvMsg:
         """See Socket."""
