@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import inspect
 from typing import Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.remote import Answer, Connection, Controls, Single, Table, attrs_of
-from netlink_emu.families.control.values import Value
-from netlink_emu.protocol.ours.control import NlemuCmd, NlemuFault
+from netlink_emu.protocol.ours.control_values import Row
 
 app = Controls("faults", "Drop, delay, damage messages of a kernel that runs with --control.")
 _PREFIX: Final = "NLEMU_A_FAULT_"
-_F = NlemuFault
 
 
 @app.call()
@@ -28,9 +25,7 @@ def add(
     The criteria are cmd, family, kind (request, reply, dump, done, ack, error, event), pid, comm,
     portid, errno, and attributes by name. count=always, skip=N and probability=P say how often.
     """
-    reply = connection.remote.do(
-        NlemuCmd.NLEMU_CMD_FAULT_NEW, {_F.NLEMU_A_FAULT_RULE: " ".join(rule)}
-    )
+    reply = connection.remote.do("fault-new", {"rule": " ".join(rule)})
     assert reply is not None
     return Single("id", attrs_of(reply, _PREFIX)["id"])
 
@@ -38,7 +33,7 @@ def add(
 @app.call("list")
 def list_rules(connection: Connection) -> Answer:
     """List the rules: how many messages they matched, how often they came in."""
-    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_FAULT_GET)
+    replies = connection.remote.dump("fault-get")
     rows = [attrs_of(reply, _PREFIX) for reply in replies]
     return Table(("id", "seen", "applied", "rule"), rows)
 
@@ -49,19 +44,19 @@ def remove(
     number: Annotated[int, Argument(metavar="ID", min=1, help="The number that it was given.")],
 ) -> None:
     """Remove a rule."""
-    connection.remote.do(NlemuCmd.NLEMU_CMD_FAULT_DEL, {_F.NLEMU_A_FAULT_ID: number})
+    connection.remote.do("fault-del", {"id": number})
 
 
 @app.call()
 def clear(connection: Connection) -> None:
     """Remove all rules; what they hold back arrives."""
-    connection.remote.do(NlemuCmd.NLEMU_CMD_FAULT_DEL)
+    connection.remote.do("fault-del")
 
 
 @app.call()
 def release(connection: Connection) -> Answer:
     """Let arrive at once what is held back; prints how many datagrams that were."""
-    return _count(connection, NlemuCmd.NLEMU_CMD_FAULT_RELEASE, {})
+    return _count(connection, "fault-release", {})
 
 
 @app.call()
@@ -76,16 +71,16 @@ def enobufs(
     ] = None,
 ) -> Answer:
     """Overrun sockets at once, all or those of one client; prints how many."""
-    attrs: dict[enum.IntEnum, Value] = {
-        _F.NLEMU_A_FAULT_PORTID: portid,
-        _F.NLEMU_A_FAULT_PID: pid,
-        _F.NLEMU_A_FAULT_COMM: comm,
+    who = {
+        "portid": portid,
+        "pid": pid,
+        "comm": comm,
     }
-    return _count(connection, NlemuCmd.NLEMU_CMD_OVERRUN, attrs)
+    return _count(connection, "overrun", who)
 
 
-def _count(connection: Connection, cmd: NlemuCmd, attrs: dict[enum.IntEnum, Value]) -> Answer:
-    reply = connection.remote.do(cmd, attrs)
+def _count(connection: Connection, name: str, values: Row) -> Answer:
+    reply = connection.remote.do(name, values)
     assert reply is not None
     return Single("count", attrs_of(reply, _PREFIX)["count"])
 

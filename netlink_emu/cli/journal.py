@@ -19,7 +19,6 @@ from netlink_emu.cli.remote import (
     as_line,
     attrs_of,
 )
-from netlink_emu.protocol.ours.control import NlemuCmd, NlemuWatch
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.reading.decode import Message
@@ -28,7 +27,6 @@ app = Controls(
     "journal", "Read the journal of a kernel that runs with --control; wait for its clients."
 )
 _PREFIX: Final = "NLEMU_A_WATCH_"
-_W = NlemuWatch
 _LONGEST_WAIT: Final = 4_000_000  # 32 bits of milliseconds
 
 CriteriaArgument = Annotated[
@@ -51,10 +49,10 @@ def show(
 ) -> Answer:
     """Print the journal, or the messages that match."""
     entries = connection.remote.dump(
-        NlemuCmd.NLEMU_CMD_JOURNAL_GET,
+        "journal-get",
         {
-            _W.NLEMU_A_WATCH_SINCE: since,
-            _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
+            "since": since,
+            "request": " ".join(criteria) if criteria else None,
         },
     )
     return Lines(_lines(entries))
@@ -82,19 +80,19 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
 @app.call()
 def note(connection: Connection, text: Annotated[str, Argument(metavar="TEXT")]) -> None:
     """Add a line of one's own."""
-    connection.remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_NOTE, {_W.NLEMU_A_WATCH_TEXT: text})
+    connection.remote.do("journal-note", {"text": text})
 
 
 @app.call()
 def clear(connection: Connection) -> None:
     """Forget all entries."""
-    connection.remote.do(NlemuCmd.NLEMU_CMD_JOURNAL_CLEAR)
+    connection.remote.do("journal-clear")
 
 
 @app.call()
 def listeners(connection: Connection) -> Answer:
     """List who is registered for exits, by CPU."""
-    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_LISTENER_GET)
+    replies = connection.remote.dump("listener-get")
     return Table(("cpu", "portid"), [attrs_of(reply, _PREFIX) for reply in replies])
 
 
@@ -121,11 +119,11 @@ def wait(
         raise UserError(f"--timeout takes at most {_LONGEST_WAIT} seconds")
     reply = connection.remote.wait(
         {
-            _W.NLEMU_A_WATCH_CPU: cpu,
-            _W.NLEMU_A_WATCH_REQUEST: " ".join(criteria) if criteria else None,
-            _W.NLEMU_A_WATCH_COUNT: count,
-            _W.NLEMU_A_WATCH_SINCE: since,
-            _W.NLEMU_A_WATCH_TIMEOUT: round(timeout * 1000),
+            "cpu": cpu,
+            "request": " ".join(criteria) if criteria else None,
+            "count": count,
+            "since": since,
+            "timeout": round(timeout * 1000),
         }
     )
     attrs = attrs_of(reply, _PREFIX)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import signal as _signal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.remote import Answer, Connection, Controls, Single, Table, attrs_of
 from netlink_emu.machine.acts import AMOUNTS, POLICIES, SECONDS
-from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuMachine, NlemuTask
+from netlink_emu.protocol.ours.control import STATE
 
 app = Controls("tasks", "Spawn, charge and end the tasks of a kernel that runs with --control.")
 _PREFIX: Final = "NLEMU_A_TASK_"
 _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
-_STATES: Final = ("running", "sleeping", "uninterruptible", "stopped", "other", "freezable")
-_T, _M = NlemuTask, NlemuMachine
+_STATES: Final = tuple(STATE.values)
 _MOST_SECONDS: Final = 10**10  # 64 bits of nanoseconds are not twice as long
 
 PidArgument = Annotated[int, Argument(metavar="PID", min=1, help="Its number.")]
@@ -35,9 +34,9 @@ CodeOption = Annotated[
 ]
 
 
-def amounts_of(words: list[str] | None) -> dict[Any, int] | None:
+def amounts_of(words: list[str] | None) -> dict[str, int] | None:
     """``utime=1.5 min_flt=3`` as attributes."""
-    found: dict[Any, int] = {}
+    found: dict[str, int] = {}
     for word in words or ():
         name, equals, text = word.partition("=")
         if not equals or name not in AMOUNTS:
@@ -49,14 +48,14 @@ def amounts_of(words: list[str] | None) -> dict[Any, int] | None:
         number *= 1e9 if name in SECONDS else 1
         if not 0 <= number < 1 << 64:  # nor is nan
             raise UserError(f"{name} cannot be {text}: it is counted from 0 on, in 64 bits")
-        found[NlemuAmount[f"NLEMU_A_AMOUNT_{name.upper()}"]] = round(number)
+        found[name.replace("_", "-")] = round(number)
     return found or None
 
 
 @app.call("list")
 def list_tasks(connection: Connection) -> Answer:
     """List all tasks."""
-    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_TASK_GET)
+    replies = connection.remote.dump("task-get")
     rows = []
     for reply in replies:
         row = attrs_of(reply, _PREFIX)
@@ -99,18 +98,18 @@ def spawn(
     if policy is not None and policy not in POLICIES:
         raise UserError(f"there is no policy {policy!r}; there are {', '.join(POLICIES)}")
     reply = connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_NEW,
+        "task-new",
         {
-            _T.NLEMU_A_TASK_COMM: comm,
-            _T.NLEMU_A_TASK_PID: pid,
-            _T.NLEMU_A_TASK_CPU: cpu,
-            _T.NLEMU_A_TASK_UID: uid,
-            _T.NLEMU_A_TASK_GID: gid,
-            _T.NLEMU_A_TASK_NICE: nice,
-            _T.NLEMU_A_TASK_POLICY: None if policy is None else POLICIES[policy],
-            _T.NLEMU_A_TASK_PPID: parent,
-            _T.NLEMU_A_TASK_TGID: thread_of,
-            _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
+            "comm": comm,
+            "pid": pid,
+            "cpu": cpu,
+            "uid": uid,
+            "gid": gid,
+            "nice": nice,
+            "policy": None if policy is None else POLICIES[policy],
+            "ppid": parent,
+            "tgid": thread_of,
+            "amounts": amounts_of(amounts),
         },
     )
     assert reply is not None
@@ -121,8 +120,8 @@ def spawn(
 def charge(connection: Connection, pid: PidArgument, amounts: AmountsArgument) -> None:
     """Account CPU time, delays, faults, I/O to a task; the amounts add up."""
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_SET,
-        {_T.NLEMU_A_TASK_PID: pid, _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts)},
+        "task-set",
+        {"pid": pid, "amounts": amounts_of(amounts)},
     )
 
 
@@ -144,13 +143,13 @@ def set_task(
     if state is not None and state not in _STATES:
         raise UserError(f"there is no state {state!r}; there are {', '.join(_STATES)}")
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_SET,
+        "task-set",
         {
-            _T.NLEMU_A_TASK_PID: pid,
-            _T.NLEMU_A_TASK_CPU: cpu,
-            _T.NLEMU_A_TASK_COMM: comm,
-            _T.NLEMU_A_TASK_NICE: nice,
-            _T.NLEMU_A_TASK_STATE: None if state is None else _STATES.index(state),
+            "pid": pid,
+            "cpu": cpu,
+            "comm": comm,
+            "nice": nice,
+            "state": state,
         },
     )
 
@@ -167,12 +166,12 @@ def exit_task(
 ) -> None:
     """End a process by an exit code."""
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_END,
+        "task-end",
         {
-            _T.NLEMU_A_TASK_PID: pid,
-            _T.NLEMU_A_TASK_CODE: code,
-            _T.NLEMU_A_TASK_ONE_THREAD: b"" if one_thread else None,
-            _T.NLEMU_A_TASK_ZOMBIE: b"" if zombie else None,
+            "pid": pid,
+            "code": code,
+            "one-thread": one_thread,
+            "zombie": zombie,
         },
     )
 
@@ -189,11 +188,11 @@ def kill(
     """End a process by a signal."""
     number = int(signal) if signal.isdecimal() else _signal_number(signal)
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_END,
+        "task-end",
         {
-            _T.NLEMU_A_TASK_PID: pid,
-            _T.NLEMU_A_TASK_SIGNAL: number,
-            _T.NLEMU_A_TASK_CORE: b"" if core else None,
+            "pid": pid,
+            "signal": number,
+            "core": core,
         },
     )
 
@@ -208,7 +207,7 @@ def _signal_number(name: str) -> int:
 @app.call()
 def reap(connection: Connection, pid: PidArgument) -> Answer:
     """Have the parent wait for a zombie; prints its wait status."""
-    reply = connection.remote.do(NlemuCmd.NLEMU_CMD_TASK_REAP, {_T.NLEMU_A_TASK_PID: pid})
+    reply = connection.remote.do("task-reap", {"pid": pid})
     assert reply is not None
     return Single("exit_status", attrs_of(reply, _PREFIX)["exit_status"])
 
@@ -224,13 +223,13 @@ def storm(
 ) -> None:
     """Let many processes start and end at once, on all CPUs in turn or on one."""
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_TASK_STORM,
+        "task-storm",
         {
-            _T.NLEMU_A_TASK_COUNT: count,
-            _T.NLEMU_A_TASK_COMM: comm,
-            _T.NLEMU_A_TASK_CPU: cpu,
-            _T.NLEMU_A_TASK_CODE: code,
-            _T.NLEMU_A_TASK_AMOUNTS: amounts_of(amounts),
+            "count": count,
+            "comm": comm,
+            "cpu": cpu,
+            "code": code,
+            "amounts": amounts_of(amounts),
         },
     )
 
@@ -245,10 +244,10 @@ def cpus(
     for cpu, online in ((down, 0), (up, 1)):
         if cpu is not None:
             connection.remote.do(
-                NlemuCmd.NLEMU_CMD_CPU_SET,
-                {_M.NLEMU_A_MACHINE_CPU: cpu, _M.NLEMU_A_MACHINE_ONLINE: online},
+                "cpu-set",
+                {"cpu": cpu, "online": online},
             )
-    replies = connection.remote.dump(NlemuCmd.NLEMU_CMD_CPU_GET)
+    replies = connection.remote.dump("cpu-get")
     return Table(("cpu", "online"), [attrs_of(reply, "NLEMU_A_MACHINE_") for reply in replies])
 
 
@@ -265,12 +264,12 @@ def advance(
     if not seconds < _MOST_SECONDS:
         raise UserError(f"time passes by less than {_MOST_SECONDS:,} seconds at once")
     connection.remote.do(
-        NlemuCmd.NLEMU_CMD_MACHINE_SET,
-        {_M.NLEMU_A_MACHINE_ADVANCE: round(seconds * 1e9)},
+        "machine-set",
+        {"advance": round(seconds * 1e9)},
     )
 
 
 @app.call()
 def reset(connection: Connection) -> None:
     """Forget tasks, listeners, faults and journal; bring all CPUs up."""
-    connection.remote.do(NlemuCmd.NLEMU_CMD_RESET)
+    connection.remote.do("reset")

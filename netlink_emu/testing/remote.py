@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import array
-import enum
 import errno as _errno
 import itertools
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from netlink_emu.backends.unix_paths import connectable
-from netlink_emu.families.control.values import Value, check, write
+from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
@@ -29,7 +28,8 @@ from netlink_emu.protocol.netlink import (
     NLMSGHDR,
     NetlinkSockOpt,
 )
-from netlink_emu.protocol.ours.control import NETLINK_EMU, NETLINK_EMU_GENL_NAME, NlemuCmd
+from netlink_emu.protocol.ours.control import CONTROL, NETLINK_EMU, cmd_of
+from netlink_emu.protocol.ours.control_values import Row, check, write
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.reading.describe import NLCTRL
@@ -73,11 +73,11 @@ class Remote:
         self._sock.close()
 
     def _resolve(self, path: Path | None) -> int:
-        name = NETLINK_EMU_GENL_NAME.encode() + b"\0"
-        attrs: dict[enum.IntEnum, Value] = {CtrlAttr.CTRL_ATTR_FAMILY_NAME: name}
+        named = AttrWriter(HOST_ORDER)
+        named.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, CONTROL.name)
         cmd = CtrlCmd.CTRL_CMD_GETFAMILY
         try:
-            (reply,) = self._ask(GENL_ID_CTRL, cmd, write(NLCTRL.attrs_of(cmd), attrs, HOST_ORDER))
+            (reply,) = self._ask(GENL_ID_CTRL, cmd, bytes(named.data))
         except ControlError as exc:
             if exc.errno != _errno.ENOENT:
                 raise
@@ -93,25 +93,18 @@ class Remote:
 
     # --- requests
 
-    def do(
-        self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
-    ) -> Message | None:
+    def do(self, name: str, values: Row | None = None) -> Message | None:
         """Have something done; the reply, if that has one. Raises ControlError."""
-        data = _attributes(cmd, attrs or {})
-        replies = self._ask(self.family_id, cmd, data, flags=NLM_F_ACK)
+        replies = self._ask(self.family_id, *_request(name, values or {}), flags=NLM_F_ACK)
         return replies[0] if replies else None
 
-    def dump(
-        self, cmd: NlemuCmd, attrs: Mapping[enum.IntEnum, Value] | None = None
-    ) -> list[Message]:
+    def dump(self, name: str, values: Row | None = None) -> list[Message]:
         """All that there is. Raises ControlError."""
-        data = _attributes(cmd, attrs or {})
-        return self._ask(self.family_id, cmd, data, flags=NLM_F_DUMP)
+        return self._ask(self.family_id, *_request(name, values or {}), flags=NLM_F_DUMP)
 
-    def wait(self, attrs: Mapping[enum.IntEnum, Value]) -> Message:
+    def wait(self, values: Row) -> Message:
         """NLEMU_CMD_WAIT: its reply comes when what is waited for does, or time is up."""
-        data = _attributes(NlemuCmd.NLEMU_CMD_WAIT, attrs)
-        (reply,) = self._ask(self.family_id, NlemuCmd.NLEMU_CMD_WAIT, data)
+        (reply,) = self._ask(self.family_id, *_request("wait", values))
         return reply
 
     def _ask(self, family: int, cmd: int, attrs: bytes, *, flags: int = 0) -> list[Message]:
@@ -161,16 +154,18 @@ class Remote:
         else:
             membership = NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP
             self._sock.setsockopt(_SOL_NETLINK, membership, self.group)
-        return (m for m in self._messages() if m.cmd_number == NlemuCmd.NLEMU_CMD_JOURNAL_NTF)
+        number = cmd_of(CONTROL.operation("journal-ntf"))
+        return (m for m in self._messages() if m.cmd_number == number)
 
 
-def _attributes(cmd: NlemuCmd, values: Mapping[enum.IntEnum, Value]) -> bytes:
-    attrs = NETLINK_EMU.attrs_of(cmd)
+def _request(name: str, values: Row) -> tuple[int, bytes]:
+    """An operation's command, and its attributes."""
+    op = CONTROL.operation(name)
     try:
-        check(attrs, values)
+        check(op.attributes, values)
     except ValueError as exc:
         raise ControlError(_errno.ERANGE, str(exc)) from exc
-    return write(attrs, values, HOST_ORDER)
+    return cmd_of(op), write(op.attributes, values, HOST_ORDER)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What families' messages are made of, for those who read them: names, kinds, nests.
 
-A family is described once; decoders, a YAML spec and the documentation are made from that.
+A family is described once; all that read messages do so by that.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SIGNED: Final = frozenset({Kind.S32, Kind.S64})
 
 @dataclass(frozen=True, slots=True)
 class AttrDesc:
-    """One attribute. ``values`` names what an integer stands for; ``doc`` is a sentence.
+    """One attribute. ``values`` names what an integer stands for.
 
     ``short`` is the name without what all names of its enum begin with. ``declared`` is what an
     attribute of a family of somebody's own is read by.
@@ -64,7 +64,6 @@ class AttrDesc:
     kind: Kind
     attrs: Mapping[int, AttrDesc] = field(default_factory=dict)
     values: type[enum.IntEnum] | type[enum.IntFlag] | None = None
-    doc: str = ""
     short: str = ""
     declared: Attribute | None = None
 

@@ -1,20 +1,27 @@
 """NETLINK_EMU for others: its YAML spec in the kernel's format, a C header, tables for people.
 
 Documentation/netlink/genetlink.yaml of the kernel is the format's schema. Everything is taken
-from :mod:`netlink_emu.protocol.ours.control`.
+from the declaration, :mod:`netlink_emu.protocol.ours.control`.
 """
 
 from __future__ import annotations
 
-import enum
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from netlink_emu.protocol.ours import control
-from netlink_emu.protocol.ours.control import OPS, ControlOp
-from netlink_emu.protocol.reading.describe import AttrSet
+import yaml as pyyaml
+
+from netlink_emu.protocol.family import AttributeSet, Exchange, Operation
+from netlink_emu.protocol.ours.control import (
+    CMD_PREFIX,
+    CONTROL,
+    NlemuState,
+    attr_name,
+    attr_prefix,
+    c_name,
+    cmd_of,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 YAML: Final = ROOT / "docs/specs/netlink_emu.yaml"
@@ -22,123 +29,60 @@ HEADER: Final = ROOT / "docs/examples/c/netlink_emu.h"
 PAGE: Final = ROOT / "docs/reference-control.md"
 _BEGIN: Final = "<!-- scripts/write-docs writes from here -->"
 _END: Final = "<!-- to here -->"
-
-_SETS: Final = {
-    "amount": ("nlemu-a-amount-", control.AMOUNTS, control.NlemuAmount),
-    "task": ("nlemu-a-task-", control.TASK, control.NlemuTask),
-    "machine": ("nlemu-a-machine-", control.MACHINE, control.NlemuMachine),
-    "watch": ("nlemu-a-watch-", control.WATCH, control.NlemuWatch),
-    "fault": ("nlemu-a-fault-", control.FAULT, control.NlemuFault),
-}
-_CMD: Final = "nlemu-cmd-"
-# Their prefix is what the format takes where none is given: the family, the enum.
-_ENUMS: Final = {"state": ("netlink-emu-state-", control.NlemuState)}
-
-
-def short(name: str, prefix: str) -> str:
-    """``pid`` for NLEMU_A_TASK_PID in the set whose names begin with that."""
-    return name.lower().replace("_", "-").removeprefix(prefix)
+_WRITTEN: Final = "Written by scripts/write-docs from protocol/ours/control.py."
+_ABOUT_STATE: Final = (NlemuState.__doc__ or "").splitlines()[0]
 
 
 def yaml() -> str:
     """The spec."""
-    return "\n".join(_yaml()) + "\n"
+    text = pyyaml.safe_dump(_spec(), sort_keys=False, width=90)
+    return f"# SPDX-License-Identifier: MIT\n# {_WRITTEN}\n---\n{text}"
 
 
-def _yaml() -> Iterator[str]:
-    yield "# SPDX-License-Identifier: MIT"
-    yield "# Written by scripts/write-docs from protocol/control.py."
-    yield "---"
-    yield f"name: {control.NETLINK_EMU_GENL_NAME}"
-    yield "protocol: genetlink"
-    yield "doc: >-"
-    yield "  Control of a kernel that netlink-emu emulates: tasks, CPUs, cgroups, time, faults,"
-    yield "  and the journal of what its clients ask. No real kernel has this family."
-    yield ""
-    yield "definitions:"
-    for name, (prefix, members) in _ENUMS.items():
-        yield "  -"
-        yield "    type: enum"
-        yield f"    name: {name}"
-        yield "    entries:"
-        for member in members:
-            yield f"      - {short(member.name, prefix)}"
-    yield ""
-    yield "attribute-sets:"
-    for name, (prefix, attrs, _members) in _SETS.items():
-        yield from _yaml_set(name, prefix, attrs)
-    yield ""
-    yield "operations:"
-    yield f"  name-prefix: {_CMD}"
-    yield "  list:"
-    for op in OPS:
-        yield from _yaml_op(op)
-    yield ""
-    yield "mcast-groups:"
-    yield "  list:"
-    yield "    -"
-    yield f"      name: {control.NETLINK_EMU_MCGRP_JOURNAL}"
+def _spec() -> dict[str, Any]:
+    # No prefix of an enum's: what the format takes is the family, the enum.
+    enums = [
+        {"type": "enum", "name": enum.name, "entries": [*enum.values]}
+        for enum in CONTROL.enums.values()
+    ]
+    return {
+        "name": CONTROL.name,
+        "protocol": CONTROL.protocol,
+        "doc": CONTROL.doc,
+        "definitions": enums,
+        "attribute-sets": [*map(_spec_of_set, CONTROL.attribute_sets.values())],
+        "operations": {
+            "name-prefix": CMD_PREFIX,
+            "list": [*map(_spec_of_op, CONTROL.operations)],
+        },
+        "mcast-groups": {"list": [{"name": group.name} for group in CONTROL.groups]},
+    }
 
 
-def _yaml_set(name: str, prefix: str, attrs: AttrSet) -> Iterator[str]:
-    yield "  -"
-    yield f"    name: {name}"
-    yield f"    name-prefix: {prefix}"
-    yield "    attributes:"
-    for desc in attrs.values():
-        yield "      -"
-        yield f"        name: {short(desc.name, prefix)}"
-        yield f"        type: {desc.kind.value}"
-        if desc.attrs:
-            yield f"        nested-attributes: {_name_of(desc.attrs)}"
-        for enum_name, (_prefix, members) in _ENUMS.items():
-            if desc.values is members:
-                yield f"        enum: {enum_name}"
-        yield from _yaml_doc(desc.doc, "        ")
+def _spec_of_set(attrs: AttributeSet) -> dict[str, Any]:
+    rows = []
+    for attribute in attrs:
+        row = {"name": attribute.name, "type": str(attribute.type)}
+        if attribute.nested is not None:
+            row["nested-attributes"] = attribute.nested.name
+        if attribute.enum is not None:
+            row["enum"] = attribute.enum.name
+        rows.append(row | {"doc": attribute.doc})
+    return {"name": attrs.name, "name-prefix": attr_prefix(attrs), "doc": attrs.doc} | {
+        "attributes": rows
+    }
 
 
-def _name_of(attrs: AttrSet) -> str:
-    return next(name for name, (_, known, _) in _SETS.items() if known is attrs)
-
-
-def _yaml_doc(doc: str, indent: str) -> Iterator[str]:
-    yield f"{indent}doc: >-"
-    yield from textwrap.wrap(
-        doc, 76, initial_indent=f"{indent}  ", subsequent_indent=f"{indent}  "
-    )
-
-
-def _yaml_op(op: ControlOp) -> Iterator[str]:
-    name = _name_of(op.attrs)
-    prefix = _SETS[name][0]
-    yield "    -"
-    yield f"      name: {short(op.cmd.name, _CMD)}"
-    yield from _yaml_doc(op.doc, "      ")
-    yield f"      attribute-set: {name}"
-    if op.event:
-        yield f"      mcgrp: {control.NETLINK_EMU_MCGRP_JOURNAL}"
-        yield "      event:"
-        yield from _yaml_attrs(op.event, prefix, "        ")
-    for way, request, reply in (
-        ("do", op.do, op.do_reply),
-        ("dump", op.dump, op.dump_reply),
-    ):
-        if request is None:
-            continue
-        yield f"      {way}:"
-        yield "        request:"
-        yield from _yaml_attrs(request, prefix, "          ")
-        if reply:
-            yield "        reply:"
-            yield from _yaml_attrs(reply, prefix, "          ")
-
-
-def _yaml_attrs(members: Sequence[enum.IntEnum], prefix: str, indent: str) -> Iterator[str]:
-    if not members:
-        yield f"{indent}attributes: []"
-        return
-    yield f"{indent}attributes:"
-    yield from (f"{indent}  - {short(member.name, prefix)}" for member in members)
+def _spec_of_op(op: Operation) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": op.name, "doc": op.doc, "attribute-set": op.attributes.name}
+    if op.event is not None:
+        spec |= {"mcgrp": op.mcgrp, "event": {"attributes": [*(op.event.reply or ())]}}
+    for way, exchange in (("do", op.do), ("dump", op.dump)):
+        if exchange is not None:
+            spec[way] = {"request": {"attributes": [*exchange.request]}}
+            if exchange.reply is not None:
+                spec[way]["reply"] = {"attributes": [*exchange.reply]}
+    return spec
 
 
 def header() -> str:
@@ -149,32 +93,31 @@ def header() -> str:
 def _header() -> Iterator[str]:
     yield "/* SPDX-License-Identifier: MIT */"
     yield "/* NETLINK_EMU: control of a kernel that netlink-emu emulates."
-    yield " * Written by scripts/write-docs from protocol/control.py. */"
+    yield f" * {_WRITTEN} */"
     yield "#ifndef NETLINK_EMU_H"
     yield "#define NETLINK_EMU_H"
     yield ""
-    yield f'#define NETLINK_EMU_GENL_NAME "{control.NETLINK_EMU_GENL_NAME}"'
-    yield f"#define NETLINK_EMU_GENL_VERSION {control.NETLINK_EMU_GENL_VERSION}"
-    yield f'#define NETLINK_EMU_MCGRP_JOURNAL "{control.NETLINK_EMU_MCGRP_JOURNAL}"'
+    yield f'#define NETLINK_EMU_GENL_NAME "{CONTROL.name}"'
+    yield f"#define NETLINK_EMU_GENL_VERSION {CONTROL.version}"
+    yield from (f'#define NETLINK_EMU_MCGRP_{g.name.upper()} "{g.name}"' for g in CONTROL.groups)
     yield ""
     yield "/* Commands. A reply has the command of its request. */"
     yield "enum {"
-    for op in OPS:
-        yield f"\t{op.cmd.name} = {op.cmd.value}, /* {op.doc} */"
+    for op in CONTROL.operations:
+        yield f"\t{c_name(CMD_PREFIX + op.name)} = {cmd_of(op)}, /* {op.doc} */"
     yield "};"
-    for _prefix, attrs, members in _SETS.values():
+    for attrs in CONTROL.attribute_sets.values():
         yield ""
-        yield f"/* {(members.__doc__ or '').splitlines()[0]} */"
+        yield f"/* {attrs.doc} */"
         yield "enum {"
-        for number, desc in attrs.items():
-            yield f"\t{desc.name} = {number}, /* {desc.kind.value}: {desc.doc} */"
+        for a in attrs:
+            yield f"\t{attr_name(attrs, a.name)} = {a.number}, /* {a.type}: {a.doc} */"
         yield "};"
-    for _prefix, values in _ENUMS.values():
-        yield ""
-        yield f"/* {(values.__doc__ or '').splitlines()[0]} */"
-        yield "enum {"
-        yield from (f"\t{member.name} = {member.value}," for member in values)
-        yield "};"
+    yield ""
+    yield f"/* {_ABOUT_STATE} */"
+    yield "enum {"
+    yield from (f"\t{member.name} = {member.value}," for member in NlemuState)
+    yield "};"
     yield ""
     yield "#endif"
 
@@ -190,53 +133,43 @@ def page() -> str:
 
 def _tables() -> Iterator[str]:
     for name in ("task", "amount", "machine", "watch", "fault"):
-        _, attrs, members = _SETS[name]
-        prefix = _prefix(members)
+        attrs = CONTROL.attribute_sets[name]
         yield ""
-        yield f"## {prefix}"
+        yield f"## {c_name(attr_prefix(attrs))}"
         yield ""
-        yield (members.__doc__ or "").splitlines()[0]
-        ops = [op for op in OPS if op.attrs is attrs]
+        yield attrs.doc
+        ops = [op for op in CONTROL.operations if op.attributes is attrs]
         if ops:
             yield ""
             yield "| NLEMU_CMD_ | | takes | replies with |"
             yield "|---|---|---|---|"
         for op in ops:
-            name = op.cmd.name.removeprefix("NLEMU_CMD_")
-            takes, replies = _takes(op, prefix), _replies(op, prefix)
-            yield f"| {name} | {op.doc} | {takes} | {replies} |"
+            yield f"| {c_name(op.name)} | {op.doc} | {_takes(op)} | {_replies(op)} |"
         yield ""
         yield "| number | attribute | type | meaning |"
         yield "|---|---|---|---|"
-        for number, desc in attrs.items():
-            kind = desc.kind.value
-            if desc.values is not None:
-                kind += f": {', '.join(f'{v.value} {_last(v)}' for v in desc.values)}"
-            yield f"| {number} | {desc.name.removeprefix(prefix)} | {kind} | {desc.doc} |"
+        for attribute in attrs:
+            kind = str(attribute.type)
+            if attribute.enum is not None:
+                named = (f"{number} {name}" for name, number in attribute.enum.values.items())
+                kind += f": {', '.join(named)}"
+            yield f"| {attribute.number} | {c_name(attribute.name)} | {kind} | {attribute.doc} |"
     yield ""
 
 
-def _prefix(members: type[enum.IntEnum]) -> str:
-    """What the names of a set begin with: NLEMU_A_TASK_."""
-    return "_".join(next(iter(members)).name.split("_")[:3]) + "_"
-
-
-def _last(member: enum.Enum) -> str:
-    return member.name.rpartition("_")[2].lower()
-
-
-def _takes(op: ControlOp, prefix: str) -> str:
-    if op.event:
+def _takes(op: Operation) -> str:
+    if op.event is not None:
         return "(an event)"
-    ways = [] if op.do is None else [_names(op.do, prefix)]
+    ways = [] if op.do is None else [_names(op.do.request)]
     if op.dump is not None:
-        ways.append(f"dump: {_names(op.dump, prefix)}" if op.dump else "dump")
+        ways.append(f"dump: {_names(op.dump.request)}" if op.dump.request else "dump")
     return "; or ".join(way for way in ways if way)
 
 
-def _replies(op: ControlOp, prefix: str) -> str:
-    return _names(op.event or op.do_reply or op.dump_reply, prefix)
+def _replies(op: Operation) -> str:
+    exchange: Exchange | None = op.event or op.do or op.dump
+    return _names((exchange and exchange.reply) or ())
 
 
-def _names(members: Sequence[enum.IntEnum], prefix: str) -> str:
-    return ", ".join(member.name.removeprefix(prefix).lower() for member in members)
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(name.replace("-", "_") for name in names)

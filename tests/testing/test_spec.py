@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from errno import ESRCH
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from helpers.ynl import YnlClient, load
 from manual import spec
 
-from netlink_emu.protocol.ours.control import OPS
+from netlink_emu.protocol.family import Attribute, AttributeSet
+from netlink_emu.protocol.ours.control import CONTROL
+from netlink_emu.specs import read_spec
 from netlink_emu.testing import EmulatedKernel
 
 ROOT = Path(__file__).parents[2]
@@ -22,9 +25,30 @@ C = ROOT / "docs/examples/c"
 def test_it_keeps_to_the_kernels_format() -> None:
     loaded = load(spec.YAML)
     assert [op["name"] for op in loaded["operations"]["list"]] == [
-        op.cmd.name.removeprefix("NLEMU_CMD_").lower().replace("_", "-") for op in OPS
+        op.name for op in CONTROL.operations
     ]
     assert loaded["mcast-groups"] == {"list": [{"name": "journal"}]}
+
+
+def test_it_says_what_is_declared() -> None:
+    """Every name, number, type, text and message, as whoever reads the file understands it."""
+
+    def plain(attrs: AttributeSet) -> list[Attribute]:
+        return [
+            replace(a, nested=AttributeSet(a.nested.name) if a.nested else None) for a in attrs
+        ]
+
+    said = read_spec(spec.YAML.read_text(), spec.YAML.name)
+    assert said.remarks == ()
+    for name, attrs in CONTROL.attribute_sets.items():
+        assert repr(plain(said.declaration.attribute_sets[name])) == repr(plain(attrs))
+        assert said.declaration.attribute_sets[name].policy() == attrs.policy()
+    for found, op in zip(said.declaration.operations, CONTROL.operations, strict=True):
+        assert found.attributes.name == op.attributes.name
+        assert replace(found, attributes=op.attributes) == op
+    assert said.declaration.enums == CONTROL.enums
+    assert said.declaration.groups == CONTROL.groups
+    assert said.declaration.doc == CONTROL.doc
 
 
 @pytest.fixture

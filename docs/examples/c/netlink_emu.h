@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* NETLINK_EMU: control of a kernel that netlink-emu emulates.
- * Written by scripts/write-docs from protocol/control.py. */
+ * Written by scripts/write-docs from protocol/ours/control.py. */
 #ifndef NETLINK_EMU_H
 #define NETLINK_EMU_H
 

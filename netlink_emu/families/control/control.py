@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from errno import EINVAL, EPERM, ESRCH
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families.control.machine import Ahead, MachineOps
-from netlink_emu.families.control.ops import Row
+from netlink_emu.families.control.ops import Asked
 from netlink_emu.families.control.tasks import TaskOps
-from netlink_emu.families.control.values import Values, write
 from netlink_emu.families.control.watch import FaultOps, WatchOps
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlSplitOp
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.family import Exchange, Operation
 from netlink_emu.protocol.genetlink import GENLMSGHDR
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
-from netlink_emu.protocol.ours.control import (
-    NETLINK_EMU_GENL_NAME,
-    NETLINK_EMU_GENL_VERSION,
-    NETLINK_EMU_MCGRP_JOURNAL,
-    OPS,
-    WATCH,
-    ControlOp,
-    NlemuCmd,
-    policy_of,
-)
+from netlink_emu.protocol.ours.control import CONTROL, WATCH, cmd_of
+from netlink_emu.protocol.ours.control_values import Row, write
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
@@ -34,6 +27,8 @@ if TYPE_CHECKING:
     from netlink_emu.journal import Journal
     from netlink_emu.journal.entries import Entry
     from netlink_emu.kernel.current import Current
+
+_JOURNAL_NTF: Final = cmd_of(CONTROL.operation("journal-ntf"))
 
 
 class Control:
@@ -61,11 +56,11 @@ class Control:
             **FaultOps(faults).ops(),
         }
         self.family: Final = GenlFamily(
-            NETLINK_EMU_GENL_NAME,
-            NETLINK_EMU_GENL_VERSION,
-            tuple(split for op in OPS if not op.event for split in self._declare(op)),
-            mcgrps=(NETLINK_EMU_MCGRP_JOURNAL,),
-            resv_start_op=1,
+            CONTROL.name,
+            CONTROL.version,
+            tuple(split for op in CONTROL.operations for split in self._declare(op)),
+            mcgrps=tuple(group.name for group in CONTROL.groups),
+            resv_start_op=CONTROL.resv_start_op,
             admits=self.admits,
             always_strict=True,
         )
@@ -81,45 +76,38 @@ class Control:
         self.journal.muted.discard(self.family.id)
         self.kernel.genl.unregister_family(self.family)
 
-    def _declare(self, op: ControlOp) -> Iterator[GenlSplitOp]:
-        highest = max(op.attrs)
+    def _declare(self, op: Operation) -> Iterator[GenlSplitOp]:
+        def policed(exchange: Exchange) -> GenlSplitOp:
+            policy = op.attributes.policy(exchange.request)
+            return GenlSplitOp(cmd_of(op), policy=policy, maxattr=op.attributes.highest)
+
         if op.do is not None:
-            yield GenlSplitOp(
-                op.cmd,
-                policy=policy_of(op.attrs, op.do),
-                maxattr=highest,
-                doit=lambda info: self._do(op, info),
-            )
+            yield replace(policed(op.do), doit=lambda info: self._do(op, info))
         if op.dump is not None:
-            yield GenlSplitOp(
-                op.cmd,
-                policy=policy_of(op.attrs, op.dump),
-                maxattr=highest,
-                dumpit=lambda info: self._dump(op, info),
-            )
+            yield replace(policed(op.dump), dumpit=lambda info: self._dump(op, info))
 
     # --- requests
 
-    def _do(self, op: ControlOp, info: GenlInfo) -> None:
-        values = self._values(op, info)
+    def _do(self, op: Operation, info: GenlInfo) -> None:
+        asked = self._asked(op, info)
         with _Said(info):
-            reply = self._ops[op.cmd].do(info, values)
+            reply = self._ops[op.name].do(asked)
         if reply is not None:
-            self.reply(info, op, reply)
+            self.reply(asked, reply)
 
-    def _dump(self, op: ControlOp, info: GenlInfo) -> Iterator[bytes]:
-        values = self._values(op, info)
+    def _dump(self, op: Operation, info: GenlInfo) -> Iterator[bytes]:
+        asked = self._asked(op, info)
         with _Said(info):
             # Looked up now, so that what changes while it is read out is not torn.
-            rows = list(self._ops[op.cmd].dump(info, values))
+            rows = list(self._ops[op.name].dump(asked))
         order = self.kernel.profile.arch.order
-        header = GENLMSGHDR[order].pack(op.cmd, NETLINK_EMU_GENL_VERSION, 0)
-        return iter([header + write(op.attrs, row, order) for row in rows])
+        header = GENLMSGHDR[order].pack(cmd_of(op), CONTROL.version, 0)
+        return iter([header + write(op.attributes, row, order) for row in rows])
 
-    def reply(self, info: GenlInfo, op: ControlOp, values: Row) -> None:
+    def reply(self, asked: Asked, values: Row) -> None:
         """Answer a request, now or later."""
-        attrs = write(op.attrs, values, self.kernel.profile.arch.order)
-        info.reply(op.cmd, attrs, len(attrs))
+        attrs = write(asked.op.attributes, values, self.kernel.profile.arch.order)
+        asked.info.reply(cmd_of(asked.op), attrs, len(attrs))
 
     def _began(self, pending: PendingWait) -> None:
         if self.began_wait is not None:
@@ -132,7 +120,7 @@ class Control:
         if not kernel.netlink.has_listeners(net, NETLINK_GENERIC, group):
             return
         attrs = write(WATCH, self.watch.row(entry), kernel.profile.arch.order)
-        message = self.family.message(kernel, NlemuCmd.NLEMU_CMD_JOURNAL_NTF, attrs, 0, 0)
+        message = self.family.message(kernel, _JOURNAL_NTF, attrs, 0, 0)
         kernel.netlink.broadcast_from_kernel(net, NETLINK_GENERIC, message, group)
 
     def admits(self, current: Current) -> bool:
@@ -147,10 +135,10 @@ class Control:
             self.kernel.machine.init_user_ns, CAP_SYS_ADMIN
         )
 
-    def _values(self, op: ControlOp, info: GenlInfo) -> Values:
+    def _asked(self, op: Operation, info: GenlInfo) -> Asked:
         if not self.admits(info.current):
             raise NetlinkError(EPERM)
-        return Values(info.attrs, op.attrs, self.kernel.profile.arch.order)
+        return Asked(info, op)
 
 
 class _Said:

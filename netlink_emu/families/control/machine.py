@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
-from netlink_emu.families.control.ops import Handler, Handlers, Row
-from netlink_emu.families.control.values import Values
-from netlink_emu.kernel.genetlink import GenlInfo
+from netlink_emu.families.control.ops import Asked, Handler, Handlers
 from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.task import PF_EXITING
-from netlink_emu.protocol.ours.control import NlemuCmd, NlemuMachine
+from netlink_emu.protocol.ours.control_values import Row
 
 if TYPE_CHECKING:
     from netlink_emu.families import BootedKernel
     from netlink_emu.faults import Faults
     from netlink_emu.journal import Journal
-
-_M = NlemuMachine
 
 
 class Ahead(Protocol):
@@ -45,24 +41,24 @@ class MachineOps:
 
     def ops(self) -> Handlers:
         return {
-            NlemuCmd.NLEMU_CMD_CPU_GET: Handler(dump=self.cpus),
-            NlemuCmd.NLEMU_CMD_CPU_SET: Handler(self.set_cpu),
-            NlemuCmd.NLEMU_CMD_CGROUP_NEW: Handler(self.new_cgroup),
-            NlemuCmd.NLEMU_CMD_CGROUP_DEL: Handler(self.delete_cgroup),
-            NlemuCmd.NLEMU_CMD_CGROUP_ATTACH: Handler(self.attach),
-            NlemuCmd.NLEMU_CMD_MACHINE_GET: Handler(self.get),
-            NlemuCmd.NLEMU_CMD_MACHINE_SET: Handler(self.set),
-            NlemuCmd.NLEMU_CMD_RESET: Handler(self.reset),
+            "cpu-get": Handler(dump=self.cpus),
+            "cpu-set": Handler(self.set_cpu),
+            "cgroup-new": Handler(self.new_cgroup),
+            "cgroup-del": Handler(self.delete_cgroup),
+            "cgroup-attach": Handler(self.attach),
+            "machine-get": Handler(self.get),
+            "machine-set": Handler(self.set),
+            "reset": Handler(self.reset),
         }
 
-    def cpus(self, _info: GenlInfo, _values: Values) -> Iterator[Row]:
+    def cpus(self, _asked: Asked) -> Iterator[Row]:
         online = self._machine.cpus.online
         for cpu in self._machine.cpus.possible:
-            yield {_M.NLEMU_A_MACHINE_CPU: cpu, _M.NLEMU_A_MACHINE_ONLINE: cpu in online}
+            yield {"cpu": cpu, "online": cpu in online}
 
-    def set_cpu(self, _info: GenlInfo, values: Values) -> None:
-        cpu = values.number(_M.NLEMU_A_MACHINE_CPU)
-        if values.number(_M.NLEMU_A_MACHINE_ONLINE):
+    def set_cpu(self, asked: Asked) -> None:
+        cpu = asked.number("cpu")
+        if asked.number("online"):
             self._machine.cpus.set_online(cpu, online=True)
         else:
             acts.take_cpu_down(self._machine, cpu)
@@ -78,42 +74,38 @@ class MachineOps:
             cgroup = child or cgroup.mkdir(name)
         return cgroup
 
-    def new_cgroup(self, _info: GenlInfo, values: Values) -> None:
-        cgroup = self._cgroup(values.text(_M.NLEMU_A_MACHINE_CGROUP), make=True)
-        if _M.NLEMU_A_MACHINE_INO in values:
-            identity = (
-                values.number(_M.NLEMU_A_MACHINE_DEV),
-                values.number(_M.NLEMU_A_MACHINE_INO),
-            )
-            self._machine.stand_ins[identity] = cgroup
+    def new_cgroup(self, asked: Asked) -> None:
+        cgroup = self._cgroup(asked.text("cgroup"), make=True)
+        if "ino" in asked:
+            self._machine.stand_ins[asked.number("dev"), asked.number("ino")] = cgroup
 
-    def delete_cgroup(self, _info: GenlInfo, values: Values) -> None:
-        self._cgroup(values.text(_M.NLEMU_A_MACHINE_CGROUP)).rmdir()
+    def delete_cgroup(self, asked: Asked) -> None:
+        self._cgroup(asked.text("cgroup")).rmdir()
 
-    def attach(self, _info: GenlInfo, values: Values) -> None:
-        pid = values.number(_M.NLEMU_A_MACHINE_PID)
+    def attach(self, asked: Asked) -> None:
+        pid = asked.number("pid")
         task = self._machine.tasks.find_task_by_pid_ns(pid, self._machine.init_pid_ns)
         if task is None:
             raise LookupError(f"task {pid}")
-        self._cgroup(values.text(_M.NLEMU_A_MACHINE_CGROUP)).attach(task)
+        self._cgroup(asked.text("cgroup")).attach(task)
 
     # --- the whole
 
-    def get(self, _info: GenlInfo, _values: Values) -> Row:
+    def get(self, _asked: Asked) -> Row:
         clock = self._machine.clock
         return {
-            _M.NLEMU_A_MACHINE_RELEASE: self._kernel.profile.release,
-            _M.NLEMU_A_MACHINE_MONOTONIC: clock.monotonic_ns(),
-            _M.NLEMU_A_MACHINE_REALTIME: clock.realtime_ns(),
-            _M.NLEMU_A_MACHINE_DELAYACCT: int(self._kernel.task_delayacct),
+            "release": self._kernel.profile.release,
+            "monotonic": clock.monotonic_ns(),
+            "realtime": clock.realtime_ns(),
+            "delayacct": int(self._kernel.task_delayacct),
         }
 
-    def set(self, _info: GenlInfo, values: Values) -> None:
-        if _M.NLEMU_A_MACHINE_DELAYACCT in values:
-            on = bool(values.number(_M.NLEMU_A_MACHINE_DELAYACCT))
+    def set(self, asked: Asked) -> None:
+        if "delayacct" in asked:
+            on = bool(asked.number("delayacct"))
             self._kernel.sysctl_task_delayacct(on=on)
-        if _M.NLEMU_A_MACHINE_ADVANCE in values:
-            self._advance(values.number(_M.NLEMU_A_MACHINE_ADVANCE))
+        if "advance" in asked:
+            self._advance(asked.number("advance"))
 
     def _advance(self, nanoseconds: int) -> None:
         """Let time pass, and happen what is due on the way."""
@@ -131,7 +123,7 @@ class MachineOps:
                 ahead.run_due()
         clock.advance_ns(end - clock.monotonic_ns())
 
-    def reset(self, _info: GenlInfo, _values: Values) -> None:
+    def reset(self, _asked: Asked) -> None:
         machine = self._machine
         self._faults.clear()
         if self._kernel.taskstats is not None:

@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.families.control.ops import Handler, Handlers, Row
-from netlink_emu.families.control.values import Values
-from netlink_emu.kernel.genetlink import GenlInfo
+from netlink_emu.families.control.ops import Asked, Handler, Handlers
 from netlink_emu.machine import acts
 from netlink_emu.machine.clock import NSEC_PER_SEC, VirtualClock
 from netlink_emu.machine.task import PF_EXITING, Task, TaskState
-from netlink_emu.protocol.ours.control import NlemuAmount, NlemuCmd, NlemuState, NlemuTask
+from netlink_emu.protocol.ours.control_values import Row
 
 if TYPE_CHECKING:
     from netlink_emu.machine.machine import Machine
 
-_T = NlemuTask
 _STATES: Final = {
-    NlemuState.NETLINK_EMU_STATE_RUNNING: TaskState.RUNNING,
-    NlemuState.NETLINK_EMU_STATE_SLEEPING: TaskState.INTERRUPTIBLE,
-    NlemuState.NETLINK_EMU_STATE_UNINTERRUPTIBLE: TaskState.UNINTERRUPTIBLE,
-    NlemuState.NETLINK_EMU_STATE_STOPPED: TaskState.STOPPED,
-    NlemuState.NETLINK_EMU_STATE_OTHER: TaskState.OTHER,
-    NlemuState.NETLINK_EMU_STATE_FREEZABLE: TaskState.FREEZABLE,
+    "running": TaskState.RUNNING,
+    "sleeping": TaskState.INTERRUPTIBLE,
+    "uninterruptible": TaskState.UNINTERRUPTIBLE,
+    "stopped": TaskState.STOPPED,
+    "other": TaskState.OTHER,
+    "freezable": TaskState.FREEZABLE,
 }
-_NUMBERS: Final = {state: number for number, state in _STATES.items()}
-_AMOUNTS: Final = {
-    member.name: member.name.removeprefix("NLEMU_A_AMOUNT_").lower() for member in NlemuAmount
-}
+_NAMES: Final = {state: name for name, state in _STATES.items()}
 
 
 class TaskOps:
@@ -39,12 +33,12 @@ class TaskOps:
 
     def ops(self) -> Handlers:
         return {
-            NlemuCmd.NLEMU_CMD_TASK_GET: Handler(self.get, self.dump),
-            NlemuCmd.NLEMU_CMD_TASK_NEW: Handler(self.new),
-            NlemuCmd.NLEMU_CMD_TASK_SET: Handler(self.set),
-            NlemuCmd.NLEMU_CMD_TASK_END: Handler(self.end),
-            NlemuCmd.NLEMU_CMD_TASK_REAP: Handler(self.reap),
-            NlemuCmd.NLEMU_CMD_TASK_STORM: Handler(self.storm),
+            "task-get": Handler(self.get, self.dump),
+            "task-new": Handler(self.new),
+            "task-set": Handler(self.set),
+            "task-end": Handler(self.end),
+            "task-reap": Handler(self.reap),
+            "task-storm": Handler(self.storm),
         }
 
     def find(self, pid: int) -> Task:
@@ -54,34 +48,34 @@ class TaskOps:
             raise LookupError(f"task {pid}")
         return task
 
-    def get(self, _info: GenlInfo, values: Values) -> Row:
-        return self._row(self.find(values.number(_T.NLEMU_A_TASK_PID)))
+    def get(self, asked: Asked) -> Row:
+        return self._row(self.find(asked.number("pid")))
 
-    def dump(self, _info: GenlInfo, _values: Values) -> Iterator[Row]:
+    def dump(self, _asked: Asked) -> Iterator[Row]:
         return (self._row(task) for task in self._machine.tasks)
 
     def _row(self, task: Task) -> Row:
         parent = task.real_parent
         return {
-            _T.NLEMU_A_TASK_PID: task.pid,
-            _T.NLEMU_A_TASK_TGID: task.tgid,
-            _T.NLEMU_A_TASK_PPID: parent.tgid if parent is not None else 0,
-            _T.NLEMU_A_TASK_COMM: task.comm.decode(errors="replace"),
-            _T.NLEMU_A_TASK_CPU: task.cpu,
-            _T.NLEMU_A_TASK_UID: task.cred.uid,
-            _T.NLEMU_A_TASK_GID: task.cred.gid,
-            _T.NLEMU_A_TASK_NICE: task.nice,
-            _T.NLEMU_A_TASK_POLICY: task.policy,
-            _T.NLEMU_A_TASK_STATE: int(_NUMBERS[task.state]),
-            _T.NLEMU_A_TASK_EXIT_STATUS: task.exit_code if task.flags & PF_EXITING else None,
+            "pid": task.pid,
+            "tgid": task.tgid,
+            "ppid": parent.tgid if parent is not None else 0,
+            "comm": task.comm.decode(errors="replace"),
+            "cpu": task.cpu,
+            "uid": task.cred.uid,
+            "gid": task.cred.gid,
+            "nice": task.nice,
+            "policy": task.policy,
+            "state": _NAMES[task.state],
+            "exit-status": task.exit_code if task.flags & PF_EXITING else None,
         }
 
-    def new(self, _info: GenlInfo, values: Values) -> Row:
-        comm = values.text(_T.NLEMU_A_TASK_COMM) if _T.NLEMU_A_TASK_COMM in values else None
-        pid, cpu = values.maybe(_T.NLEMU_A_TASK_PID), values.maybe(_T.NLEMU_A_TASK_CPU)
-        amounts = _amounts(values)
-        if _T.NLEMU_A_TASK_TGID in values:
-            sibling = self.find(values.number(_T.NLEMU_A_TASK_TGID))
+    def new(self, asked: Asked) -> Row:
+        comm = asked.text("comm") if "comm" in asked else None
+        pid, cpu = asked.get("pid"), asked.get("cpu")
+        amounts = _amounts(asked)
+        if "tgid" in asked:
+            sibling = self.find(asked.number("tgid"))
             if sibling.flags & PF_EXITING:
                 raise ValueError(f"task {sibling.pid} has ended")
             task = acts.spawn_thread(
@@ -89,65 +83,65 @@ class TaskOps:
             )
         else:
             parent = None
-            if _T.NLEMU_A_TASK_PPID in values:
-                parent = self.find(values.number(_T.NLEMU_A_TASK_PPID))
+            if "ppid" in asked:
+                parent = self.find(asked.number("ppid"))
             task = acts.spawn(
                 self._machine,
                 comm,
                 parent=parent,
                 pid=pid,
                 cpu=cpu,
-                uid=values.maybe(_T.NLEMU_A_TASK_UID),
-                gid=values.maybe(_T.NLEMU_A_TASK_GID),
+                uid=asked.get("uid"),
+                gid=asked.get("gid"),
                 amounts=amounts,
             )
-        self._change(task, values)
+        self._change(task, asked)
         return self._row(task)
 
-    def set(self, _info: GenlInfo, values: Values) -> None:
-        task = self.find(values.number(_T.NLEMU_A_TASK_PID))
-        amounts = _amounts(values)
-        if _T.NLEMU_A_TASK_CPU in values:
-            acts.move(self._machine, task, values.number(_T.NLEMU_A_TASK_CPU))
-        if _T.NLEMU_A_TASK_COMM in values:
-            self._machine.tasks.execve(task, comm=values.text(_T.NLEMU_A_TASK_COMM))
-        self._change(task, values)
+    def set(self, asked: Asked) -> None:
+        task = self.find(asked.number("pid"))
+        amounts = _amounts(asked)
+        if "cpu" in asked:
+            acts.move(self._machine, task, asked.number("cpu"))
+        if "comm" in asked:
+            self._machine.tasks.execve(task, comm=asked.text("comm"))
+        self._change(task, asked)
         acts.charge(task, amounts)
 
     @staticmethod
-    def _change(task: Task, values: Values) -> None:
-        state = values.maybe(_T.NLEMU_A_TASK_STATE)
+    def _change(task: Task, asked: Asked) -> None:
+        state = asked.get("state")
         if state is not None:
-            task.state = _STATES[NlemuState(state)]
-        nice = values.maybe(_T.NLEMU_A_TASK_NICE)
+            task.state = _STATES[state]
+        nice = asked.get("nice")
         if nice is not None:
             task.nice = nice - (nice >> 31 << 32)
-        task.policy = values.number(_T.NLEMU_A_TASK_POLICY, task.policy)
+        task.policy = asked.number("policy", task.policy)
 
-    def end(self, _info: GenlInfo, values: Values) -> None:
-        task = self.find(values.number(_T.NLEMU_A_TASK_PID))
-        reap = _T.NLEMU_A_TASK_ZOMBIE not in values
-        acts.end(self._machine, task, self._how(task, values), reap=reap)
+    def end(self, asked: Asked) -> None:
+        task = self.find(asked.number("pid"))
+        reap = "zombie" not in asked
+        acts.end(self._machine, task, self._how(task, asked), reap=reap)
 
-    def _how(self, task: Task, values: Values) -> Callable[[], None]:
+    def _how(self, task: Task, asked: Asked) -> Callable[[], None]:
         tasks = self._machine.tasks
-        status = acts.wait_status(values.number(_T.NLEMU_A_TASK_CODE, 0))
-        if _T.NLEMU_A_TASK_SIGNAL in values:
-            number = values.number(_T.NLEMU_A_TASK_SIGNAL)
+        status = acts.wait_status(asked.number("code", 0))
+        if "signal" in asked:
+            number = asked.number("signal")
             if not 1 <= number <= 64:
                 raise ValueError(f"there is no signal {number}")
-            core = _T.NLEMU_A_TASK_CORE in values
+            core = "core" in asked
             return lambda: tasks.kill(task, number, core_dumped=core)
-        if _T.NLEMU_A_TASK_ONE_THREAD in values:
+        if "one-thread" in asked:
             return lambda: tasks.do_exit(task, status)
         return lambda: tasks.do_group_exit(task, status)
 
-    def reap(self, _info: GenlInfo, values: Values) -> Row:
-        task = self.find(values.number(_T.NLEMU_A_TASK_PID))
-        return {_T.NLEMU_A_TASK_EXIT_STATUS: self._machine.tasks.reap(task)}
+    def reap(self, asked: Asked) -> Row:
+        task = self.find(asked.number("pid"))
+        return {"exit-status": self._machine.tasks.reap(task)}
 
-    def storm(self, _info: GenlInfo, values: Values) -> Row:
-        lifetime = values.number(_T.NLEMU_A_TASK_LIFETIME, 0)
+    def storm(self, asked: Asked) -> Row:
+        lifetime = asked.number("lifetime", 0)
         clock = self._machine.clock
 
         def live() -> None:
@@ -158,20 +152,20 @@ class TaskOps:
 
         pids = acts.storm(
             self._machine,
-            values.number(_T.NLEMU_A_TASK_COUNT, 1),
-            values.text(_T.NLEMU_A_TASK_COMM, "worker"),
-            status=acts.wait_status(values.number(_T.NLEMU_A_TASK_CODE, 0)),
-            cpu=values.maybe(_T.NLEMU_A_TASK_CPU),
+            asked.number("count", 1),
+            asked.text("comm", "worker"),
+            status=acts.wait_status(asked.number("code", 0)),
+            cpu=asked.get("cpu"),
             pass_time=live,
-            amounts=_amounts(values),
+            amounts=_amounts(asked),
         )
-        return {_T.NLEMU_A_TASK_COUNT: len(pids)}
+        return {"count": len(pids)}
 
 
-def _amounts(values: Values) -> dict[str, float]:
+def _amounts(asked: Asked) -> dict[str, float]:
     """Amounts as the machine takes them: times in seconds."""
     found = {}
-    for name, number in values.nest(_T.NLEMU_A_TASK_AMOUNTS).items():
-        amount = _AMOUNTS[name]
+    for name, number in asked.get("amounts", {}).items():
+        amount = name.replace("-", "_")
         found[amount] = number / NSEC_PER_SEC if amount in acts.SECONDS else number
     return found

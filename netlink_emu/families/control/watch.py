@@ -7,15 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from netlink_emu.families.control.ops import Handler, Handlers, Row
-from netlink_emu.families.control.values import Values
+from netlink_emu.families.control.ops import Asked, Handler, Handlers
 from netlink_emu.journal.entries import Datagram, Entry, SocketEvent
 from netlink_emu.journal.parse import parse_criteria
 from netlink_emu.journal.record import text_lines
-from netlink_emu.kernel.genetlink import GenlInfo
 from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.ours.control import OPS, ControlOp, NlemuCmd, NlemuFault, NlemuWatch
+from netlink_emu.protocol.ours.control_values import Row
 from netlink_emu.protocol.reading.printable import printable_json
 
 if TYPE_CHECKING:
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
     from netlink_emu.journal import Journal
     from netlink_emu.kernel.netlink_rcv import Request
 
-_W, _F = NlemuWatch, NlemuFault
 DEFAULT_TIMEOUT_MS: Final = 5000
-_WAIT: Final = next(op for op in OPS if op.cmd is NlemuCmd.NLEMU_CMD_WAIT)
 # So that an entry fits a datagram of a page, whatever it is about.
 _DATA_MAX: Final = 1200
 _JSON_MAX: Final = 1200
@@ -38,13 +34,13 @@ class PendingWait:
     def __init__(
         self,
         watch: WatchOps,
-        info: GenlInfo,
+        asked: Asked,
         look: Callable[[], Row | None],
         explain: Callable[[], str],
         timeout_ms: int,
     ) -> None:
         self._watch: Final = watch
-        self._info: Final = info
+        self._asked: Final = asked
         self._look: Final = look
         self._explain: Final = explain
         self.timeout_ms: Final = timeout_ms
@@ -59,16 +55,16 @@ class PendingWait:
     def expire(self) -> None:
         """Time is up: say what happened instead."""
         if not self.over:
-            self._answer({_W.NLEMU_A_WATCH_TIMED_OUT: b"", _W.NLEMU_A_WATCH_TEXT: self._explain()})
+            self._answer({"timed-out": True, "text": self._explain()})
 
     def _answer(self, row: Row) -> None:
         self.over = True
         self._watch.waits.remove(self)
-        if self._info.sk.closed:
+        if self._asked.info.sk.closed:
             return
         # Nobody is told when an answer finds no room.
         with suppress(NetlinkError):
-            self._watch.reply(self._info, _WAIT, row)
+            self._watch.reply(self._asked, row)
 
 
 class WatchOps(Observer):
@@ -82,7 +78,7 @@ class WatchOps(Observer):
         kernel: BootedKernel,
         journal: Journal,
         *,
-        reply: Callable[[GenlInfo, ControlOp, Row], None],
+        reply: Callable[[Asked, Row], None],
         began: Callable[[PendingWait], None],
     ) -> None:
         self._kernel: Final = kernel
@@ -93,11 +89,11 @@ class WatchOps(Observer):
 
     def ops(self) -> Handlers:
         return {
-            NlemuCmd.NLEMU_CMD_LISTENER_GET: Handler(dump=self.listeners),
-            NlemuCmd.NLEMU_CMD_WAIT: Handler(self.wait),
-            NlemuCmd.NLEMU_CMD_JOURNAL_GET: Handler(dump=self.entries),
-            NlemuCmd.NLEMU_CMD_JOURNAL_NOTE: Handler(self.note),
-            NlemuCmd.NLEMU_CMD_JOURNAL_CLEAR: Handler(self.clear),
+            "listener-get": Handler(dump=self.listeners),
+            "wait": Handler(self.wait),
+            "journal-get": Handler(dump=self.entries),
+            "journal-note": Handler(self.note),
+            "journal-clear": Handler(self.clear),
         }
 
     def _portids(self, cpu: int | None) -> list[int]:
@@ -106,23 +102,23 @@ class WatchOps(Observer):
         chosen = lists.items() if cpu is None else [(cpu, lists.get(cpu, []))]
         return sorted({portid for _, portids in chosen for portid in portids})
 
-    def listeners(self, _info: GenlInfo, _values: Values) -> Iterator[Row]:
+    def listeners(self, _asked: Asked) -> Iterator[Row]:
         taskstats = self._kernel.taskstats
         lists = taskstats.listeners if taskstats is not None else {}
         for cpu, portids in sorted(lists.items()):
             for portid in portids:
-                yield {_W.NLEMU_A_WATCH_PORTID: portid, _W.NLEMU_A_WATCH_CPU: cpu}
+                yield {"portid": portid, "cpu": cpu}
 
     # --- waiting
 
-    def wait(self, info: GenlInfo, values: Values) -> None:
-        count = values.number(_W.NLEMU_A_WATCH_COUNT, 1)
-        timeout_ms = values.number(_W.NLEMU_A_WATCH_TIMEOUT, DEFAULT_TIMEOUT_MS)
-        if _W.NLEMU_A_WATCH_REQUEST in values:
-            look, explain = self._for_request(values, count)
+    def wait(self, asked: Asked) -> None:
+        count = asked.number("count", 1)
+        timeout_ms = asked.number("timeout", DEFAULT_TIMEOUT_MS)
+        if "request" in asked:
+            look, explain = self._for_request(asked, count)
         else:
-            look, explain = self._for_listener(values.maybe(_W.NLEMU_A_WATCH_CPU), count)
-        pending = PendingWait(self, info, look, explain, timeout_ms)
+            look, explain = self._for_listener(asked.get("cpu"), count)
+        pending = PendingWait(self, asked, look, explain, timeout_ms)
         self.waits.append(pending)
         # Looked at when this request is done, as at the end of every other: request_done().
         self._began(pending)
@@ -135,7 +131,7 @@ class WatchOps(Observer):
 
         def look() -> Row | None:
             portids = self._portids(cpu)
-            return {_W.NLEMU_A_WATCH_PORTID: portids[0]} if len(portids) >= count else None
+            return {"portid": portids[0]} if len(portids) >= count else None
 
         def explain() -> str:
             where = "any CPU" if cpu is None else f"CPU {cpu}"
@@ -145,10 +141,10 @@ class WatchOps(Observer):
         return look, explain
 
     def _for_request(
-        self, values: Values, count: int
+        self, asked: Asked, count: int
     ) -> tuple[Callable[[], Row | None], Callable[[], str]]:
-        criteria = parse_criteria(values.text(_W.NLEMU_A_WATCH_REQUEST))
-        since = values.number(_W.NLEMU_A_WATCH_SINCE, 0)
+        criteria = parse_criteria(asked.text("request"))
+        since = asked.number("since", 0)
         self._journal.match(**criteria)
 
         def look() -> Row | None:
@@ -157,8 +153,8 @@ class WatchOps(Observer):
                 return None
             view = found[count - 1]
             return {
-                _W.NLEMU_A_WATCH_PORTID: view.portid,
-                _W.NLEMU_A_WATCH_NUMBER: view.entry.number,
+                "portid": view.portid,
+                "number": view.entry.number,
             }
 
         def explain() -> str:
@@ -176,11 +172,11 @@ class WatchOps(Observer):
 
     # --- the journal
 
-    def entries(self, _info: GenlInfo, values: Values) -> Iterator[Row]:
-        since = values.number(_W.NLEMU_A_WATCH_SINCE, 0)
+    def entries(self, asked: Asked) -> Iterator[Row]:
+        since = asked.number("since", 0)
         match = None
-        if _W.NLEMU_A_WATCH_REQUEST in values:
-            match = self._journal.match(**parse_criteria(values.text(_W.NLEMU_A_WATCH_REQUEST)))
+        if "request" in asked:
+            match = self._journal.match(**parse_criteria(asked.text("request")))
         for entry in self._journal:
             if entry.number <= since:
                 continue
@@ -196,15 +192,15 @@ class WatchOps(Observer):
         data = entry.data if isinstance(entry, Datagram) else None
         as_json = printable_json(json.dumps(entry.json(), ensure_ascii=False))
         return {
-            _W.NLEMU_A_WATCH_NUMBER: entry.number,
-            _W.NLEMU_A_WATCH_TIME: entry.time_ns,
-            _W.NLEMU_A_WATCH_WHAT: entry.what,
-            _W.NLEMU_A_WATCH_PORTID: peer.portid if peer is not None else None,
-            _W.NLEMU_A_WATCH_PID: peer.pid if peer is not None else None,
-            _W.NLEMU_A_WATCH_COMM: peer.comm if peer is not None else None,
-            _W.NLEMU_A_WATCH_TEXT: self._text(entry),
-            _W.NLEMU_A_WATCH_DATA: data if data is not None and len(data) <= _DATA_MAX else None,
-            _W.NLEMU_A_WATCH_JSON: as_json if len(as_json.encode()) <= _JSON_MAX else None,
+            "number": entry.number,
+            "time": entry.time_ns,
+            "what": entry.what,
+            "portid": peer.portid if peer is not None else None,
+            "pid": peer.pid if peer is not None else None,
+            "comm": peer.comm if peer is not None else None,
+            "text": self._text(entry),
+            "data": data if data is not None and len(data) <= _DATA_MAX else None,
+            "json": as_json if len(as_json.encode()) <= _JSON_MAX else None,
         }
 
     def _text(self, entry: Entry) -> str:
@@ -213,10 +209,10 @@ class WatchOps(Observer):
             lines[-2:] = [" " * 16 + "..."]
         return "\n".join(lines)
 
-    def note(self, _info: GenlInfo, values: Values) -> None:
-        self._journal.note(values.text(_W.NLEMU_A_WATCH_TEXT))
+    def note(self, asked: Asked) -> None:
+        self._journal.note(asked.text("text"))
 
-    def clear(self, _info: GenlInfo, _values: Values) -> None:
+    def clear(self, _asked: Asked) -> None:
         self._journal.clear()
 
 
@@ -228,44 +224,44 @@ class FaultOps:
 
     def ops(self) -> Handlers:
         return {
-            NlemuCmd.NLEMU_CMD_FAULT_NEW: Handler(self.new),
-            NlemuCmd.NLEMU_CMD_FAULT_GET: Handler(dump=self.rules),
-            NlemuCmd.NLEMU_CMD_FAULT_DEL: Handler(self.delete),
-            NlemuCmd.NLEMU_CMD_FAULT_RELEASE: Handler(self.release),
-            NlemuCmd.NLEMU_CMD_OVERRUN: Handler(self.overrun),
+            "fault-new": Handler(self.new),
+            "fault-get": Handler(dump=self.rules),
+            "fault-del": Handler(self.delete),
+            "fault-release": Handler(self.release),
+            "overrun": Handler(self.overrun),
         }
 
-    def new(self, _info: GenlInfo, values: Values) -> Row:
-        rule = self._faults.parse(values.text(_F.NLEMU_A_FAULT_RULE))
-        return {_F.NLEMU_A_FAULT_ID: rule.number}
+    def new(self, asked: Asked) -> Row:
+        rule = self._faults.parse(asked.text("rule"))
+        return {"id": rule.number}
 
-    def rules(self, _info: GenlInfo, _values: Values) -> Iterator[Row]:
+    def rules(self, _asked: Asked) -> Iterator[Row]:
         for rule in self._faults.rules:
             yield {
-                _F.NLEMU_A_FAULT_ID: rule.number,
-                _F.NLEMU_A_FAULT_RULE: str(rule),
-                _F.NLEMU_A_FAULT_SEEN: rule.seen,
-                _F.NLEMU_A_FAULT_APPLIED: rule.applied,
+                "id": rule.number,
+                "rule": str(rule),
+                "seen": rule.seen,
+                "applied": rule.applied,
             }
 
-    def delete(self, _info: GenlInfo, values: Values) -> None:
-        if _F.NLEMU_A_FAULT_ID not in values:
+    def delete(self, asked: Asked) -> None:
+        if "id" not in asked:
             self._faults.clear()
             return
-        number = values.number(_F.NLEMU_A_FAULT_ID)
+        number = asked.number("id")
         rule = next((rule for rule in self._faults.rules if rule.number == number), None)
         if rule is None:
             raise LookupError(f"rule {number}")
         self._faults.remove(rule)
 
-    def release(self, _info: GenlInfo, _values: Values) -> Row:
-        return {_F.NLEMU_A_FAULT_COUNT: self._faults.release()}
+    def release(self, _asked: Asked) -> Row:
+        return {"count": self._faults.release()}
 
-    def overrun(self, _info: GenlInfo, values: Values) -> Row:
-        comm: Any = values.text(_F.NLEMU_A_FAULT_COMM, "") or None
+    def overrun(self, asked: Asked) -> Row:
+        comm: Any = asked.text("comm", "") or None
         hit = self._faults.enobufs_now(
-            portid=values.maybe(_F.NLEMU_A_FAULT_PORTID),
-            pid=values.maybe(_F.NLEMU_A_FAULT_PID),
+            portid=asked.get("portid"),
+            pid=asked.get("pid"),
             comm=comm,
         )
-        return {_F.NLEMU_A_FAULT_COUNT: hit}
+        return {"count": hit}

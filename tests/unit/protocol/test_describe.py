@@ -151,4 +151,4 @@ def test_integers() -> None:
 
 def test_what_need_not_be_said() -> None:
     desc = AttrDesc("name", Kind.U8)
-    assert (desc.attrs, desc.values, desc.doc) == ({}, None, "")
+    assert (desc.attrs, desc.values, desc.declared) == ({}, None, None)
