@@ -23,7 +23,7 @@ class Silence(Observer):
 
     def __init__(self, tape: Tape) -> None:
         self._tape: Final = tape
-        self._protocols: Final = tape.cassette.protocols
+        self._protocols: Final = tape.protocols
         self._open: Final[dict[NetlinkSock, int]] = {}
         self._happened = True
 
@@ -53,7 +53,7 @@ class Silence(Observer):
 
     def _waits(self, sk: NetlinkSock) -> bool:
         """A socket with nothing to read: its client may be waiting."""
-        return sk.bound and not sk.receive_queue and not sk.sk_err
+        return sk.bound and not sk.receive_queue and not sk.sk_err and not self._tape.held
 
     def end(self) -> Iterator[str]:
         """End the waits by ETIMEDOUT; gives a sentence for each."""

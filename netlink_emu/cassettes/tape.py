@@ -8,23 +8,22 @@ an extended ack that names the nearest.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from errno import EOPNOTSUPP
-from typing import Final
+from typing import Final, Protocol
 
 from netlink_emu.cassettes.fields import Fields
+from netlink_emu.cassettes.held import Held, Rest
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest
-from netlink_emu.kernel.netlink_rcv import netlink_rcv_skb
-from netlink_emu.kernel.netlink_table import NetlinkTable
+from netlink_emu.kernel.netlink_rcv import netlink_ack, netlink_rcv_skb
 from netlink_emu.kernel.skbuff import SkBuff
-from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_MULTI, nlmsg_align
+from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 
 @dataclass(slots=True)
@@ -88,11 +87,20 @@ class Unused:
         return f": {line}" if line else ""
 
 
+class Live(Protocol):
+    """A kernel that is asked what is not on the cassette."""
+
+    def ask(self, sk: NetlinkSock, data: bytes) -> Sequence[Event]:
+        """What came of a request, its portid and nlmsg_seqs being those of ``sk``."""
+
+
 class Tape:
     """A cassette in a kernel, which answers the protocols of its sockets from now on.
 
     ``ignore`` gives the bytes of a message that may differ. With ``repeat`` a request may be made
-    more often than it was recorded.
+    more often than it was recorded. ``live`` is asked what is not on the cassette, of any of
+    ``protocols``, too. With ``hold`` multicast messages wait in ``held``.
+    ``note`` is told of each request that is played.
     """
 
     def __init__(
@@ -102,8 +110,16 @@ class Tape:
         *,
         ignore: Ignore = nothing,
         repeat: bool = False,
+        live: Live | None = None,
+        protocols: Iterable[int] = (),
+        hold: bool = False,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._kernel: Final = kernel
+        self._live: Final = live
+        self._note: Final = note
+        self.held: Final = Held(self._arrive) if hold else None
+        self.protocols: Final = cassette.protocols | frozenset(protocols)
         self.cassette: Final = cassette
         self.repeat: Final = repeat
         self._ignore: Final = ignore
@@ -111,10 +127,10 @@ class Tape:
         self._fields: Final = Fields(cassette, self._order)
         self._tracks: Final = [*map(self._track, range(len(cassette.streams)), cassette.streams)]
         self._of: Final[dict[NetlinkSock, _Track]] = {}
-        self._waiting: Final[dict[NetlinkSock, _Rest]] = {}
+        self._waiting: Final[dict[NetlinkSock, Rest]] = {}
         self.unmatched: Final[list[Unmatched]] = []
         self.played = 0
-        for protocol in sorted(cassette.protocols):
+        for protocol in sorted(self.protocols):
             self._install(protocol)
 
     def _track(self, number: int, stream: Stream) -> _Track:
@@ -127,16 +143,13 @@ class Tape:
 
     def _install(self, protocol: int) -> None:
         """Stand before what the kernel has for the protocol, or in its place."""
-        table = self._kernel.tables.get(protocol)
-        if table is None:
-            table = NetlinkTable(f"NETLINK {protocol}", 32, nonroot_recv=True)
+        table = self._kernel.take(protocol)
         behind = table.input if protocol == NETLINK_GENERIC else None
 
         def take(skb: SkBuff) -> None:
             self._input(skb, behind)
 
         self._kernel.tables[protocol] = replace(table, input=take, joined=self._joined)
-        self._kernel.answered.add(protocol)
 
     # --- requests
 
@@ -146,11 +159,42 @@ class Tape:
         key = blanked(skb.data, self._order, self._ignore, sk.protocol)
         found = self._find(sk, key)
         if found is not None:
-            self._play(sk, skb.data, *found)
+            if not self._fails(skb):
+                self._play(sk, skb.data, *found)
+            else:
+                track, index = found
+                track.used[index] = track.used.get(index, 0) + 1
+        elif self._live is not None:
+            for event in self._live.ask(sk, skb.data):
+                self._give(sk, event, None)
         elif behind is not None and self._known_there(skb.data):
             behind(skb)
         else:
             self._refuse(sk, skb, key)
+
+    def _fails(self, skb: SkBuff) -> bool:
+        """Whether a fault has a request fail; the client has been told then."""
+        injector = self._kernel.injector
+        failed = False
+        if injector is None:
+            return failed
+        for start, header in messages(skb.data, self._order):
+            request = NetlinkRequest(
+                skb,
+                start,
+                header.nlmsg_len,
+                header.nlmsg_type,
+                header.nlmsg_flags,
+                header.nlmsg_seq,
+                header.nlmsg_pid,
+                NetlinkExtAck(),
+            )
+            try:
+                injector.request(request)
+            except NetlinkError as error:
+                netlink_ack(request, error.errno)
+                failed = True
+        return failed
 
     def _known_there(self, data: bytes) -> bool:
         """Whether an emulated family, which the cassette has not, is asked."""
@@ -193,10 +237,17 @@ class Tape:
         assert isinstance(request, Request)
         rewriter = self._rewriter(sk, track)
         rewriter.learn(request.data, data)
+        if self._note is not None:
+            number = [*track.blanked].index(index) + 1
+            self._note(f"played request {number} of socket {track.number + 1}")
         for event in self._following(track, index):
-            if isinstance(event, Failed) and event.call.startswith("send"):
-                raise NetlinkError(event.errno)
-            self._deliver(sk, event, rewriter)
+            self._give(sk, event, rewriter)
+
+    def _give(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None) -> None:
+        """What came of a request; raises NetlinkError where sending it failed."""
+        if isinstance(event, Failed) and event.call.startswith("send"):
+            raise NetlinkError(event.errno)
+        self.deliver(sk, event, rewriter)
 
     def _take(self, sk: NetlinkSock, track: _Track) -> None:
         self._of[sk] = track
@@ -239,15 +290,23 @@ class Tape:
             elif last:
                 yield event
 
-    def _deliver(self, sk: NetlinkSock, event: Event, rewriter: Rewriter) -> None:
+    def deliver(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None = None) -> None:
+        """What arrives at a socket, with its own numbers if there is a ``rewriter``."""
         if isinstance(event, Answer):
-            rest = self._waiting.get(sk)
-            if rest is None or sk.dump is not rest:
-                rest = self._waiting[sk] = _Rest(sk.kernel.skb.goodsize)
-            rest.add(event, rewriter.rewrite(event.data))
-            rest.go_on(sk)
+            data = event.data if rewriter is None else rewriter.rewrite(event.data)
+            if event.group and self.held is not None and rewriter is not None:
+                self.held.add(sk, event, data, self._kernel.machine.clock.monotonic_ns())
+            else:
+                self._arrive(sk, event, data)
         elif isinstance(event, Failed) and event.call.startswith(("recv", "read")):
             sk.set_error(event.errno)
+
+    def _arrive(self, sk: NetlinkSock, event: Answer, data: bytes) -> None:
+        rest = self._waiting.get(sk)
+        if rest is None or sk.dump is not rest:
+            rest = self._waiting[sk] = Rest(sk.kernel.skb.goodsize)
+        rest.add(event, data)
+        rest.go_on(sk)
 
     def _refuse(self, sk: NetlinkSock, skb: SkBuff, key: bytes) -> None:
         said = self._nearest(sk.protocol, skb.data, key)
@@ -283,10 +342,21 @@ class Tape:
             if not track.taken and track.first is None and track.stream.events:
                 self._take(sk, track)
                 for event in track.stream.events:
-                    self._deliver(sk, event, self._rewriter(sk, track))
+                    self.deliver(sk, event, self._rewriter(sk, track))
                 return
 
     # --- at the end
+
+    @property
+    def position(self) -> str:
+        """How far it was played, in words."""
+        count = sum(len(track.blanked) for track in self._tracks)
+        left = self.unused
+        if not left:
+            return f"all of {count} requests were played"
+        first = left[0]
+        where = f"request {first.index} of socket {first.stream}{first.title}"
+        return f"{count - len(left)} of {count} requests were played; next is {where}"
 
     def next_of(self, sk: NetlinkSock) -> str:
         """What is on the socket's stream behind what was played."""
@@ -312,48 +382,3 @@ class Tape:
             for event in (track.stream.events[index],)
             if index not in track.used and isinstance(event, Request)
         ]
-
-
-class _Rest:
-    """What a socket has not room for yet; it stands where a dump under way does."""
-
-    def __init__(self, goodsize: int) -> None:
-        self._goodsize: Final = goodsize
-        self._left: Final[deque[tuple[Answer, bytes]]] = deque()
-
-    def add(self, event: Answer, data: bytes) -> None:
-        self._left.append((event, data))
-
-    def go_on(self, sk: NetlinkSock) -> None:
-        """Queue what there is room for; the rest when something has been received."""
-        while self._left:
-            event, data = self._left[0]
-            if event.group:
-                self._left.popleft()
-                skb = SkBuff(
-                    data, sk.kernel.skb.alloc_truesize(len(data)), event.portid, event.group
-                )
-                if not sk.deliver(skb):
-                    sk.overrun()
-                continue
-            if sk.rmem_alloc and sk.rmem_alloc > sk.rcvbuf // 2:
-                break
-            self._left.popleft()
-            for part in self._cut(data, max(self._goodsize, sk.max_recvmsg_len), sk):
-                sk.queue_dump(SkBuff(part, sk.kernel.skb.alloc_truesize(len(part)), event.portid))
-        sk.dump = self if self._left else None
-
-    def _cut(self, data: bytes, room: int, sk: NetlinkSock) -> Sequence[bytes]:
-        """A dump's datagram in parts that a reader of small buffers gets; else as it is."""
-        if len(data) <= room:
-            return (data,)
-        parts, part = [], bytearray()
-        for start, header in messages(data, sk.kernel.profile.arch.order):
-            if not header.nlmsg_flags & NLM_F_MULTI:
-                return (data,)
-            message = data[start : start + nlmsg_align(header.nlmsg_len)]
-            if part and len(part) + len(message) > room:
-                parts.append(bytes(part))
-                part = bytearray()
-            part += message
-        return (*parts, bytes(part)) if part else (data,)

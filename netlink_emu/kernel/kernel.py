@@ -80,6 +80,13 @@ class Kernel:
         """Whether clients get sockets of this netlink protocol here, and not of their host."""
         return protocol in self.answered
 
+    def take(self, protocol: int) -> NetlinkTable:
+        """Have clients get sockets of this protocol here from now on; gives its table."""
+        if protocol not in self.tables:
+            self.tables[protocol] = NetlinkTable(f"NETLINK {protocol}", 32, nonroot_recv=True)
+        self.answered.add(protocol)
+        return self.tables[protocol]
+
     def socket(self, current: Current, type: int, protocol: int) -> NetlinkSock:
         """socket(AF_NETLINK, type, protocol); ``type`` without SOCK_CLOEXEC and SOCK_NONBLOCK."""
         if not 0 <= type < SOCK_MAX:

@@ -23,6 +23,7 @@ from netlink_emu.testing.waiting import Waiting
 if TYPE_CHECKING:
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.server.serve import Server
+    from netlink_emu.testing.cassette import CassetteHandle
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.loop import Running
     from netlink_emu.testing.process import ClientProcess
@@ -45,8 +46,16 @@ def _end_all() -> None:
 class Clients:
     """Starts clients, serves them, and ends them. ``uid`` is whom they are in the kernel."""
 
-    def __init__(self, booted: Booted, waiting: Waiting, directory: Directory, uid: int) -> None:
+    def __init__(
+        self,
+        booted: Booted,
+        waiting: Waiting,
+        directory: Directory,
+        uid: int,
+        cassette: CassetteHandle | None = None,
+    ) -> None:
         self._booted: Final = booted
+        self._cassette: Final = cassette
         self._calls: Final = booted.calls
         self._waiting: Final = waiting
         self._directory: Final = directory
@@ -69,6 +78,8 @@ class Clients:
         with self._starting:
             self._calls.check()
             _STARTED.add(self)
+            if self._cassette is not None:
+                self._cassette.look_after()
             yield
 
     def popen(
@@ -140,7 +151,14 @@ class Clients:
             self._running.append(self._calls.start(service))
             profile = self._booted.kernel.profile
             high = fds.choose_high(fds.open_files_limit())
-            start = Start(profile.release, profile.arch.name, profile.config, high, self._uid)
+            start = Start(
+                profile.release,
+                profile.arch.name,
+                profile.config,
+                high,
+                self._uid,
+                frozenset(self._booted.kernel.answered),
+            )
             thread = ClientThread(function, name, start, theirs, self._waiting.notify)
             self.threads.append(thread)
         return thread

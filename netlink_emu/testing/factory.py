@@ -10,6 +10,7 @@ from netlink_emu.testing.options import KernelDefaults, KernelOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
+    from pathlib import Path
 
     from netlink_emu.testing.kernel import EmulatedKernel
 
@@ -19,8 +20,8 @@ __tracebackhide__ = hide
 class KernelFactory:
     """Makes emulated kernels, which are closed at the end of the fixture's scope.
 
-    ``defaults`` are arguments that the caller does not give. ``shared`` says whether its kernels
-    outlive a test.
+    ``defaults`` are arguments that the caller does not give; ``cassettes`` gives the cassette of
+    each, where the test's marker asks for one. ``shared`` says whether its kernels outlive a test.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class KernelFactory:
         files: Callable[[], str] | None,
         *,
         shared: bool,
+        cassettes: Callable[[], Path] | None = None,
     ) -> None:
         self._stack = stack
         self._defaults = defaults
         self._files = files
+        self._cassettes = cassettes
         self.shared = shared
         self.kernels: list[EmulatedKernel] = []
         self.over = False
@@ -49,6 +52,8 @@ class KernelFactory:
         arguments = KernelDefaults(**{**self._defaults, **options})
         if release is not None:
             arguments["release"] = release
+        if self._cassettes is not None and "cassette" not in options:
+            arguments["cassette"] = self._cassettes()
         kernel = EmulatedKernel(**arguments)
         self._stack.enter_context(kernel)
         if self._files is not None:

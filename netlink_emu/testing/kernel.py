@@ -29,18 +29,27 @@ from netlink_emu.testing.booted import Booted, BootOptions, profile_of
 from netlink_emu.testing.calls import Calls, need_threads
 from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
-from netlink_emu.testing.errors import hide
+from netlink_emu.testing.errors import NoSuchName, hide
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.tasks import TaskTableHandle
-from netlink_emu.testing.usage import FAULT, SCENARIO, Usage, unused_faults
+from netlink_emu.testing.usage import (
+    CASSETTE,
+    FAULT,
+    SCENARIO,
+    UNRECORDED,
+    Usage,
+    unused_faults,
+)
 from netlink_emu.testing.waiting import Waiting
 from netlink_emu.testing.waits import Waits
 
 if TYPE_CHECKING:
+    from netlink_emu.cassettes import Cassette
     from netlink_emu.journal.entries import MessageView
     from netlink_emu.testing.aio import AsyncKernel
+    from netlink_emu.testing.cassette import CassetteHandle, CassetteOptions
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.process import ClientProcess
 
@@ -68,13 +77,22 @@ class EmulatedKernel:
     came in, or whose scenarios are not over: True allows all that, ``"kernel"``, ``"fault"`` and
     ``"scenario"`` one of them.
 
+    ``cassette`` answers sockets of all its protocols (a file of ``netlink-emu record``, or a
+    Cassette); release and machine are the recorded ones then, unless they are given. Requests
+    are equal but for attributes of ``ignore``, and ``repeat`` lets one be made again. Its
+    multicast messages come behind the request that they followed; with ``news="emit"`` when
+    ``cassette.emit()`` says so, with ``"clock"`` as the machine's time passes. Who waits for what
+    it has not is told ETIMEDOUT after ``patience`` seconds of silence (0: never). A test fails
+    that asks what is not recorded (``allow_unused="unrecorded"``), or not all that is
+    (``"cassette"``).
+
     All methods may be called from any thread, and return when the thing is done. The machine's
     time stands still but for :meth:`advance`. Use it as a context manager, or :meth:`close` it.
     """
 
     def __init__(
         self,
-        release: str = DEFAULT_RELEASE,
+        release: str | None = None,
         *,
         arch: str | None = None,
         cpus: int | Iterable[int] = 2,
@@ -86,8 +104,18 @@ class EmulatedKernel:
         control: bool = False,
         seed: int = 1,
         allow_unused: bool | str | Iterable[str] = False,
+        cassette: Cassette | str | os.PathLike[str] | None = None,
+        ignore: str | Iterable[str] = (),
+        repeat: bool = False,
+        news: Literal["at-once", "emit", "clock"] = "at-once",
+        patience: float = 5.0,
     ) -> None:
         need_threads()
+        tape = _tape(cassette, ignore=ignore, repeat=repeat, news=news, patience=patience)
+        if release is None:
+            release = (tape and tape.release) or DEFAULT_RELEASE
+        if arch is None and tape is not None:
+            arch = tape.cassette.head.arch or None
         checks.text("release", release, "6.1")
         checks.cpus(cpus)
         checks.whole("uid", uid)
@@ -99,6 +127,7 @@ class EmulatedKernel:
             self.profile, numbers, tasks, tuple(families), control, seed
         )
         self._uid: Final = uid
+        self._tape: Final = tape
         self._waiting: Final = Waiting()
         self._usage: Final = Usage(release, allowed=allow_unused)
         self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults.rules))
@@ -106,12 +135,22 @@ class EmulatedKernel:
         self._directory: Final = Directory("netlink-emu-")
         self.closed = False
         self._boot()
+        if tape is not None:
+            self._usage.expect(UNRECORDED, lambda: self.cassette.unrecorded())
+            self._usage.expect(CASSETTE, lambda: self.cassette.left_over())
 
     def _boot(self) -> None:
         self._calls = Calls(self._waiting.notify)
         self._booted = Booted(self._options, self._calls)
-        self._passing = Passing(self._booted)
-        self._clients = Clients(self._booted, self._waiting, self._directory, self._uid)
+        self._cassette: CassetteHandle | None = None
+        if self._tape is not None:
+            from netlink_emu.testing.cassette import CassetteHandle
+
+            self._cassette = CassetteHandle(self._tape, self._booted)
+        self._passing = Passing(self._booted, self._cassette)
+        self._clients = Clients(
+            self._booted, self._waiting, self._directory, self._uid, self._cassette
+        )
         self._waits = Waits(self._booted, self._clients, self._waiting)
         self._booted.own_journal.sinks.append(self._usage.entry)
 
@@ -199,6 +238,13 @@ class EmulatedKernel:
     def faults(self) -> Faults:
         """What goes wrong on demand."""
         return self._booted.faults
+
+    @property
+    def cassette(self) -> CassetteHandle:
+        """The cassette that answers; raises AttributeError where there is none."""
+        if self._cassette is None:
+            raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
+        return self._cassette
 
     def set_delayacct(self, *, on: bool) -> None:
         """kernel.task_delayacct: whether tasks that are spawned from now on have delays."""
@@ -354,7 +400,8 @@ class EmulatedKernel:
         ``without`` are clients that have been told of, as by TimeIsUp.
         """
         journal = self._booted.own_journal
-        lines = [client.describe() for client in self._clients.all if client not in without]
+        lines = [] if self._cassette is None else self._cassette.report()
+        lines += [client.describe() for client in self._clients.all if client not in without]
         entries = [entry for entry in journal.entries if entry.number > since]
         if len(entries) > limit:
             lines.append(f"(the last {limit} of {len(entries)} entries)")
@@ -393,7 +440,7 @@ class EmulatedKernel:
         calls, served = self._calls, self._clients.served
         calls.check()
         calls.end("this was handed out before reset(): ask the kernel for it again")
-        self._clients.end()
+        self._end_clients()
         self.cgroups.close()
         self._boot()
         if served:
@@ -416,7 +463,23 @@ class EmulatedKernel:
             "with block has ended: make another"
         )
         self._waiting.notify()
-        self._clients.end()
+        self._end_clients()
         self._directory.remove()
         self.cgroups.close()
         self._calls.raise_failures()
+
+    def _end_clients(self) -> None:
+        self._clients.end()
+        if self._cassette is not None:
+            self._cassette.close()
+
+
+def _tape(
+    cassette: Cassette | str | os.PathLike[str] | None, **options: Any
+) -> CassetteOptions | None:
+    """What is to be played, if anything is; without that it costs no import."""
+    if cassette is None:
+        return None
+    from netlink_emu.testing.cassette import cassette_options
+
+    return cassette_options(cassette, **options)

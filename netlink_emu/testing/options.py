@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     import os
 
+    from netlink_emu.cassettes import Cassette
     from netlink_emu.families.own import Family
     from netlink_emu.kernel.genetlink import GenlFamily
     from netlink_emu.kernel.profile import KernelConfig
@@ -29,6 +30,11 @@ class KernelOptions(TypedDict, total=False):
     control: bool
     seed: int
     allow_unused: bool | str | Iterable[str]
+    cassette: Cassette | str | os.PathLike[str] | None
+    ignore: str | Iterable[str]
+    repeat: bool
+    news: Literal["at-once", "emit", "clock"]
+    patience: float
 
 
 class PopenOptions(TypedDict, total=False):

@@ -14,6 +14,7 @@ from netlink_emu.testing.errors import WrongType, WrongValue, hide
 
 if TYPE_CHECKING:
     from netlink_emu.machine.timeline import Timeline
+    from netlink_emu.testing.cassette import CassetteHandle
 
 __tracebackhide__ = hide
 
@@ -21,10 +22,11 @@ _ADVANCE: Final = "kernel.advance() lets the machine's time pass."
 
 
 class Passing:
-    """Lets time pass, and does what is due on the way: scenarios, and what faults hold back."""
+    """Lets time pass, and does what is due on the way: scenarios, and what is held back."""
 
-    def __init__(self, booted: Booted) -> None:
+    def __init__(self, booted: Booted, cassette: CassetteHandle | None = None) -> None:
         self._booted: Final = booted
+        self._cassette: Final = cassette
         self._timelines: list[Timeline] = []
 
     @property
@@ -66,12 +68,15 @@ class Passing:
     def _next_ns(self) -> int | None:
         times = [timeline.next_ns for timeline in self._timelines]
         times.append(self._booted.own_faults.next_ns)
+        times.append(None if self._cassette is None else self._cassette.next_ns)
         return min((time for time in times if time is not None), default=None)
 
     def _run_due(self) -> None:
         for timeline in self._timelines:
             timeline.run_due()
         self._booted.own_faults.run_due()
+        if self._cassette is not None:
+            self._cassette.run_due()
 
 
 def _text(scenario: str | os.PathLike[str]) -> str:

@@ -15,6 +15,8 @@ from netlink_emu.testing.factory import KernelFactory
 from netlink_emu.testing.options import KernelDefaults, KernelOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from netlink_emu.testing.kernel import EmulatedKernel
     from netlink_emu.testing.usage import Mark, Unused
 
@@ -23,7 +25,13 @@ MARKER: Final = (
     f"netlink_emu({', '.join(_OPTIONS)}, here): the defaults of the kernels that this test makes; "
     "with here=True the whole test function runs in a thread whose netlink is the kernel's"
 )
+_CASSETTE_OPTIONS: Final = ("ignore", "repeat", "news", "patience")
+CASSETTE_MARKER: Final = (
+    f"netlink_cassette(name, {', '.join(_CASSETTE_OPTIONS)}): the kernels that this test makes "
+    "answer from cassettes beside it, in the folder cassettes, named as the test by default"
+)
 _SECTION: Final = "netlink-emu"
+SUFFIX: Final = ".cassette"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", CASSETTE_MARKER)
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +58,18 @@ def netlink_emu_defaults() -> KernelDefaults:
 
 
 def _factory(
-    request: pytest.FixtureRequest, defaults: KernelDefaults, *, shared: bool
+    request: pytest.FixtureRequest,
+    defaults: KernelDefaults,
+    *,
+    shared: bool,
+    cassettes: Callable[[], Path] | None = None,
 ) -> Iterator[KernelFactory]:
     from contextlib import ExitStack
 
     with ExitStack() as stack:
-        factory = KernelFactory(stack, defaults, _journal_files(request), shared=shared)
+        factory = KernelFactory(
+            stack, defaults, _journal_files(request), shared=shared, cassettes=cassettes
+        )
         _factories(request.config).append(factory)
         try:
             yield factory
@@ -69,7 +84,8 @@ def netlink_emu(
     """Makes emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
     marked, _here = _marked(request.node)
     defaults = KernelDefaults(**{**netlink_emu_defaults, **marked})
-    yield from _factory(request, defaults, shared=False)
+    cassettes = _cassettes(request.node)
+    yield from _factory(request, defaults, shared=False, cassettes=cassettes)
 
 
 @pytest.fixture
@@ -110,8 +126,43 @@ def _marked(node: pytest.Item) -> tuple[KernelDefaults, bool]:
                 f"it has {', '.join(sorted([*_OPTIONS, 'here']))}"
             )
         options = {**own, **options}
+    tape = node.get_closest_marker("netlink_cassette")
+    if tape is not None:
+        unknown = tape.kwargs.keys() - {"name", *_CASSETTE_OPTIONS}
+        if unknown:
+            raise pytest.UsageError(
+                f"netlink_cassette has no {', '.join(sorted(unknown))}; "
+                f"it has name, {', '.join(_CASSETTE_OPTIONS)}"
+            )
+        options |= {key: value for key, value in tape.kwargs.items() if key != "name"}
     here = bool(options.pop("here", False))
     return KernelDefaults(**options), here  # type: ignore[typeddict-item]  # checked above
+
+
+def _cassettes(node: pytest.Item) -> Callable[[], Path] | None:
+    """Names the cassette of each kernel that a test makes, if its marker asks for that."""
+    marker = node.get_closest_marker("netlink_cassette")
+    if marker is None:
+        return None
+    import itertools
+    import re
+
+    name, *more = [*marker.args, *filter(None, [marker.kwargs.get("name")]), None]
+    if len(more) > 1 or not isinstance(name, str | None):
+        raise pytest.UsageError("netlink_cassette takes one name, as a string")
+    folder = node.path.parent / "cassettes"
+    if name is None:
+        folder /= node.path.stem
+        own = node.nodeid.partition("::")[2].replace("::", ".")
+        name = re.sub(r"[^\w.-]+", "-", own).strip("-")
+    file = folder / (name if name.endswith(SUFFIX) else f"{name}{SUFFIX}")
+    numbers = itertools.count(1)
+
+    def next_file() -> Path:
+        number = next(numbers)
+        return file if number == 1 else file.with_stem(f"{file.stem}-{number}")
+
+    return next_file
 
 
 # --- a whole test in a kernel

@@ -18,6 +18,8 @@ from netlink_emu.testing.errors import NotUsed
 KERNEL: Final = "kernel"
 FAULT: Final = "fault"
 SCENARIO: Final = "scenario"
+CASSETTE: Final = "cassette"
+UNRECORDED: Final = "unrecorded"
 _HINT: Final = (
     "Code in the test's own thread asks this machine's kernel. Start clients by kernel.run(), "
     "kernel.popen() or kernel.thread(function), or let the whole test run in the kernel: "
@@ -86,8 +88,8 @@ class Usage:
         found = [part for part in self._parts() if (part.kind, part.key) not in before.unused]
         if self._uses == before.uses:
             nobody = Unused(KERNEL, None, self._nobody())
-            # Without clients no fault can come in.
-            found = [nobody, *(part for part in found if part.kind != FAULT)]
+            # Without clients no fault can come in, and nothing be asked.
+            found = [nobody, *(part for part in found if part.kind not in (FAULT, CASSETTE))]
         return [one for one in found if not self._all_allowed and one.kind not in self._allowed]
 
     def assert_used(self, since: Mark | None = None) -> None:

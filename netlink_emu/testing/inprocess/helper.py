@@ -53,6 +53,8 @@ class ThreadSupervisor(Supervisor):
         wire.idle = self._meet_others
         profile = profile_for(start.release, arch=start.arch, config=start.config)
         self._kernel: Final = ThreadKernel(profile, wire, options_here=True)
+        for protocol in start.protocols:
+            self._kernel.here.take(protocol)
         self._calls: Final = listener
         self._later: Final = Errands()
         numbers = native().numbers

@@ -42,6 +42,7 @@ class Start:
     config: KernelConfig
     high: int
     uid: int
+    protocols: frozenset[int] = frozenset()
 
 
 class Helper:

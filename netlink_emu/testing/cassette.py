@@ -1,0 +1,229 @@
+"""A cassette in a test's kernel: what is played, and what was asked in vain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from netlink_emu.cassettes import Cassette, read_cassette
+from netlink_emu.cassettes.fields import UnknownAttribute, ignored
+from netlink_emu.cassettes.read import MOST_BYTES
+from netlink_emu.cassettes.silence import Silence
+from netlink_emu.cassettes.tape import Tape
+from netlink_emu.documents import DocumentError
+from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
+from netlink_emu.testing import checks
+from netlink_emu.testing.errors import WrongType, WrongValue, hide
+
+if TYPE_CHECKING:
+    from netlink_emu.testing.booted import Booted
+    from netlink_emu.testing.loop import Running
+
+__tracebackhide__ = hide
+
+PATIENCE: Final = 5.0
+NEWS: Final = ("at-once", "emit", "clock")
+_LOOK: Final = 0.1  # seconds between two looks at the sockets
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteOptions:
+    """A cassette, and how it is played: see EmulatedKernel."""
+
+    cassette: Cassette
+    path: Path | None
+    ignore: tuple[str, ...]
+    repeat: bool
+    news: str
+    patience: float
+
+    @property
+    def name(self) -> str:
+        """The cassette, in a sentence."""
+        return "the cassette" if self.path is None else f"the cassette {self.path}"
+
+    @property
+    def release(self) -> str | None:
+        """The recorded release, where that is known."""
+        try:
+            profile_for(self.cassette.head.release)
+        except UnknownReleaseError:
+            return None
+        return self.cassette.head.release
+
+
+def cassette_options(
+    cassette: Cassette | str | os.PathLike[str] | None,
+    *,
+    ignore: str | Iterable[str],
+    repeat: bool,
+    news: str,
+    patience: float,
+) -> CassetteOptions | None:
+    """What EmulatedKernel's arguments say of a cassette; raises WrongType and WrongValue."""
+    checks.name("news", news, NEWS)
+    checks.number("patience", patience, least=0)
+    if cassette is None:
+        return None
+    path = None
+    if not isinstance(cassette, Cassette):
+        path = _path(cassette)
+        cassette = load(path)
+    names = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    return CassetteOptions(cassette, path, names, repeat, news, patience)
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise WrongType(f"cassette is a file, or a Cassette, not {value!r}")
+    return Path(value)
+
+
+def load(path: Path) -> Cassette:
+    """Read a cassette; raises WrongValue with the place of what is wrong."""
+    try:
+        with path.open("rb") as file:
+            return read_cassette(file.read(MOST_BYTES + 1), str(path))
+    except DocumentError as exc:
+        raise WrongValue(str(exc)) from None
+    except OSError as exc:
+        raise WrongValue(f"the cassette {path} cannot be read: {exc.strerror}") from None
+
+
+class CassetteHandle:
+    """What a test sees of the cassette that its kernel plays: ``kernel.cassette``."""
+
+    def __init__(self, options: CassetteOptions, booted: Booted) -> None:
+        self._options: Final = options
+        self._booted: Final = booted
+        self._running: Running | None = None
+        kernel = booted.kernel
+        order = kernel.profile.arch.order
+        try:
+            passed_over = ignored(options.cassette, options.ignore, order)
+        except UnknownAttribute as exc:
+            raise WrongValue(f"ignore: {exc}") from None
+        self._tape: Final = Tape(
+            kernel,
+            options.cassette,
+            ignore=passed_over,
+            repeat=options.repeat,
+            hold=options.news != "at-once",
+            note=lambda text: booted.own_journal.note(f"{options.name}: {text}"),
+        )
+        self._silence: Final = Silence(self._tape)
+        self._ended: Final[list[str]] = []
+        kernel.observe(self._silence)
+
+    def __repr__(self) -> str:
+        return f"<{self._options.name}: {self.position}>"
+
+    # --- for tests
+
+    @property
+    def path(self) -> Path | None:
+        """Its file; None if it was given as a Cassette."""
+        return self._options.path
+
+    @property
+    def cassette(self) -> Cassette:
+        """What is on it."""
+        return self._options.cassette
+
+    @property
+    def protocols(self) -> frozenset[int]:
+        """The netlink protocols that it answers."""
+        return self._tape.protocols
+
+    @property
+    def played(self) -> int:
+        """How many requests were answered from it."""
+        return self._booted.calls.look(lambda: self._tape.played)
+
+    @property
+    def position(self) -> str:
+        """How far it was played, in words."""
+        return self._booted.calls.look(lambda: self._tape.position)
+
+    @property
+    def unmatched(self) -> list[str]:
+        """A sentence for each request that is not on it, with the nearest that is."""
+        return self._booted.calls.look(
+            lambda: [
+                f"{one.who} asked what is not recorded: {one.said}" for one in self._tape.unmatched
+            ]
+        )
+
+    @property
+    def unused(self) -> list[str]:
+        """What is on it and nobody asked."""
+        return self._booted.calls.look(
+            lambda: [
+                f"request {one.index} of socket {one.stream}{one.title}"
+                for one in self._tape.unused
+            ]
+        )
+
+    def emit(self, count: int | None = None) -> int:
+        """Let arrive what was multicast, with ``news="emit"`` or ``"clock"``: the next, or all.
+
+        How many there were that could.
+        """
+        if self._tape.held is None:
+            raise WrongValue('emit() is for a kernel with news="emit" or "clock"')
+        held = self._tape.held
+        return self._booted.calls.call(lambda: held.emit(count))
+
+    # --- for the kernel
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next multicast message is due on the machine's clock."""
+        held = self._tape.held
+        return held.next_ns if held is not None and self._options.news == "clock" else None
+
+    def run_due(self) -> None:
+        """Let arrive what is due by now."""
+        if self._tape.held is not None and self._options.news == "clock":
+            self._tape.held.run_due(self._booted.clock.monotonic_ns())
+
+    def report(self) -> list[str]:
+        """How far it came, what was asked in vain, and who waited in vain."""
+        return [f"{self._options.name}: {self.position}", *self.unmatched, *self._ended]
+
+    def unrecorded(self) -> Iterator[tuple[object, str]]:
+        """See Usage.expect()."""
+        for number, said in enumerate(self.unmatched):
+            yield number, f"{self._options.name}: {said}."
+
+    def left_over(self) -> Iterator[tuple[object, str]]:
+        """See Usage.expect()."""
+        for said in self.unused:
+            yield said, f"{self._options.name}: {said} was not made."
+
+    def look_after(self) -> None:
+        """From now on end waits for what never comes; there are clients."""
+        if self._running is None and self._options.patience:
+            self._running = self._booted.calls.start(self._look_after)
+
+    async def _look_after(self, task_status: Any) -> None:
+        task_status.started()
+        quiet = 0.0
+        while True:
+            await trio.sleep(_LOOK)
+            quiet = 0.0 if self._silence.broken() else quiet + _LOOK
+            if quiet >= self._options.patience:
+                quiet = 0.0
+                self._ended.extend(self._silence.end())
+                self._booted.calls.flush()
+
+    def close(self) -> None:
+        """Look after nobody any more."""
+        if self._running is not None:
+            self._running.cancel(self._booted.calls.loop)
+            self._running = None
