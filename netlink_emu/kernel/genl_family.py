@@ -102,8 +102,9 @@ class GenlFamily:
     ``mcgrp_caps``: the capability that joining a group of that name needs (6.8).
 
     Of a family that no real kernel has: ``admits`` says who may join its groups,
-    ``always_strict`` that its operations are validated strictly in every release, ``failed`` is
-    told of what an operation raises beside NetlinkError (the client is then answered EIO).
+    ``always_strict`` that its requests are validated strictly in every release, and parsed as by
+    the newest, ``failed`` is told of what an operation raises beside NetlinkError (the client is
+    then answered EIO).
     """
 
     name: str

@@ -184,13 +184,28 @@ def _group_of(reply: Message) -> int:
 
 
 def _open(path: Path | None) -> socket.socket:
-    if path is None:
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    """A socket with extended acks, where the kernel's release has them (4.12)."""
+    if path is not None:
+        try:
+            return _channel(path, 1 << NetlinkSockOpt.NETLINK_EXT_ACK)
+        except ControlError as exc:
+            if exc.errno != _errno.ENOPROTOOPT:
+                raise
+            return _channel(path, 0)
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    try:
         sock.bind((0, 0))
         sock.setsockopt(_SOL_NETLINK, NetlinkSockOpt.NETLINK_EXT_ACK, 1)
-        return sock
+    except OSError as exc:
+        if exc.errno != _errno.ENOPROTOOPT:
+            sock.close()
+            raise
+    return sock
+
+
+def _channel(path: Path, options: int) -> socket.socket:
+    """A channel of one's own to the server at ``path``, with these socket options."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    options = 1 << NetlinkSockOpt.NETLINK_EXT_ACK
     try:
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from errno import EINVAL, EOPNOTSUPP, EPERM, ERANGE, ESRCH
@@ -384,6 +385,20 @@ class TestPermission:
             pytest.raises(ControlError, match="was not started with --control"),
         ):
             Remote(kernel.path)
+
+    @pytest.mark.parametrize("release", ["2.6.18", "4.11"])
+    def test_a_release_without_extended_acks(self, release: str) -> None:
+        with EmulatedKernel(release, control=True) as kernel, Remote(kernel.path) as remote:
+            amounts = {"min-flt": 7}  # NLA_F_NESTED is no older than 2.6.24
+            task = attrs(remote.do("task-new", {"comm": "x", "cpu": 0, "amounts": amounts}))
+            assert kernel.tasks[task["pid"]].task.min_flt == 7
+            assert kernel.tasks[task["pid"]].comm == "x"
+            with pytest.raises(ControlError, match="ESRCH") as raised:
+                remote.do("task-get", {"pid": 77})
+            assert raised.value.errno == ESRCH
+            listed = [sys.executable, "-m", "netlink_emu.cli.main", "tasks", "list", "--json"]
+            done = kernel.run(listed)
+            assert (done.returncode, len(done.stdout.splitlines())) == (0, 2), done.stderr
 
     def test_nobody_there(self, tmp_path: Any) -> None:
         with pytest.raises(ControlError, match=r"no server at .*: No such file or directory"):
