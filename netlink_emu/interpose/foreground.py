@@ -284,7 +284,7 @@ class Foreground:
             take_over=take_over,
             child_changed=self._command_changed,
         )
-        supervisor.on_trace(live.let_go)
+        supervisor.on_trace(live.let_go, live.signalled)
         return live
 
     def _take_signals(self, signals: int) -> None:

@@ -16,7 +16,7 @@ from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.context import Context, LetGo
+from netlink_emu.interpose.syscalls.context import Context, LetGo, Signalled
 from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 
 # Seconds between two looks for signals of calls that wait.
@@ -61,9 +61,13 @@ class Supervisor:
     def summary(self) -> Summary:
         return self._context.summary
 
-    def on_trace(self, let_go: LetGo) -> None:
-        """Ask ``let_go`` for a thread that a client is about to trace: it may be traced by us."""
+    def on_trace(self, let_go: LetGo, signalled: Signalled) -> None:
+        """Ask ``let_go`` for a thread that a client is about to trace: it may be traced by us.
+
+        ``signalled`` is told of signals that stop and continue, before they are sent.
+        """
         self._context.let_go = let_go
+        self._context.signalled = signalled
 
     async def run(self) -> None:
         """Serve until the last client has ended. Closes the listener at the end."""

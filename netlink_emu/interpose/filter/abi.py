@@ -59,9 +59,10 @@ X86_64: Final = Abi(
             "socket": 41, "connect": 42, "accept": 43, "sendto": 44, "recvfrom": 45,
             "sendmsg": 46, "recvmsg": 47, "shutdown": 48, "bind": 49, "listen": 50,
             "getsockname": 51, "getpeername": 52, "setsockopt": 54, "getsockopt": 55,
-            "fcntl": 72, "ptrace": 101, "accept4": 288, "recvmmsg": 299, "sendmmsg": 307,
-            "seccomp": 317, "io_uring_setup": 425, "pidfd_open": 434,
-            "pidfd_getfd": 438,
+            "kill": 62, "fcntl": 72, "ptrace": 101, "rt_sigqueueinfo": 129, "tkill": 200,
+            "tgkill": 234, "accept4": 288, "rt_tgsigqueueinfo": 297, "recvmmsg": 299,
+            "sendmmsg": 307, "seccomp": 317, "pidfd_send_signal": 424, "io_uring_setup": 425,
+            "pidfd_open": 434, "pidfd_getfd": 438,
         }
     ),
     ForeignAbi(AUDIT_ARCH_I386, socket=359, io_uring_setup=425, socketcall=102),
@@ -74,11 +75,13 @@ AARCH64: Final = Abi(
     MappingProxyType(
         {
             "dup": 23, "fcntl": 25, "ioctl": 29, "read": 63, "write": 64, "readv": 65,
-            "writev": 66, "ptrace": 117, "socket": 198, "bind": 200, "listen": 201, "accept": 202,
+            "writev": 66, "ptrace": 117, "kill": 129, "tkill": 130, "tgkill": 131,
+            "rt_sigqueueinfo": 138, "socket": 198, "bind": 200, "listen": 201, "accept": 202,
             "connect": 203, "getsockname": 204, "getpeername": 205, "sendto": 206,
             "recvfrom": 207, "setsockopt": 208, "getsockopt": 209, "shutdown": 210,
-            "sendmsg": 211, "recvmsg": 212, "accept4": 242, "recvmmsg": 243, "sendmmsg": 269,
-            "seccomp": 277, "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+            "sendmsg": 211, "recvmsg": 212, "rt_tgsigqueueinfo": 240, "accept4": 242,
+            "recvmmsg": 243, "sendmmsg": 269, "seccomp": 277, "pidfd_send_signal": 424,
+            "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
         }
     ),
     ForeignAbi(AUDIT_ARCH_ARM, socket=281, io_uring_setup=425),

@@ -55,6 +55,15 @@ PTRACE_TRACEME: Final = 0
 PTRACE_ATTACH: Final = 16
 PTRACE_SEIZE: Final = 0x4206
 
+# Signals that stop and continue, one number after the other: include/uapi/asm-generic/signal.h.
+SIGCONT: Final = 18
+SIGTTOU: Final = 22
+# Calls that send signals, by the argument that is its number.
+SIGNAL_CALLS: Final = {
+    "kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "rt_tgsigqueueinfo": 2,
+    "pidfd_send_signal": 1,
+}  # fmt: skip
+
 # Calls whose first argument is a descriptor, and which stop whatever the others are.
 FD_CALLS: Final = (
     "read", "write", "readv", "writev", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg",
@@ -132,7 +141,8 @@ def build_filter(
     whatever protocol, so that those which are not emulated are at least counted. io_uring would
     make sockets without a system call: it is absent (ENOSYS) unless allowed. Other ABIs of the
     host stop where they make generic netlink sockets, so that these are refused and counted. With
-    ``tracers`` it stops who begins to trace, for a thread has one tracer only, and that may be us.
+    ``tracers`` it stops who begins to trace, for a thread has one tracer only, and that may be us,
+    and who sends signals that stop or continue: see :meth:`Tracer.signalled`.
     """
     asm = Assembler()
     asm.load(ARCH)
@@ -151,6 +161,8 @@ def build_filter(
         asm.equal(abi.numbers[name], "descriptor")
     if tracers:
         asm.equal(abi.numbers["ptrace"], "ptrace")
+        for name, arg in SIGNAL_CALLS.items():
+            asm.equal(abi.numbers[name], f"signal {arg}")
     asm.jump("allow")
 
     asm.label("descriptor")
@@ -183,6 +195,11 @@ def build_filter(
         for request in (PTRACE_TRACEME, PTRACE_ATTACH):
             asm.equal(request, "notify")
         asm.equal(PTRACE_SEIZE, "notify", "allow")
+        for arg in sorted(set(SIGNAL_CALLS.values())):
+            asm.label(f"signal {arg}")
+            asm.load(_arg(arg))
+            asm.at_least(SIGCONT, None, "allow")
+            asm.at_least(SIGTTOU + 1, "allow", "notify")
 
     if abi.x32:
         asm.label("x32")

@@ -75,6 +75,11 @@ class LiveExits(Observer):
         self._summary.untraced += 1
         return True
 
+    def signalled(self, tgid: int | None, number: int) -> None:
+        """A client is about to send a signal that stops or continues; None: not to one process."""
+        if self._tracer is not None:
+            self._tracer.signalled(tgid, number)
+
     def listener_registered(self, portid: int, cpu: int) -> None:
         """The first: trace from before the call returns that registers it."""
         self._waits = False

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.launch import start_thread
 from netlink_emu.interpose.live import ptrace
+from netlink_emu.interpose.live.stops import Stops
 from netlink_emu.machine.task import Task
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Tracer:
         self._seized: set[int] = set()
         self._told: set[int] = set()
         self._letting_go: dict[int, Callable[[], object]] = {}
+        self._stops = Stops()
         self._over = False
         self._thread = threading.Thread(target=self._run, name="netlink-emu tracer", daemon=True)
 
@@ -115,6 +117,11 @@ class Tracer:
     def traces(self, tid: int) -> bool:
         """Whether a thread is traced: the news of its end, if it has ended, are yet to come."""
         return tid in self._seized
+
+    def signalled(self, tgid: int | None, number: int) -> None:
+        """A signal that stops or continues is about to be sent: see :class:`Stops`."""
+        if tgid is None or tgid in self._seized:
+            self._stops.sent(tgid, number)
 
     def release(self, tid: int) -> None:
         """Let a thread end that is held."""
@@ -225,7 +232,7 @@ class Tracer:
             self._seized.discard(tid)
             gone()
         elif not event:
-            ptrace.go_on(tid, number)
+            ptrace.go_on(tid, 0 if self._stops.is_stale(tid, number) else number)
         elif event == ptrace.PTRACE_EVENT_STOP and number in ptrace.STOP_SIGNALS:
             if tid == self._command:
                 self._report(ChildChanged(_stop_status(number)))
@@ -253,6 +260,7 @@ class Tracer:
         if former is not None and former != tid:
             self._seized.discard(former)
         self._told.discard(tid)
+        self._stops.executed(tid)
         self._report(Executed(tid))
 
     def _ended(self, tid: int) -> None:
@@ -260,6 +268,7 @@ class Tracer:
             self._tell_late(tid)
         self._seized.discard(tid)
         self._told.discard(tid)
+        self._stops.forget(tid)
         gone = self._letting_go.pop(tid, None)
         if gone is not None:
             gone()

@@ -26,6 +26,8 @@ from netlink_emu.protocol.errors import NetlinkError
 
 # Trace a thread no more, and say when that is so; False if we do not trace it.
 LetGo = Callable[[int, Callable[[], object]], bool]
+# A signal that stops or continues is being sent, to a process or (None) to several.
+Signalled = Callable[[int | None, int], object]
 
 # So many descriptors of ours are left for what takes one for a moment.
 _SPARE: Final = 16
@@ -57,6 +59,7 @@ class Context:
         self._dumping: set[EmulatedSocket] = set()
         self.on_ready: Callable[[], None] | None = None
         self.let_go: LetGo = _nobody_is_traced
+        self.signalled: Signalled = lambda _tgid, _number: None
 
     def close(self) -> None:
         """Close every socket as if its client had; the clients' descriptors read end of file."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi
-from netlink_emu.interpose.filter.bpf_filter import AF_NETLINK
+from netlink_emu.interpose.filter.bpf_filter import AF_NETLINK, SIGNAL_CALLS
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
@@ -93,6 +93,8 @@ class Dispatcher:
             return descriptors.socket(context, trap)
         if trap.nr == self._ptrace:
             return tracing.ptrace(context, trap)
+        if (name := self._abi.names[trap.nr]) in SIGNAL_CALLS:
+            return tracing.signal(context, trap, name)
         return self._on_descriptor(trap)
 
     def _on_descriptor(self, trap: Trap) -> int | Outcome:

@@ -1,11 +1,11 @@
-"""ptrace(2) of a client that begins to trace: a thread has one tracer, and that may be us."""
+"""What clients do that our own tracing must know of: ptrace(2), and stopping each other."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from netlink_emu.host import proc
-from netlink_emu.interpose.filter.bpf_filter import PTRACE_TRACEME
+from netlink_emu.interpose.filter.bpf_filter import PTRACE_TRACEME, SIGNAL_CALLS
 from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.context import Context
 
@@ -30,3 +30,16 @@ def _trace_me(context: Context, trap: Trap) -> Outcome:
         return Outcome.PASS
     context.listener.answer(trap.id, error=ERESTARTNOINTR)
     return Outcome.ANSWERED
+
+
+# Those whose first argument is a process, if it is positive.
+_TO_A_PROCESS: Final = frozenset({"kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"})
+
+
+def signal(context: Context, trap: Trap, name: str) -> Outcome:
+    """A signal that stops or continues: noted, and then sent by the host's kernel."""
+    target = None
+    if name in _TO_A_PROCESS and trap.int_arg(0) > 0:
+        target = proc.thread_seen_from(trap.tid, trap.int_arg(0))
+    context.signalled(target, trap.int_arg(SIGNAL_CALLS[name]))
+    return Outcome.PASS

@@ -192,6 +192,12 @@ def test_a_storm_of_signals(program: Compile, restart: int) -> None:
     assert done.stdout == "twice 0, wrong 0, signals came\n"
 
 
+def test_stopped_and_continued_in_the_middle_of_an_exec(tmp_path: Path) -> None:
+    stops = compile_c(HERE / "stops.c", tmp_path)
+    done = emulated(*listening(stops, "120"))
+    assert done.stdout == "120 of 120 ended\n"
+
+
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 7", 7), ("kill -TERM $$", -15), ("kill -KILL $$", -9)]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from errno import ENOSYS
 
 import pytest
@@ -14,10 +15,12 @@ from netlink_emu.interpose.filter.bpf_filter import (
     SECCOMP_RET_ALLOW,
     SECCOMP_RET_ERRNO,
     SECCOMP_RET_USER_NOTIF,
+    SIGNAL_CALLS,
     Assembler,
     build_filter,
 )
 from netlink_emu.interpose.filter.ranges import ranges
+from netlink_emu.interpose.live.ptrace import STOP_SIGNALS
 from netlink_emu.protocol.bpf import SECCOMP_DATA, Filter, SeccompData
 from netlink_emu.protocol.format import LITTLE
 
@@ -35,10 +38,24 @@ FILTERS = {
 }
 
 
-def action(abi: Abi, nr: int, *args: int, arch: int | None = None, io_uring: bool = False) -> int:
+TRACING = {
+    abi.machine: Filter(build_filter(abi, high=HIGH, tracers=True), seccomp=True)
+    for abi in (X86_64, AARCH64)
+}
+
+
+def action(
+    abi: Abi,
+    nr: int,
+    *args: int,
+    arch: int | None = None,
+    io_uring: bool = False,
+    tracers: bool = False,
+) -> int:
     data = SeccompData(nr, abi.audit_arch if arch is None else arch, 0x401000, *args)
     packet = SECCOMP_DATA[LITTLE].encode(data)
-    return FILTERS[abi.machine, io_uring].run(packet, order=LITTLE)
+    program = TRACING[abi.machine] if tracers else FILTERS[abi.machine, io_uring]
+    return program.run(packet, order=LITTLE)
 
 
 @ABIS
@@ -131,6 +148,19 @@ def test_x32_gets_no_generic_netlink() -> None:
     assert action(X86_64, x32 | 41, 2, 1, 16) == ALLOW
     assert action(X86_64, x32 | 425, 8) == SECCOMP_RET_ERRNO | ENOSYS
     assert action(X86_64, x32 | 0, HIGH) == ALLOW  # no emulated socket can be there
+
+
+@ABIS
+@pytest.mark.parametrize("name", SIGNAL_CALLS)
+@pytest.mark.parametrize("number", range(65))
+def test_signals_that_stop_and_continue(abi: Abi, name: str, number: int) -> None:
+    args = [0x4242, 0x4242, 0x4242]
+    args[SIGNAL_CALLS[name]] = number
+    stops = {signal.SIGCONT, *STOP_SIGNALS}
+    assert action(abi, abi.numbers[name], *args) == ALLOW
+    assert action(abi, abi.numbers[name], *args, tracers=True) == (
+        STOP if number in stops else ALLOW
+    )
 
 
 @ABIS
