@@ -10,6 +10,7 @@ from typing import Final
 from netlink_emu.backends.remote import RemoteKernel
 from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.backends.wire import Wire
+from netlink_emu.kernel.kernel import MAX_LINKS
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.ours.relay import RELAY_HELLO, RelayHello, RelayWish, ReportKind
@@ -45,14 +46,18 @@ def welcomed(wire: Wire, path: Path) -> RemoteKernel:
             f"the server at {path} does not take calls: it is of another version, has as many "
             "commands as it takes, or has no descriptor left"
         )
-    release, _, arch = welcome.data.decode("utf-8", "replace").partition("\0")
+    release, arch, protocols, *_ = f"{welcome.data.decode('utf-8', 'replace')}\0\0".split("\0")
     try:
-        return RemoteKernel(profile_for(release, arch=arch), wire)
+        kernel = RemoteKernel(profile_for(release, arch=arch), wire)
     except (UnknownReleaseError, UnknownArchError) as exc:
         wire.close()
         raise ConnectError(
             f"the server at {path} has a kernel that is not known here: {exc}"
         ) from exc
+    for number in protocols.split(","):
+        if number.isdecimal() and len(number) <= 2 and int(number) < MAX_LINKS:
+            kernel.here.take(int(number))
+    return kernel
 
 
 def _hand_over(path: Path, hello: RelayHello) -> socket.socket:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.options import DEFAULT_RELEASE
+from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
@@ -60,6 +63,17 @@ def load_cassette(path: Path) -> Cassette:
         raise UserError(str(exc)) from exc
 
 
+def known_release(cassette: Cassette) -> str:
+    """The recorded release, or the default where it is not known."""
+    release = cassette.head.release or DEFAULT_RELEASE
+    try:
+        profile_for(release)
+    except UnknownReleaseError as exc:
+        say(f"the cassette was recorded on Linux {release}: {exc}")
+        return DEFAULT_RELEASE
+    return release
+
+
 def read_file(path: Path, *, most: int) -> bytes:
     """A cassette's bytes; of one that is longer than ``most`` one more. Raises UserError."""
     try:
@@ -80,6 +94,12 @@ class Playing:
     silence: Silence
     patience: float
     strict: bool
+
+    @property
+    def protocol(self) -> int:
+        """That of clients which cannot say: generic netlink, unless one other is recorded."""
+        others = self.tape.protocols
+        return next(iter(others)) if len(others) == 1 else NETLINK_GENERIC
 
     async def look_after(self) -> None:
         """End waits for what never comes."""

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.observing import FaultOption, JournalOption
-from netlink_emu.cli.options import DEFAULT_RELEASE, TaskChoice
+from netlink_emu.cli.options import TaskChoice
 from netlink_emu.cli.playing import (
     DEFAULT_PATIENCE,
     IgnoreOption,
     PatienceOption,
     RepeatOption,
     StrictOption,
+    known_release,
     load_cassette,
 )
 from netlink_emu.cli.run import CONTEXT_SETTINGS, run
-from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
 
 __all__ = ["CONTEXT_SETTINGS", "replay"]
 
@@ -52,7 +52,7 @@ def replay(
     cassette = load_cassette(file)
     run(
         command,
-        release=_known(cassette.head.release),
+        release=known_release(cassette),
         arch=cassette.head.arch or None,
         tasks=TaskChoice.NONE,
         live_exits=False,
@@ -65,13 +65,3 @@ def replay(
         patience=patience,
         summary=summary,
     )
-
-
-def _known(release: str) -> str:
-    """The recorded release, or the default where it is not known."""
-    try:
-        profile_for(release or DEFAULT_RELEASE)
-    except UnknownReleaseError as exc:
-        say(f"the cassette was recorded on Linux {release}: {exc}")
-        return DEFAULT_RELEASE
-    return release or DEFAULT_RELEASE

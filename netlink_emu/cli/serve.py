@@ -40,7 +40,21 @@ from netlink_emu.cli.options import (
     play_scenario,
     scenario_problem,
 )
+from netlink_emu.cli.playing import (
+    DEFAULT_PATIENCE,
+    CassetteOption,
+    IgnoreOption,
+    PatienceOption,
+    Playing,
+    RepeatOption,
+    StrictOption,
+    known_release,
+    load_cassette,
+    playing_on,
+)
+from netlink_emu.cli.run import EXIT_UNMATCHED
 from netlink_emu.machine.scenario_table import ScenarioError
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.server.errors import ServerError
 from netlink_emu.server.serve import Server
 from netlink_emu.server.serve import serve as serve_kernel
@@ -88,6 +102,11 @@ def serve(
         Option("--clients", help="Act as the emulated root, or as their own user."),
     ] = ClientsAre.ROOT,
     family: FamilyOption = None,
+    cassette: CassetteOption = None,
+    ignore: IgnoreOption = None,
+    repeat: RepeatOption = False,
+    strict: StrictOption = False,
+    patience: PatienceOption = DEFAULT_PATIENCE,
     journal: JournalOption = None,
     fault: FaultOption = None,
     control: ControlOption = False,
@@ -122,6 +141,10 @@ def serve(
         return
     if ready_fd is not None:
         check_descriptor(ready_fd)
+    if cassette is not None:
+        recorded = load_cassette(cassette)
+        release = release or known_release(recorded)
+        arch = arch or recorded.head.arch or None
     with ending() as end, place(socket) as path:
         sandbox = build_sandbox(
             release=release,
@@ -135,10 +158,14 @@ def serve(
             virtual_time=virtual_time,
             families=family,
         )
+        playing = playing_on(
+            sandbox.kernel, cassette, ignore=ignore, repeat=repeat, strict=strict,
+            patience=patience,
+        )  # fmt: skip
         try:
             with observing(sandbox, journal=journal, faults=fault, control=control) as observation:
                 beside = Beside(command, path) if command else None
-                serving = partial(_serve, sandbox, path, clients, observation, end)
+                serving = partial(_serve, sandbox, path, clients, observation, end, playing)
                 status = trio.run(partial(serving, beside=beside, ready_fd=ready_fd))
         except* ScenarioError as group:
             failure = leaves(group)[0]
@@ -146,6 +173,8 @@ def serve(
             raise UserError(scenario_problem(scenario, failure)) from None
         except* ServerError as group:
             raise UserError(str(leaves(group)[0])) from None
+    if playing is not None and playing.tell() and command:
+        status = status or EXIT_UNMATCHED
     raise typer.Exit(status)
 
 
@@ -155,6 +184,7 @@ async def _serve(
     clients: ClientsAre,
     observation: Observation | None,
     end: Ending,
+    playing: Playing | None,
     *,
     beside: Beside | None,
     ready_fd: int | None,
@@ -164,7 +194,10 @@ async def _serve(
         if end.noted:
             return 128 + end.noted[0]
         async with trio.open_nursery() as nursery:
-            serve_at = partial(serve_kernel, sandbox.kernel, path, policy=policy)
+            protocol = NETLINK_GENERIC if playing is None else playing.protocol
+            serve_at = partial(
+                serve_kernel, sandbox.kernel, path, policy=policy, protocol=protocol
+            )
             server: Server = await nursery.start(serve_at)
             if ready_fd is not None:
                 tell_ready(ready_fd, path)
@@ -173,6 +206,8 @@ async def _serve(
             nursery.start_soon(play_scenario, sandbox)
             if observation is not None:
                 nursery.start_soon(observation.look_after)
+            if playing is not None:
+                nursery.start_soon(playing.look_after)
             status = await _until_the_end(signals, server, end, beside)
             nursery.cancel_scope.cancel()
             return status

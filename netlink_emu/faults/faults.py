@@ -40,7 +40,6 @@ from netlink_emu.journal.match import Match
 from netlink_emu.journal.parse import NUMBERS, WORDS, add_criterion, number
 from netlink_emu.machine.machine import seeded
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 if TYPE_CHECKING:
     from netlink_emu.journal.journal import Journal
@@ -292,7 +291,9 @@ class Faults:
         was read empty everything is lost.
         """
         hit = 0
-        for sk in self._kernel.netlink.all_sockets(NETLINK_GENERIC):
+        netlink = self._kernel.netlink
+        protocols = sorted(self._kernel.answered)
+        for sk in itertools.chain.from_iterable(map(netlink.all_sockets, protocols)):
             peer = self._journal.peer(sk)
             wanted = ((portid, peer.portid), (pid, peer.pid), (comm, peer.comm))
             if self._journal.is_silent(sk):
@@ -377,7 +378,7 @@ class Faults:
         views: list[MessageView] | None = None
         for rule in self._of(Stage.DELIVERY):
             # What is lost already is no other rule's.
-            if sk.protocol != NETLINK_GENERIC or not arrivals:
+            if not self._kernel.answers(sk.protocol) or not arrivals:
                 break
             if views is None:
                 views = self._journal.views_of_arriving(sk, skb)

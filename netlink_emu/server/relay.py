@@ -98,7 +98,8 @@ class Relay:
         if linger is not None:
             linger.add(end)
         profile = service.kernel.profile
-        welcome = f"{profile.release}\0{profile.arch.name}".encode()
+        protocols = ",".join(map(str, sorted(service.kernel.answered)))
+        welcome = f"{profile.release}\0{profile.arch.name}\0{protocols}".encode()
         self._report(RelayReport(ReportKind.WELCOME, data=welcome))
 
     async def run(self) -> None:

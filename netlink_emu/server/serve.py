@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 import trio
 
 from netlink_emu.families import BootedKernel
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.hello import is_hello
 from netlink_emu.protocol.ours.relay import RelayHello, decode_relay_hello
 from netlink_emu.server.channel import Channel
@@ -33,14 +34,14 @@ class Server:
 
     def __init__(
         self, kernel: BootedKernel, path: Path, sock: socket, policy: CredentialPolicy,
-        nursery: trio.Nursery,
+        nursery: trio.Nursery, protocol: int = NETLINK_GENERIC,
     ) -> None:  # fmt: skip
         self.path: Final = path
         self.kernel: Final = kernel
         self._sock: Final = sock
         self._nursery: Final = nursery
         self._pending = trio.Event()
-        self._service: Final = Service(kernel, policy, self._on_ready)
+        self._service: Final = Service(kernel, policy, self._on_ready, protocol)
         self._clients: Final = Clients(self._service, sock, self._start)
         self._channels: set[Channel] = set()
         self._relays: Final = Relays()
@@ -178,9 +179,10 @@ async def serve(
     path: str | os.PathLike[str],
     *,
     policy: CredentialPolicy = everyone_is_root,
+    protocol: int = NETLINK_GENERIC,
     task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer netlink datagrams on a Unix datagram socket at ``path``, for ever.
+    """Answer datagrams of a netlink protocol on a Unix datagram socket at ``path``, for ever.
 
     The file's directory must be of mode 0700 and ours; it is made if it is missing. Cancelling
     is the way to stop; the file is then gone. Raises ServerError before it has started.
@@ -188,7 +190,7 @@ async def serve(
     """
     with bound_socket(Path(path)) as sock:
         async with trio.open_nursery() as nursery:
-            server = Server(kernel, Path(path), sock, policy, nursery)
+            server = Server(kernel, Path(path), sock, policy, nursery, protocol)
             nursery.start_soon(server.flush_forever)
             nursery.start_soon(server.retry_forever)
             nursery.start_soon(server.watch_again_forever)

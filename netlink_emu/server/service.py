@@ -115,15 +115,20 @@ def _not_told(sock: NetlinkSock) -> None:
 
 
 class Service:
-    """An emulated kernel with clients. ``on_ready`` is called when there is something to flush."""
+    """An emulated kernel with clients. ``on_ready`` is called when there is something to flush.
+
+    Clients by datagrams have sockets of ``protocol``.
+    """
 
     def __init__(
         self,
         kernel: BootedKernel,
         policy: CredentialPolicy,
         on_ready: Callable[[], None],
+        protocol: int = NETLINK_GENERIC,
     ) -> None:
         self.kernel: Final = kernel
+        self._protocol: Final = protocol
         self.counters: Final = Counters()
         self._policy: Final = policy
         self._on_ready: Final = on_ready
@@ -156,7 +161,7 @@ class Service:
 
     def socket(self, ucred: Ucred) -> NetlinkSock:
         """A netlink socket for a new client; its peer must be told to :meth:`serve` it."""
-        return self.kernel.socket(self.current(ucred), SOCK_RAW, NETLINK_GENERIC)
+        return self.kernel.socket(self.current(ucred), SOCK_RAW, self._protocol)
 
     def serve(self, peer: Peer) -> None:
         """From now on, flush the peer whenever its socket has something."""
@@ -186,7 +191,7 @@ class Service:
     def free_portid(self, portid: int, net: NetNamespace | None = None) -> None:
         """Somebody wants ``portid``: release its holder if that one's client is gone."""
         net = net or self.kernel.machine.init_net
-        holder = self.kernel.netlink.lookup(net, NETLINK_GENERIC, portid)
+        holder = self.kernel.netlink.lookup(net, self._protocol, portid)
         peer = self._peers.get(holder) if holder is not None else None
         if peer is not None:
             peer.sweep()

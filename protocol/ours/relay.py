@@ -166,7 +166,7 @@ def decode_call(frame: bytes) -> RelayCall:
 class ReportKind(enum.IntEnum):
     """What the kernel's side tells."""
 
-    WELCOME = 1  # the answer to the hello; data: release, NUL, architecture
+    WELCOME = 1  # the answer to the hello; data: release, architecture, protocols, with NULs
     RETURNED = 2  # the call is done
     ARRIVED = 3  # data: a datagram that now is the last in the socket's queue; portid and
     # dst_group are its sender's and its own

@@ -98,3 +98,49 @@ def test_a_release_that_is_not_known(cassette: Path) -> None:
     status, _, err = replay(cassette, "2")
     assert status == 0
     assert "the cassette was recorded on Linux 9.99: " in err
+
+
+# --- on a server
+
+DATAGRAMS = """
+import os, socket, struct, sys
+sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sock.settimeout(60)
+sock.bind(sys.argv[1])
+sock.connect(os.environ["NETLINK_EMU_SOCKET"])
+sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1234, 0, 2))
+for _ in range(2):
+    print(struct.unpack_from("=HHI", sock.recv(65536), 4))
+"""
+
+
+def serve(cassette: Path, *command: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "netlink_emu.cli.main", "serve", "--strict", "--cassette",
+         str(cassette), "--", *command],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_datagram_clients_of_a_server(cassette: Path, tmp_path: Path) -> None:
+    """Their sockets are of the one protocol that is recorded."""
+    client = (sys.executable, "-c", DATAGRAMS, str(tmp_path / "client"))
+    assert serve(cassette, *client) == (0, "(20, 2, 1234)\n(3, 2, 1234)\n", "")
+
+
+@needs_interposer
+def test_connected_commands_of_a_server(cassette: Path) -> None:
+    connected = f"""
+{sys.executable} -m netlink_emu.cli.main run --connect "$NETLINK_EMU_SOCKET" -- \\
+    {sys.executable} -c '{CLIENT}' 2
+"""
+    said = "20 1234 True 020880fe00000000\n3 1234 True 00000000\n"
+    assert serve(cassette, "sh", "-c", connected) == (0, said, "")
+
+
+def test_a_server_says_what_was_not_asked(cassette: Path) -> None:
+    status, _, err = serve(cassette, "true")
+    assert (status, err) == (
+        1, f"netlink-emu: {cassette}: request 1 of socket 1 was not made: RTM_GETADDR\n"
+    )  # fmt: skip

@@ -71,6 +71,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "which command?", ["replay", "nosuch.cassette", "--"]),
     (USER, "nosuch.cassette cannot be read", ["replay", "nosuch.cassette", "--", "true"]),
     (USER, "the cassette nosuch.c cannot be read", ["run", "--cassette", "nosuch.c", "true"]),
+    (USER, "the cassette nosuch.c cannot be read", ["serve", "--cassette", "nosuch.c", "true"]),
     (USAGE, "No such command", ["cassette", "nosuch"]),
     (USAGE, "Missing argument 'FILE'", ["cassette", "show"]),
     (USER, "the cassette nosuch cannot be read", ["cassette", "show", "nosuch"]),
