@@ -15,7 +15,7 @@ from netlink_emu.cli.playing import load_cassette, read_file
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Event, Head
 
-app = Group("cassette", "Look at recordings of clients: show, check, compare, convert them.")
+app = Group("cassette", "Show, check, compare and convert recordings of clients.")
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="A cassette.")]
 _MOST_CAPTURE: Final = 1 << 28
@@ -30,12 +30,12 @@ _MAGICS: Final = (
 def show(
     file: FileArgument,
     socket: Annotated[
-        int | None, Option("--socket", min=1, metavar="N", help="Only the N-th socket.")
+        int | None, Option("--socket", min=1, metavar="N", help="Show only the N-th socket.")
     ] = None,
-    raw: Annotated[bool, Option("--bytes", help="The bytes, too.")] = False,
-    as_json: Annotated[bool, Option("--json", help="One JSON object an event.")] = False,
+    raw: Annotated[bool, Option("--bytes", help="Show the bytes, too.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object per event.")] = False,
 ) -> None:
-    """Print what was asked and answered, as the bytes say; `>` is the client, `<` the kernel."""
+    """Print requests (>) and answers (<), decoded from the bytes."""
     from netlink_emu.cassettes.text import texted
 
     cassette = texted(load_cassette(file))
@@ -108,13 +108,13 @@ def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
 def check(
     files: Annotated[list[str], Argument(metavar="FILE...", help="Cassettes.")],
     fix: Annotated[
-        bool, Option("--fix", help="Write them anew, with the text that their bytes have.")
+        bool, Option("--fix", help="Rewrite them, with the text that matches their bytes.")
     ] = False,
 ) -> None:
-    """Say what is wrong: text that says something else than its bytes, answers cut off.
+    """Check for text that does not match its bytes, and for answers that were cut off.
 
-    Ends with status 1 if a client would see something else than was recorded; what may be meant
-    is said as a remark.
+    The exit status is 1 if a client would not see what was recorded. Differences that may be
+    intended are only remarks.
     """
     graves = [_check(Path(file), fix=fix) for file in files]
     if any(graves):
@@ -145,18 +145,18 @@ def _check(file: Path, *, fix: bool) -> bool:
 @app.command()
 def diff(
     a: Annotated[Path, Argument(metavar="A", help="A cassette.")],
-    b: Annotated[Path, Argument(metavar="B", help="Another.")],
+    b: Annotated[Path, Argument(metavar="B", help="Another cassette.")],
     ignore: Annotated[
         list[str] | None,
         Option(
             "--ignore", metavar="ATTRIBUTE",
-            help="An attribute whose value does not count. May be repeated.",
+            help="Ignore the value of this attribute. May be repeated.",
         ),
     ] = None,
 ) -> None:  # fmt: skip
-    """Say what a client asked or heard otherwise; status 1 if there is anything.
+    """Show what a client asked or got differently; the exit status is then 1.
 
-    Sequence numbers, portids and times do not count.
+    Sequence numbers, portids and times are ignored.
     """
     from netlink_emu.cassettes.compare import compare
 
@@ -172,15 +172,17 @@ def convert(
     source: Annotated[
         Path, Argument(metavar="FILE", help="A cassette, or a capture: pcapng or pcap.")
     ],
-    target: Annotated[Path, Argument(metavar="TO", help="What to write: the other of the two.")],
+    target: Annotated[
+        Path, Argument(metavar="TO", help="The file to write, in the other format.")
+    ],
     release: Annotated[
-        str, Option("--release", metavar="RELEASE", help="The kernel that a capture is from.")
+        str, Option("--release", metavar="RELEASE", help="The kernel release of a capture.")
     ] = "",
     arch: Annotated[
-        str, Option("--arch", metavar="ARCH", help="The machine that a capture is from.")
+        str, Option("--arch", metavar="ARCH", help="The architecture of a capture.")
     ] = "",
 ) -> None:
-    """Make a capture of a cassette, or a cassette of a capture; says what is lost by it."""
+    """Convert a cassette to a capture or back, and report what is lost."""
     from netlink_emu.cassettes import write_cassette
     from netlink_emu.cassettes.capture import CaptureError, from_capture, to_capture
     from netlink_emu.kernel.releases import UnknownArchError, arch_named

@@ -24,8 +24,8 @@ FILES = {Shell.BASH: "netlink-emu", Shell.ZSH: "_netlink-emu", Shell.FISH: "netl
 def completion(
     shell: Annotated[Shell, Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
-    """Print the script by which a shell completes commands, options and their values.
+    """Print a script with which a shell completes commands, options and their values.
 
-    An installation has it where bash and fish look by themselves.
+    An installation puts it where bash and fish find it by themselves.
     """
     print((files("netlink_emu.cli") / "completion-scripts" / FILES[shell]).read_text(), end="")

@@ -105,16 +105,16 @@ def conformance(
         str,
         typer.Option(
             metavar="emulator|kernel|PATH",
-            help="What is tested: the emulator, this machine's kernel (as root), or the server "
-            "behind a Unix datagram socket.",
+            help="What to test: the emulator, this machine's kernel (as root), or the server at "
+            "a Unix datagram socket.",
         ),
     ] = "emulator",
     vectors: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Run the transcripts of a folder, not the shipped ones, on the machine that its "
-            "machine.json describes.",
+            help="Run the transcripts of this folder instead of the shipped ones, on the machine "
+            "that its machine.json describes.",
         ),
     ] = None,
     corpus: Annotated[
@@ -127,20 +127,19 @@ def conformance(
     ] = None,
     release: Annotated[
         str | None,
-        typer.Option(
-            metavar="R", help="Emulate this release, not the one that a case was recorded on."
-        ),
+        typer.Option(metavar="R", help="Emulate this release instead of the recorded one."),
     ] = None,
     arch: Annotated[
         str | None,
-        typer.Option(metavar="ARCH", help="Emulate this architecture instead of the recorded."),
+        typer.Option(
+            metavar="ARCH", help="Emulate this architecture instead of the recorded one."
+        ),
     ] = None,
     config: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Configure the emulated kernel otherwise than the recorded one: nr_cpus=64. "
-            "May be repeated.",
+            help="Change the configuration of the recorded kernel: nr_cpus=64. May be repeated.",
         ),
     ] = None,
     expression: Annotated[
@@ -148,22 +147,22 @@ def conformance(
         typer.Option(
             "-k",
             metavar="EXPRESSION",
-            help="Only cases whose name, group or title has these words: 'events and not exec'.",
+            help="Run only cases whose name, group or title matches: 'events and not exec'.",
         ),
     ] = None,
     junit_xml: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JUnit report.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report as a page for a browser.")
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")
     ] = None,
     listing: Annotated[
-        bool, typer.Option("--list", help="List the cases and run nothing.")
+        bool, typer.Option("--list", help="List the cases without running them.")
     ] = False,
 ) -> None:
-    """Run recorded cases of a real kernel, and compare byte for byte.
+    """Run cases that were recorded on a real kernel, and compare byte for byte.
 
-    The exit status is 0 if nothing failed, 1 if something did, 2 for wrong usage.
+    The exit status is 0 if no case failed, 1 if one failed, and 2 for wrong usage.
     """
     if context.invoked_subcommand is not None:
         return
@@ -189,11 +188,11 @@ def record(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Cases in either form; without any, the shipped ones."
+            metavar="[FILE]...", help="Cases in either format. [default: the shipped ones]"
         ),
     ] = None,
     expression: Annotated[
-        str | None, typer.Option("-k", metavar="EXPRESSION", help="Only these cases.")
+        str | None, typer.Option("-k", metavar="EXPRESSION", help="Record only these cases.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -201,16 +200,16 @@ def record(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to write, not to stdout; machine.json, which describes this machine, is "
-            "written beside it.",
+            help="Write to FILE instead of stdout, and a machine.json, which describes this "
+            "machine, beside it.",
         ),
     ] = None,
 ) -> None:
-    """Record cases on this machine's kernel: their steps as they are, every outcome new.
+    """Record cases on this machine's kernel: keep their steps, replace every outcome.
 
-    Each case is carried out twice; a transcript is written if both runs are equal outside of
-    what may vary. Needs root. A case that cannot be recorded here is named on stderr, and the
-    exit status is then 1.
+    This needs root. Each case runs twice. Its transcript is written if both runs are equal, apart
+    from what may vary. A case that cannot be recorded here is named on stderr, and the exit
+    status is then 1.
     """
     cases = [case for file in files for case in read_file(file)] if files else load_corpus()
     cases = _selected(cases, expression)

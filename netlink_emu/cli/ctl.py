@@ -31,15 +31,15 @@ _GROUPS: Final[dict[str, Controls]] = {
 def ctl(
     file: Annotated[
         str,
-        Argument(metavar="FILE|-", help="Commands, one a line; - is standard input."),
+        Argument(metavar="FILE|-", help="A file with one command per line; - is standard input."),
     ],
     socket: SocketOption = None,
 ) -> None:
-    """Carry out commands of tasks, faults and journal, one a line, over one connection.
+    """Run commands of tasks, faults and journal, one per line, over one connection.
 
-    Each is answered by one line, a JSON object: its ok is true, with the result if there is one,
-    or false, with an error in one sentence, and an errno where the kernel gave one. Empty lines
-    and those that begin with # are passed over. Ends with status 1 if a command failed.
+    Each command is answered with a JSON object in one line. If ok is true, it has the result, if
+    any. If ok is false, it has the error in one sentence, and the kernel's errno, if any. Empty
+    lines and lines that begin with # are ignored. The exit status is 1 if a command failed.
     """
     failed = False
     with _opened(file) as lines, connected(socket) as connection:

@@ -27,28 +27,30 @@ def decode(
         str | None,
         typer.Argument(
             metavar="[FILE|HEX]",
-            help="A pcapng or pcap file, a file of hex, or hex itself; by default standard input.",
+            help="A pcapng or pcap file, a file of hex, or hex. [default: standard input]",
         ),
     ] = None,
     socket: Annotated[
         Path | None,
-        typer.Option("--socket", metavar="PATH", help="Follow a server that runs at PATH."),
+        typer.Option("--socket", metavar="PATH", help="Follow the server at PATH."),
     ] = None,
     family: Annotated[
         list[str] | None,
         typer.Option(
-            "--family", metavar="NAME=ID", help="A family's number, where no message tells it."
+            "--family", metavar="NAME=ID", help="A family's number, if no message has it."
         ),
     ] = None,
     big_endian: Annotated[
         bool, typer.Option("--big-endian", help="The hex is from a big-endian machine.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a datagram.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per datagram.")
+    ] = False,
 ) -> None:
     """Decode netlink messages: names of commands, attributes, flags, errors.
 
-    Family numbers are taken from the CTRL_CMD_NEWFAMILY messages that come by; TASKSTATS is 31
-    until one says otherwise.
+    Family numbers come from the CTRL_CMD_NEWFAMILY messages in the input. TASKSTATS is 31 until
+    one says otherwise.
     """
     if socket is not None:
         from netlink_emu.cli import journal

@@ -8,9 +8,9 @@ from netlink_emu.interpose.doctor import Finding, examine
 
 
 def doctor() -> None:
-    """Say whether "netlink-emu run" works here, and if not, what is missing.
+    """Check whether "netlink-emu run" works here, and if not, what is missing.
 
-    The exit status is 1 if it does not.
+    The exit status is 1 if it does not work.
     """
     findings = examine()
     width = max(len(finding.name) for finding in findings)

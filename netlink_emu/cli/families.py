@@ -22,7 +22,7 @@ FamilyOption = Annotated[
     list[str] | None,
     Option(
         "--family", metavar="FILE[:STATE]",
-        help="Have this family, too: a spec in YAML, with a file of what it has at first; or "
+        help="Add a family: a YAML spec, optionally with a file of its initial state; or "
         "module.py:NAME. May be repeated.",
     ),
 ]  # fmt: skip

@@ -18,12 +18,13 @@ _PREFIX: Final = "NLEMU_A_FAULT_"
 @app.call()
 def add(
     connection: Connection,
-    rule: Annotated[list[str], Argument(metavar="RULE...", help="See `faults kinds`.")],
+    rule: Annotated[list[str], Argument(metavar="RULE...", help="The rule; see `faults kinds`.")],
 ) -> Answer:
-    """Add a rule: a fault, its parameters, and what it is for; prints the rule's number.
+    """Add a rule: a fault, its parameters and its criteria. Print the rule's number.
 
     The criteria are cmd, family, kind (request, reply, dump, done, ack, error, event), pid, comm,
-    portid, errno, and attributes by name. count=always, skip=N and probability=P say how often.
+    portid, errno, and attributes by name. count=always, skip=N and probability=P set how often
+    the fault applies.
     """
     reply = connection.remote.do("fault-new", {"rule": " ".join(rule)})
     assert reply is not None
@@ -32,7 +33,7 @@ def add(
 
 @app.call("list")
 def list_rules(connection: Connection) -> Answer:
-    """List the rules: how many messages they matched, how often they came in."""
+    """List the rules, with how many messages they matched and how often they applied."""
     replies = connection.remote.dump("fault-get")
     rows = [attrs_of(reply, _PREFIX) for reply in replies]
     return Table(("id", "seen", "applied", "rule"), rows)
@@ -41,7 +42,7 @@ def list_rules(connection: Connection) -> Answer:
 @app.call()
 def remove(
     connection: Connection,
-    number: Annotated[int, Argument(metavar="ID", min=1, help="The number that it was given.")],
+    number: Annotated[int, Argument(metavar="ID", min=1, help="The rule's number.")],
 ) -> None:
     """Remove a rule."""
     connection.remote.do("fault-del", {"id": number})
@@ -49,13 +50,13 @@ def remove(
 
 @app.call()
 def clear(connection: Connection) -> None:
-    """Remove all rules; what they hold back arrives."""
+    """Remove all rules; messages that they hold back arrive."""
     connection.remote.do("fault-del")
 
 
 @app.call()
 def release(connection: Connection) -> Answer:
-    """Let arrive at once what is held back; prints how many datagrams that were."""
+    """Deliver all held-back datagrams at once, and print how many there were."""
     return _count(connection, "fault-release", {})
 
 
@@ -65,12 +66,15 @@ def enobufs(
     portid: Annotated[
         int | None, Option("--portid", metavar="N", help="The socket with this portid.")
     ] = None,
-    pid: Annotated[int | None, Option("--pid", metavar="N", help="Those of this process.")] = None,
+    pid: Annotated[
+        int | None, Option("--pid", metavar="N", help="The sockets of this process.")
+    ] = None,
     comm: Annotated[
-        str | None, Option("--comm", metavar="NAME", help="Those of processes called so.")
+        str | None,
+        Option("--comm", metavar="NAME", help="The sockets of processes with this name."),
     ] = None,
 ) -> Answer:
-    """Overrun sockets at once, all or those of one client; prints how many."""
+    """Overrun all sockets at once, or those of one client, and print how many."""
     who = {
         "portid": portid,
         "pid": pid,
@@ -87,9 +91,9 @@ def _count(connection: Connection, name: str, values: Row) -> Answer:
 
 @app.command()
 def kinds(
-    name: Annotated[str | None, Argument(metavar="[FAULT]", help="Only this one.")] = None,
+    name: Annotated[str | None, Argument(metavar="[FAULT]", help="Show only this fault.")] = None,
 ) -> None:
-    """List the faults that there are, with their parameters."""
+    """List all kinds of faults with their parameters."""
     from netlink_emu.faults import FAULTS
 
     if name is not None and name not in FAULTS:

@@ -33,11 +33,11 @@ CriteriaArgument = Annotated[
     list[str] | None,
     Argument(
         metavar="[CRITERION]...",
-        help="What messages are to be like: cmd=TASKSTATS_CMD_GET pid=42 errno=ESRCH...",
+        help="What messages must match: cmd=TASKSTATS_CMD_GET pid=42 errno=ESRCH...",
     ),
 ]
 SinceOption = Annotated[
-    int, Option("--since", min=0, metavar="N", help="Only entries after the N-th.")
+    int, Option("--since", min=0, metavar="N", help="Only use entries after the N-th.")
 ]
 
 
@@ -60,7 +60,7 @@ def show(
 
 @app.call()
 def follow(connection: Connection) -> Answer:
-    """Print entries as they are made, until interrupted."""
+    """Print new entries until interrupted."""
     return Lines(_lines(connection.remote.events()), endless=True)
 
 
@@ -79,19 +79,19 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
 
 @app.call()
 def note(connection: Connection, text: Annotated[str, Argument(metavar="TEXT")]) -> None:
-    """Add a line of one's own."""
+    """Add your own line."""
     connection.remote.do("journal-note", {"text": text})
 
 
 @app.call()
 def clear(connection: Connection) -> None:
-    """Forget all entries."""
+    """Remove all entries."""
     connection.remote.do("journal-clear")
 
 
 @app.call()
 def listeners(connection: Connection) -> Answer:
-    """List who is registered for exits, by CPU."""
+    """List the clients that are registered for exits, by CPU."""
     replies = connection.remote.dump("listener-get")
     return Table(("cpu", "portid"), [attrs_of(reply, _PREFIX) for reply in replies])
 
@@ -101,17 +101,17 @@ def wait(
     connection: Connection,
     criteria: CriteriaArgument = None,
     cpu: Annotated[
-        int | None, Option("--cpu", min=0, metavar="N", help="For a listener on this CPU.")
+        int | None, Option("--cpu", min=0, metavar="N", help="Wait for a listener on this CPU.")
     ] = None,
-    count: Annotated[int, Option("--count", min=1, metavar="N", help="For so many.")] = 1,
+    count: Annotated[int, Option("--count", min=1, metavar="N", help="Wait for this many.")] = 1,
     since: SinceOption = 0,
     timeout: Annotated[
-        float, Option("--timeout", min=0, metavar="SECONDS", help="At most so long.")
+        float, Option("--timeout", min=0, metavar="SECONDS", help="Wait at most this long.")
     ] = 5.0,
 ) -> Answer:
-    """Wait for a listener, or with criteria for a request; prints the client's portid.
+    """Wait for a listener, or with criteria for a request. Print the client's portid.
 
-    Ends with status 124 when time is up, and says what happened instead.
+    When time is up, the exit status is 124, and the error says what happened instead.
     """
     if criteria and cpu is not None:
         raise UserError("a listener is waited for with --cpu, a request with criteria, not both")

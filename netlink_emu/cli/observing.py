@@ -26,23 +26,24 @@ JournalOption = Annotated[
     Path | None,
     Option(
         "--journal", metavar="FILE",
-        help="Write all messages to FILE: text, or by its name .jsonl or .pcapng; - is stderr.",
+        help="Write all messages to FILE, as text, or as its name says: .jsonl, .pcapng. "
+        "- writes text to stderr.",
     ),
 ]  # fmt: skip
 FaultOption = Annotated[
     list[str] | None,
     Option(
         "--fault", metavar="RULE",
-        help='A fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.',
+        help='Inject a fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.',
     ),
 ]  # fmt: skip
 ControlOption = Annotated[
     bool,
-    Option("--control", help="Let clients control the kernel: the family NETLINK_EMU."),
+    Option("--control", help="Let clients control the kernel through the family NETLINK_EMU."),
 ]
 VirtualTimeOption = Annotated[
     bool,
-    Option("--virtual-time", help="Time stands still until a client lets it pass."),
+    Option("--virtual-time", help="Stop the clock; only clients advance it."),
 ]
 
 

@@ -47,8 +47,8 @@ ReleaseOption = Annotated[
     str | None,
     Option(
         "--release", "-r", metavar="RELEASE",
-        help="Kernel to emulate: 2.6.35, 5.10, 6.1.192...; by default the scenario's, or "
-        f"{DEFAULT_RELEASE}.",
+        help="The kernel to emulate: 2.6.35, 5.10, 6.1.192... [default: the scenario's, or "
+        f"{DEFAULT_RELEASE}]",
     ),
 ]  # fmt: skip
 ArchOption = Annotated[
@@ -56,28 +56,29 @@ ArchOption = Annotated[
     Option(
         "--arch",
         metavar="ARCH",
-        help="Its architecture; by default the scenario's, or this machine's.",
+        help="The kernel's architecture. [default: the scenario's, or this machine's]",
     ),
 ]
 CpusOption = Annotated[
     int | None,
     Option(
         "--cpus", min=1, max=4096, metavar="N",
-        help="Number of CPUs; by default the scenario's, or this machine's.",
+        help="The number of CPUs. [default: the scenario's, or this machine's]",
     ),
 ]  # fmt: skip
 TasksOption = Annotated[
     TaskChoice,
     Option(
         "--tasks",
-        help="Tasks beside the scenario's: none, this machine's own, or any that is asked for.",
+        help="Tasks besides the scenario's: none, this machine's (host), or one for every pid "
+        "that a client asks for (any).",
     ),
 ]
 ScenarioOption = Annotated[
     Path | None,
     Option(
         "--scenario", metavar="FILE",
-        help="TOML file of CPUs, tasks and what they do; see docs/scenario.md.",
+        help="A TOML file with CPUs, tasks and what they do; see docs/scenario.md.",
     ),
 ]  # fmt: skip
 ConfigOption = Annotated[
@@ -92,13 +93,14 @@ StartOption = Annotated[
     Start | None,
     Option(
         "--start",
-        help="When the scenario begins: a client first listens for exits, or listens or asks, or "
-        "at once. [default: the scenario's, or client]",
+        help="When the scenario begins: when a client first listens for exits (listener), when "
+        "one first listens or asks (client), or at once (boot). [default: the scenario's, or "
+        "client]",
     ),
 ]
 SpeedOption = Annotated[
     float,
-    Option("--speed", metavar="FACTOR", help="Have time pass so many times as fast."),
+    Option("--speed", metavar="FACTOR", help="Run time faster or slower by this factor."),
 ]
 
 

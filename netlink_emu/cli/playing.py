@@ -30,21 +30,21 @@ IgnoreOption = Annotated[
     list[str] | None,
     Option(
         "--ignore", metavar="ATTRIBUTE",
-        help="Take requests for equal that differ in this attribute. May be repeated.",
+        help="Ignore this attribute when requests are compared. May be repeated.",
     ),
 ]  # fmt: skip
 RepeatOption = Annotated[
     bool,
-    Option("--repeat", help="Let a request be made more often than it was recorded."),
+    Option("--repeat", help="Allow a request more often than it was recorded."),
 ]
 StrictOption = Annotated[
-    bool, Option("--strict", help="Fail if something recorded was not asked for.")
+    bool, Option("--strict", help="Fail if the command did not make every recorded request.")
 ]
 PatienceOption = Annotated[
     float,
     Option(
         "--patience", min=0, metavar="SECONDS",
-        help="After so long end the wait for what the cassette has not; 0: never.",
+        help="End a wait for something that is not recorded after this time; 0: never.",
     ),
 ]  # fmt: skip
 

@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 ArchOption = Annotated[
-    str, typer.Option("--arch", metavar="ARCH", help="The machine: x86_64, i386, mips64...")
+    str, typer.Option("--arch", metavar="ARCH", help="The architecture: x86_64, i386, mips64...")
 ]
 
 
@@ -32,7 +32,7 @@ def _profile(release: str, arch: str) -> Profile:
 
 @app.callback()
 def table(context: typer.Context, arch: ArchOption = "x86_64") -> None:
-    """List the eras: kernels in one line cannot be told apart by a client."""
+    """List the eras: a client cannot tell apart the kernels in one line."""
     if context.invoked_subcommand is not None:
         return
     try:
@@ -67,13 +67,13 @@ def _print_rich(rows: list[tuple[str, ...]]) -> None:
 @app.command()
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help="A release: 5.10")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another: 6.1.192")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another release: 6.1.192")],
     arch: ArchOption = "x86_64",
     to_arch: Annotated[
-        str | None, typer.Option("--to-arch", metavar="ARCH", help="B's machine, if not A's.")
+        str | None, typer.Option("--to-arch", metavar="ARCH", help="B's architecture, if not A's.")
     ] = None,
 ) -> None:
-    """Say in words and bytes what changes for a client from kernel A to kernel B."""
+    """Show in words and bytes what changes for a client from kernel A to kernel B."""
     for line in compare(_profile(a, arch), _profile(b, to_arch or arch)):
         print(line)
 
@@ -83,6 +83,6 @@ def show(
     release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release: 6.1.192")],
     arch: ArchOption = "x86_64",
 ) -> None:
-    """Say all that a client can find out about one kernel."""
+    """Show everything that a client can find out about one kernel."""
     for line in describe(_profile(release, arch)):
         print(line)

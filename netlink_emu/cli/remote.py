@@ -27,10 +27,10 @@ SocketOption = Annotated[
     Path | None,
     Option(
         "--socket", metavar="PATH", envvar="NETLINK_EMU_SOCKET",
-        help="The server's socket; without it a netlink socket, for use under netlink-emu run.",
+        help="The server's socket. [default: a netlink socket, for use under netlink-emu run]",
     ),
 ]  # fmt: skip
-JsonOption = Annotated[bool, Option("--json", help="As one JSON object a line.")]
+JsonOption = Annotated[bool, Option("--json", help="Print one JSON object per line.")]
 
 EXIT_TIMED_OUT: Final = 124  # as of timeout(1)
 

@@ -24,7 +24,9 @@ __all__ = ["CONTEXT_SETTINGS", "replay"]
 
 
 def replay(
-    file: Annotated[Path, Argument(metavar="FILE", help="What netlink-emu record wrote.")],
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="A cassette, as netlink-emu record writes it.")
+    ],
     command: Annotated[
         list[str],
         Argument(rest=True, metavar="COMMAND...", help="The command and its arguments."),
@@ -36,14 +38,14 @@ def replay(
     journal: JournalOption = None,
     fault: FaultOption = None,
     summary: Annotated[
-        bool, Option("--summary", help="Say on stderr at the end what the command did.")
+        bool, Option("--summary", help="Print on stderr at the end what the command did.")
     ] = False,
 ) -> None:
-    """Run an unmodified command, whose netlink sockets are answered from a cassette.
+    """Run an unmodified command; a cassette answers its netlink sockets.
 
-    Sockets of every recorded protocol are emulated; the kernel is of the recorded release. A
-    request that is not on the cassette is refused (EOPNOTSUPP), and ends in status 1. Else the
-    exit status is the command's.
+    Sockets of every recorded protocol are emulated; the kernel has the recorded release. A
+    request that is not on the cassette fails with EOPNOTSUPP, and the exit status is then 1.
+    Otherwise the exit status is the command's.
     """
     if command[:1] == ["--"]:
         command = command[1:]

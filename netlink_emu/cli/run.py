@@ -83,7 +83,7 @@ def run(
     config: ConfigOption = None,
     clients: Annotated[
         ClientsAre,
-        Option("--clients", help="Act as the emulated root, or as who they are on this machine."),
+        Option("--clients", help="Clients act as the emulated root, or as their own users."),
     ] = ClientsAre.ROOT,
     uid: Annotated[
         int | None,
@@ -92,40 +92,40 @@ def run(
             min=0,
             max=0xFFFFFFFE,
             metavar="UID",
-            help="Act as this user in the emulated kernel.",
+            help="Clients act as this user in the emulated kernel.",
         ),
     ] = None,
     cap_net_admin: Annotated[
         bool | None,
         Option(
             "--cap-net-admin/--no-cap-net-admin",
-            help="Have CAP_NET_ADMIN there or not. [default: yes, or as --clients says]",
+            help="Whether clients have CAP_NET_ADMIN. [default: yes, or as --clients says]",
         ),
     ] = None,
     fake_root: Annotated[
         bool,
-        Option("--fake-root", help="Let the command believe that it is root of this machine."),
+        Option("--fake-root", help="Make the command believe that it is root of this machine."),
     ] = False,
     connect: Annotated[
         Path | None,
         Option(
             "--connect",
             metavar="PATH",
-            help="Use the kernel of the server at this socket: see netlink-emu serve.",
+            help="Use the kernel of the server at this socket; see netlink-emu serve.",
         ),
     ] = None,
     allow_io_uring: Annotated[
         bool,
         Option(
             "--allow-io-uring",
-            help="Let the command use io_uring, by which netlink sockets escape.",
+            help="Allow io_uring, although its netlink sockets are not emulated.",
         ),
     ] = False,
     live_exits: Annotated[
         bool,
         Option(
             "--live-exits/--no-live-exits",
-            help="With --tasks host: tell listeners of the ends of what runs here.",
+            help="With --tasks host: send exit events for the tasks of this command.",
         ),
     ] = True,
     family: FamilyOption = None,
@@ -139,16 +139,16 @@ def run(
     patience: PatienceOption = DEFAULT_PATIENCE,
     summary: Annotated[
         bool,
-        Option("--summary", help="Say on stderr at the end what the command did."),
+        Option("--summary", help="Print on stderr at the end what the command did."),
     ] = False,
     require_use: Annotated[
         bool,
-        Option("--require-use", help="Fail if the command made no generic netlink socket."),
+        Option("--require-use", help="Fail if the command opened no generic netlink socket."),
     ] = False,
 ) -> None:
-    """Run an unmodified command, whose generic netlink is answered by an emulated kernel.
+    """Run an unmodified command; an emulated kernel answers its generic netlink.
 
-    The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
+    The exit status is the command's, 127 if it is not found, or 126 if it cannot be run.
     """
     failed = False
     client = partial(

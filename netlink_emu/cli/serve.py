@@ -77,8 +77,8 @@ def serve(
         Argument(
             rest=True,
             metavar="COMMAND...",
-            help="Run this when the server is up, with NETLINK_EMU_SOCKET set, and serve as long "
-            "as it runs.",
+            help="Run this command when the server is ready, with NETLINK_EMU_SOCKET set, and "
+            "serve as long as it runs.",
         ),
     ] = None,
     socket: Annotated[
@@ -86,7 +86,8 @@ def serve(
         Option(
             "--socket",
             metavar="PATH",
-            help="The socket; its directory must be private. With COMMAND a temporary one.",
+            help="The server's socket, in a private directory. [default with COMMAND: a temporary "
+            "one]",
         ),
     ] = None,
     release: ReleaseOption = None,
@@ -99,7 +100,7 @@ def serve(
     config: ConfigOption = None,
     clients: Annotated[
         ClientsAre,
-        Option("--clients", help="Act as the emulated root, or as their own user."),
+        Option("--clients", help="Clients act as the emulated root, or as their own users."),
     ] = ClientsAre.ROOT,
     family: FamilyOption = None,
     cassette: CassetteOption = None,
@@ -116,7 +117,8 @@ def serve(
         Option(
             "--ready-fd",
             metavar="FD",
-            help="Write the socket's path to this descriptor when clients can come, and close it.",
+            help="Write the socket's path to this descriptor, and close it, when clients can "
+            "connect.",
         ),
     ] = None,
     wait: Annotated[
@@ -124,14 +126,14 @@ def serve(
         Option(
             "--wait",
             metavar="SECONDS",
-            help="Serve nothing: wait until another server is up at --socket.",
+            help="Do not serve, but wait until another server is ready at --socket.",
         ),
     ] = None,
 ) -> None:
     """Serve an emulated kernel to AF_UNIX datagram clients, in any language.
 
-    Ends with status 130 on SIGINT, 143 on SIGTERM, 129 on SIGHUP; SIGUSR1 prints statistics. With
-    COMMAND it ends when that does, with its status.
+    The exit status is 130 after SIGINT, 143 after SIGTERM, and 129 after SIGHUP. SIGUSR1 prints
+    statistics. With COMMAND, the server ends when the command ends, with its exit status.
     """
     command = command or []
     if socket is None and (wait is not None or not command):

@@ -18,20 +18,16 @@ _COLUMNS: Final = ("pid", "tgid", "ppid", "cpu", "uid", "nice", "state", "comm")
 _STATES: Final = tuple(STATE.values)
 _MOST_SECONDS: Final = 10**10  # 64 bits of nanoseconds are not twice as long
 
-PidArgument = Annotated[int, Argument(metavar="PID", min=1, help="Its number.")]
+PidArgument = Annotated[int, Argument(metavar="PID", min=1, help="The task's pid.")]
 AmountsArgument = Annotated[
     list[str] | None,
-    Argument(metavar="[AMOUNT=NUMBER]...", help=f"Of {', '.join(AMOUNTS)}; times in seconds."),
+    Argument(metavar="[AMOUNT=NUMBER]...", help=f"{', '.join(AMOUNTS)}; times in seconds."),
 ]
-CpuOption = Annotated[
-    int | None, Option("--cpu", min=0, metavar="N", help="The CPU that it is on.")
-]
+CpuOption = Annotated[int | None, Option("--cpu", min=0, metavar="N", help="The CPU it runs on.")]
 NiceOption = Annotated[
     int | None, Option("--nice", min=-20, max=19, metavar="N", help="Its nice value.")
 ]
-CodeOption = Annotated[
-    int, Option("--code", min=0, max=255, metavar="N", help="What it exits with.")
-]
+CodeOption = Annotated[int, Option("--code", min=0, max=255, metavar="N", help="The exit code.")]
 
 
 def amounts_of(words: list[str] | None) -> dict[str, int] | None:
@@ -70,31 +66,31 @@ def list_tasks(connection: Connection) -> Answer:
 @app.call()
 def spawn(
     connection: Connection,
-    comm: Annotated[str, Argument(metavar="COMM", help="Its name.")],
+    comm: Annotated[str, Argument(metavar="COMM", help="The task's name.")],
     amounts: AmountsArgument = None,
     pid: Annotated[
-        int | None, Option("--pid", metavar="N", help="Its number; else the next one.")
+        int | None, Option("--pid", metavar="N", help="Its pid. [default: the next one]")
     ] = None,
     cpu: CpuOption = None,
     uid: Annotated[
-        int | None, Option("--uid", metavar="N", help="Whose it is; else its parent's.")
+        int | None, Option("--uid", metavar="N", help="Its user. [default: its parent's]")
     ] = None,
     gid: Annotated[
-        int | None, Option("--gid", metavar="N", help="Its group; else its parent's.")
+        int | None, Option("--gid", metavar="N", help="Its group. [default: its parent's]")
     ] = None,
     nice: NiceOption = None,
     policy: Annotated[
         str | None,
-        Option("--policy", metavar="NAME", help=f"How it is scheduled: {', '.join(POLICIES)}."),
+        Option("--policy", metavar="NAME", help=f"Its policy: {', '.join(POLICIES)}."),
     ] = None,
     parent: Annotated[
-        int | None, Option("--parent", metavar="PID", help="Its parent; else init.")
+        int | None, Option("--parent", metavar="PID", help="Its parent. [default: init]")
     ] = None,
     thread_of: Annotated[
-        int | None, Option("--thread-of", metavar="PID", help="A thread of this process.")
+        int | None, Option("--thread-of", metavar="PID", help="Make a thread of this process.")
     ] = None,
 ) -> Answer:
-    """Spawn a process, or a thread; prints its pid."""
+    """Spawn a process or a thread, and print its pid."""
     if policy is not None and policy not in POLICIES:
         raise UserError(f"there is no policy {policy!r}; there are {', '.join(POLICIES)}")
     reply = connection.remote.do(
@@ -118,7 +114,7 @@ def spawn(
 
 @app.call()
 def charge(connection: Connection, pid: PidArgument, amounts: AmountsArgument) -> None:
-    """Account CPU time, delays, faults, I/O to a task; the amounts add up."""
+    """Add CPU time, delays, faults and I/O to what a task has used."""
     connection.remote.do(
         "task-set",
         {"pid": pid, "amounts": amounts_of(amounts)},
@@ -136,7 +132,7 @@ def set_task(
     nice: NiceOption = None,
     state: Annotated[
         str | None,
-        Option("--state", metavar="STATE", help=f"What it does: {', '.join(_STATES)}."),
+        Option("--state", metavar="STATE", help=f"Its state: {', '.join(_STATES)}."),
     ] = None,
 ) -> None:
     """Move a task to another CPU, renice it, let it exec, set its state."""
@@ -160,11 +156,13 @@ def exit_task(
     pid: PidArgument,
     code: CodeOption = 0,
     one_thread: Annotated[
-        bool, Option("--one-thread", help="Only this thread, not its process.")
+        bool, Option("--one-thread", help="End only this thread, not its process.")
     ] = False,
-    zombie: Annotated[bool, Option("--zombie", help="The parent does not wait for it.")] = False,
+    zombie: Annotated[
+        bool, Option("--zombie", help="Leave a zombie: the parent does not wait for it.")
+    ] = False,
 ) -> None:
-    """End a process by an exit code."""
+    """End a process with an exit code."""
     connection.remote.do(
         "task-end",
         {
@@ -181,11 +179,11 @@ def kill(
     connection: Connection,
     pid: PidArgument,
     signal: Annotated[
-        str, Option("--signal", "-s", metavar="SIGNAL", help="By number, or as SIGSEGV.")
+        str, Option("--signal", "-s", metavar="SIGNAL", help="A number or a name, like SIGSEGV.")
     ] = "SIGKILL",
-    core: Annotated[bool, Option("--core", help="A core is dumped.")] = False,
+    core: Annotated[bool, Option("--core", help="Report that it dumped core.")] = False,
 ) -> None:
-    """End a process by a signal."""
+    """End a process with a signal."""
     number = int(signal) if signal.isdecimal() else _signal_number(signal)
     connection.remote.do(
         "task-end",
@@ -206,7 +204,7 @@ def _signal_number(name: str) -> int:
 
 @app.call()
 def reap(connection: Connection, pid: PidArgument) -> Answer:
-    """Have the parent wait for a zombie; prints its wait status."""
+    """Let the parent wait for a zombie, and print its wait status."""
     reply = connection.remote.do("task-reap", {"pid": pid})
     assert reply is not None
     return Single("exit_status", attrs_of(reply, _PREFIX)["exit_status"])
@@ -215,13 +213,13 @@ def reap(connection: Connection, pid: PidArgument) -> Answer:
 @app.call()
 def storm(
     connection: Connection,
-    count: Annotated[int, Argument(metavar="COUNT", min=1, help="How many.")],
+    count: Annotated[int, Argument(metavar="COUNT", min=1, help="The number of processes.")],
     amounts: AmountsArgument = None,
     comm: Annotated[str, Option("--comm", metavar="COMM", help="Their name.")] = "worker",
     cpu: CpuOption = None,
     code: CodeOption = 0,
 ) -> None:
-    """Let many processes start and end at once, on all CPUs in turn or on one."""
+    """Start and end many processes at once, on all CPUs in turn or on one."""
     connection.remote.do(
         "task-storm",
         {
@@ -237,10 +235,12 @@ def storm(
 @app.call()
 def cpus(
     connection: Connection,
-    down: Annotated[int | None, Option("--down", metavar="N", help="Take it down.")] = None,
-    up: Annotated[int | None, Option("--up", metavar="N", help="Bring it up.")] = None,
+    down: Annotated[
+        int | None, Option("--down", metavar="N", help="Take this CPU offline.")
+    ] = None,
+    up: Annotated[int | None, Option("--up", metavar="N", help="Bring this CPU online.")] = None,
 ) -> Answer:
-    """Take a CPU down, bring one up; then list them."""
+    """Take a CPU offline or bring one online, and list all CPUs."""
     for cpu, online in ((down, 0), (up, 1)):
         if cpu is not None:
             connection.remote.do(
@@ -254,9 +254,9 @@ def cpus(
 @app.call()
 def advance(
     connection: Connection,
-    seconds: Annotated[float, Argument(metavar="SECONDS", min=0, help="How much time.")],
+    seconds: Annotated[float, Argument(metavar="SECONDS", min=0, help="The time to advance by.")],
 ) -> None:
-    """Let time pass, where it stands still: under --virtual-time."""
+    """Advance the clock of a server that runs with --virtual-time."""
     if math.isnan(seconds):  # typer before 0.29 lets it pass
         import typer
 
@@ -271,5 +271,5 @@ def advance(
 
 @app.call()
 def reset(connection: Connection) -> None:
-    """Forget tasks, listeners, faults and journal; bring all CPUs up."""
+    """Remove all tasks, listeners, faults and journal entries; bring all CPUs online."""
     connection.remote.do("reset")

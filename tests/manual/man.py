@@ -14,13 +14,13 @@ _INTRODUCTION = (
     "that use netlink get from it what a real kernel would answer, byte for byte."
 )
 _STATUS = (
-    ("0", "All went well."),
-    ("1", "Something is wrong with what was asked for; a line on the standard error says what."),
+    ("0", "Success."),
+    ("1", "An error that the user can fix; a line on standard error describes it."),
     ("2", "Wrong usage."),
-    ("70", "A bug in netlink-emu; please report it with the text on the standard error."),
-    ("141", "Nobody reads the standard output any more."),
+    ("70", "A bug in netlink-emu; please report it with the text on standard error."),
+    ("141", "The reader of standard output has gone."),
     ("124", "journal wait: time is up."),
-    ("126, 127", "run: the command cannot be run, or is not found. Else the status is its own."),
+    ("126, 127", "run: the command cannot be run, or is not found. Otherwise its own status."),
     ("129, 130, 143", "Ended by SIGHUP, SIGINT, or SIGTERM."),
 )
 _ENVIRONMENT = (("NETLINK_EMU_SOCKET", "The default of --socket for tasks, faults and journal."),)

@@ -19,17 +19,17 @@ def _lines() -> Iterator[str]:
     yield "<!-- Made by scripts/write-docs from the commands themselves. Do not edit. -->"
     yield ""
     yield (
-        "The same as a manual page: `man netlink-emu`. The exit status is 0, or 1 if something is "
-        "wrong with what was asked for, 2 for wrong usage, 130 after Ctrl-C, 141 if nobody reads "
-        "the output any more, 70 for a bug of netlink-emu; what a command has of its own is said "
-        "there. Errors are one sentence on the standard error."
+        "`man netlink-emu` shows this page as a manual page. The exit status is 0 for success, 1 "
+        "for an error that the user can fix, 2 for wrong usage, 130 after Ctrl-C, 141 if the "
+        "reader of the output has gone, and 70 for a bug of netlink-emu. Each command lists its "
+        "own exit statuses. An error is one sentence on standard error."
     )
     yield ""
     yield (
-        "A bug is told with its traceback, versions and the command line, but not the arguments "
-        "of a command that was run. If it happens while that command runs, its netlink calls "
-        "fail from then on, how it ends is told, and the status is 70; if the command has ended "
-        "already, the status stays the command's."
+        "A bug is reported with its traceback, versions and the command line, but without the "
+        "arguments of the command that was run. If the bug happens while that command runs, the "
+        "command's netlink calls fail from then on, netlink-emu reports how the command ended, "
+        "and the exit status is 70. If the command has already ended, its exit status stays."
     )
     for command in tree().commands:
         yield from _command(command)
