@@ -9,6 +9,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu run -- genl ctrl get name TASKSTATS",
         "netlink-emu run --release 2.6.35 --cpus 64 -- ./my-monitor",
         "netlink-emu run --tasks none --scenario exits.toml -- ./my-monitor",
+        "netlink-emu run --family wireguard.yaml:tunnels.toml -- wg show wg0",
         "netlink-emu run --journal exchange.pcapng -- make check",
         'netlink-emu run --fault "errno error=EPERM cmd=TASKSTATS_CMD_GET" -- ./my-monitor',
     ),
@@ -69,6 +70,19 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu ctl commands.txt",
         "netlink-emu ctl - --socket ./sandbox/nl",
     ),
+    "family": (
+        "netlink-emu family show wireguard.yaml",
+        "netlink-emu family check *.yaml",
+        "netlink-emu family call netdev.yaml dev-get '{\"ifindex\": 1}'",
+        "netlink-emu family record netdev -o netdev.json",
+    ),
+    "family show": ("netlink-emu family show ethtool.yaml rings-get",),
+    "family check": ("netlink-emu family check --json *.yaml",),
+    "family call": (
+        "netlink-emu family call netdev.yaml dev-get --dump",
+        "netlink-emu family call lamps.yaml lamp-set '{\"id\": 1}' --socket ./sandbox/nl",
+    ),
+    "family record": ("netlink-emu family record netdev -o netdev.json",),
     "conformance": (
         "netlink-emu conformance",
         "netlink-emu conformance --target kernel --junit-xml report.xml",

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     "run", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl",
-    "conformance", "releases", "completion",
+    "family", "conformance", "releases", "completion",
 )  # fmt: skip
 # Declared without typer, so that it need not be imported where the command line is plain.
-_PLAIN: Final = ("run", "replay", "cassette", "tasks", "faults", "journal", "ctl")
+_PLAIN: Final = ("run", "replay", "cassette", "tasks", "faults", "journal", "ctl", "family")
 
 
 def _print_version(wanted: bool) -> None:

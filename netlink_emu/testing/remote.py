@@ -51,7 +51,7 @@ class Remote:
         self._decoder: Final = Decoder(
             HOST_ORDER, families={desc.name: desc for desc in (NLCTRL, NETLINK_EMU)}
         )
-        self._sock: Final = _open(path)
+        self._sock: Final = connection(path)
         try:
             self.family_id = self._resolve(path)
         except BaseException:
@@ -113,7 +113,7 @@ class Remote:
         header = NLMSGHDR[HOST_ORDER].pack(
             NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
         )
-        with _told():
+        with told():
             self._sock.send(header + body)
         replies: list[Message] = []
         for message in self._messages():
@@ -136,7 +136,7 @@ class Remote:
             yield from self._decoder.datagram(data)
 
     def _receive(self) -> bytes:
-        with _told():
+        with told():
             return self._sock.recv(_LONGEST)
 
     # --- the journal as it grows
@@ -169,7 +169,7 @@ def _request(name: str, values: Row) -> tuple[int, bytes]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """A connection that breaks is the kernel's end, or its refusal: no mistake of ours."""
     try:
         yield
@@ -183,7 +183,7 @@ def _group_of(reply: Message) -> int:
     return int(group.value) if group is not None else 0
 
 
-def _open(path: Path | None) -> socket.socket:
+def connection(path: Path | None) -> socket.socket:
     """A socket with extended acks, where the kernel's release has them (4.12)."""
     if path is not None:
         try:

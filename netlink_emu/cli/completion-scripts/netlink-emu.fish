@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
+            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -42,6 +42,7 @@ complete -c netlink-emu -n __netlink_emu_at -a tasks -d 'Spawn, charge and end t
 complete -c netlink-emu -n __netlink_emu_at -a faults -d 'Drop, delay, damage messages of a kernel that runs with --control.'
 complete -c netlink-emu -n __netlink_emu_at -a journal -d 'Read the journal of a kernel that runs with --control; wait for its clients.'
 complete -c netlink-emu -n __netlink_emu_at -a ctl -d 'Run commands of tasks, faults and journal, one per line, over one connection.'
+complete -c netlink-emu -n __netlink_emu_at -a family -d 'Look at specs of netlink families, check them, and call their operations.'
 complete -c netlink-emu -n __netlink_emu_at -a conformance -d 'Run cases that were recorded on a real kernel, and compare byte for byte.'
 complete -c netlink-emu -n __netlink_emu_at -a releases -d 'The kernels that can be emulated, and what tells them apart.'
 complete -c netlink-emu -n __netlink_emu_at -a completion -d 'Print a script with which a shell completes commands, options and their values.'
@@ -265,6 +266,20 @@ complete -c netlink-emu -n '__netlink_emu_at journal wait' -l socket -r -F -d 'T
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at ctl' -l socket -r -F -d 'The server'"'"'s socket. [default: a netlink socket, for use under netlink-emu run]'
 complete -c netlink-emu -n '__netlink_emu_at ctl' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family' -a show -d 'Show what a family has: operations, what the store keeps of it, groups, attributes.'
+complete -c netlink-emu -n '__netlink_emu_at family' -a check -d 'Say whether specs are sound, or where they are not: file, line, column, and why.'
+complete -c netlink-emu -n '__netlink_emu_at family' -a call -d 'Call an operation, of a server, a real kernel, or under run: JSON in, JSON out.'
+complete -c netlink-emu -n '__netlink_emu_at family' -a record -d 'Record what the real kernel says of a family: its operations, groups and policies.'
+complete -c netlink-emu -n '__netlink_emu_at family show' -l json -d 'As JSON.'
+complete -c netlink-emu -n '__netlink_emu_at family show' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family check' -l json -d 'As JSON.'
+complete -c netlink-emu -n '__netlink_emu_at family check' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family call' -l dump -d 'Dump, where it can be done, too.'
+complete -c netlink-emu -n '__netlink_emu_at family call' -l socket -r -F -d 'A server'"'"'s socket; without it a netlink socket: of the kernel, or of run'"'"'s.'
+complete -c netlink-emu -n '__netlink_emu_at family call' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family record' -l output -s o -r -F -d 'Write it there; by default it is printed.'
+complete -c netlink-emu -n '__netlink_emu_at family record' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at conformance' -l target -x -a 'emulator kernel' -d 'What to test: the emulator, this machine'"'"'s kernel (as root), or the server at a Unix datagram socket. By default emulator.'
 complete -c netlink-emu -n '__netlink_emu_at conformance' -l vectors -x -a '(__fish_complete_directories)' -d 'Run the transcripts of this folder instead of the shipped ones, on the machine that its machine.json describes.'
 complete -c netlink-emu -n '__netlink_emu_at conformance' -l corpus -x -d 'Run the shipped recordings of another kernel: 5.10, 6.1-s390x, um, or all. May be repeated.'

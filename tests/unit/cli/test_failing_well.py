@@ -17,6 +17,11 @@ from netlink_emu.testing import EmulatedKernel
 USER: Final = 1
 USAGE: Final = 2
 LONG: Final = "x" * 200
+LAMPS: Final = """\
+name: lamps
+attribute-sets: [{name: lamp, attributes: [{name: id, type: u32}]}]
+operations: {list: [{name: get, attribute-set: lamp, do: {request: {attributes: [id]}}}]}
+"""
 
 
 @pytest.fixture
@@ -26,6 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "private").mkdir(mode=0o700)
     (tmp_path / "file").write_text("text\n")
     (tmp_path / "empty.toml").touch()
+    (tmp_path / "lamps.yaml").write_text(LAMPS)
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
     tmp_path.chmod(0o755)
     monkeypatch.chdir(tmp_path)
@@ -64,6 +70,16 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USAGE, "Missing argument 'FILE|-'", ["ctl"]),
     (USAGE, "Missing argument 'FILE'", ["replay"]),
     (USAGE, "Missing argument 'COMMAND...'", ["replay", "nosuch.cassette"]),
+    (USAGE, "Missing argument 'FILE'", ["family", "show"]),
+    (USER, "nosuch.yaml cannot be read", ["family", "show", "nosuch.yaml"]),
+    (USER, "file:1:1: not a mapping", ["family", "show", "file"]),
+    (USAGE, "Missing argument 'FILE...'", ["family", "check"]),
+    (USAGE, "Missing argument 'OPERATION'", ["family", "call", "lamps.yaml"]),
+    (USER, "there is no operation of lamps 'egt'", ["family", "call", "lamps.yaml", "egt"]),
+    (USER, "the request is no JSON", ["family", "call", "lamps.yaml", "get", "{"]),
+    (USER, "by name, not as 3", ["family", "call", "lamps.yaml", "get", "3"]),
+    (USER, "no server", ["family", "call", "lamps.yaml", "get", "--socket", "nosuch"]),
+    (USER, "nosuch: ", ["family", "record", "nosuch"]),
     (USER, "nosuch.yaml cannot be read", ["run", "--family", "nosuch.yaml", "--", "true"]),
     (USER, "empty.toml:1:1: not a mapping", ["run", "--family", "empty.toml", "--", "true"]),
     (USER, "is for the server to know", ["run", "--connect", "x", "--family", "a", "true"]),

@@ -1,0 +1,284 @@
+"""``netlink-emu family``: what a spec has, whether it is sound, and its operations, called."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from netlink_emu.cli.declare import Argument, Group, Option
+from netlink_emu.cli.errors import UserError
+from netlink_emu.documents import DocumentError
+from netlink_emu.protocol.reading.printable import printable, printable_json
+from netlink_emu.specs import Spec, read_spec_file
+
+if TYPE_CHECKING:
+    from netlink_emu.protocol.family import Attribute, AttributeSet, Exchange, Operation
+
+app = Group("family", "Look at specs of netlink families, check them, and call their operations.")
+FileArgument = Annotated[Path, Argument(metavar="FILE", help="A spec in the kernel's YAML.")]
+JsonOption = Annotated[bool, Option("--json", help="As JSON.")]
+_LONGEST = 1 << 20
+
+
+def _read(file: Path) -> Spec:
+    try:
+        return read_spec_file(file)
+    except DocumentError as exc:
+        raise UserError(str(exc)) from None
+    except OSError as exc:
+        raise UserError(f"{file} cannot be read: {exc.strerror}") from None
+
+
+def _line(value: Any) -> str:
+    return printable_json(json.dumps(value, ensure_ascii=False))
+
+
+# --- show
+
+
+@app.command("show")
+def show(
+    file: FileArgument,
+    operation: Annotated[
+        str | None, Argument(metavar="[OPERATION]", help="Show this one, with its attributes.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a family has: operations, what the store keeps of it, groups, attributes."""
+    declaration = _read(file).declaration
+    if operation is not None:
+        try:
+            op = declaration.operation(operation)
+        except ValueError as exc:
+            raise UserError(str(exc)) from None
+        told = _operation(op, deep=True)
+        print(_line(told) if as_json else _operation_text(op, told))
+        return
+    whole: dict[str, Any] = {
+        "name": declaration.name,
+        "version": declaration.version,
+        "protocol": declaration.protocol,
+        "operations": [_operation(op, deep=False) for op in declaration.operations],
+        "objects": _objects(file),
+        "groups": [group.name for group in declaration.groups],
+        "attribute-sets": {
+            name: [_attribute(attribute) for attribute in attributes]
+            for name, attributes in declaration.attribute_sets.items()
+        },
+    }
+    if as_json:
+        print(_line(whole))
+        return
+    print(f"{printable(whole['name'])}, version {whole['version']}, {whole['protocol']}")
+    for told in whole["operations"]:
+        words = [*told["ways"], *told["flags"]]
+        print(f"  {told['name']}: {', '.join(words) or 'nothing'}")
+    for kind, keys in whole["objects"].items():
+        print(f"  keeps {kind}: by {', '.join(keys) if keys else 'nothing, there is one'}")
+    for name in whole["groups"]:
+        print(f"  group {name}")
+    for name, attributes in whole["attribute-sets"].items():
+        print(f"  attributes {name}: {len(attributes)}")
+
+
+def _objects(file: Path) -> dict[str, list[str]]:
+    """What a store keeps of the family, and by which attributes."""
+    from netlink_emu.families.own.kinds import kinds_of
+
+    declaration = _read(file).declaration
+    if declaration.protocol == "netlink-raw":
+        return {}
+    kinds = kinds_of(declaration).values()
+    return {kind.name: [".".join(path) for path in kind.keys] for kind in kinds}
+
+
+def _operation(op: Operation, *, deep: bool) -> dict[str, Any]:
+    ways: dict[str, Exchange | None] = {"do": op.do, "dump": op.dump, "event": op.event}
+    told: dict[str, Any] = {
+        "name": op.name,
+        "ways": [way for way, exchange in ways.items() if exchange is not None],
+        "flags": [
+            flag.name.removeprefix("GENL_").lower().replace("_", "-")
+            for flag in op.flags
+            if flag.name
+        ],
+    }
+    for key in ("notify", "mcgrp", "doc"):
+        if getattr(op, key) and (deep or key != "doc"):
+            told[key] = getattr(op, key)
+    for way, exchange in ways.items():
+        if exchange is not None and deep:
+            told[way] = {
+                "command": exchange.cmd,
+                "reply-command": exchange.reply_cmd,
+                "request": _named(op.attributes, exchange.request),
+                "reply": _named(op.attributes, exchange.reply or ()),
+            }
+    return told
+
+
+def _named(attributes: AttributeSet, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [_attribute(attributes[name]) for name in names]
+
+
+def _attribute(attribute: Attribute) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "name": attribute.name,
+        "number": attribute.number,
+        "type": str(attribute.type),
+    }
+    if attribute.sub_type is not None:
+        told["sub-type"] = str(attribute.sub_type)
+    if attribute.nested is not None:
+        told["nested"] = attribute.nested.name
+    if attribute.multi:
+        told["multi"] = True
+    if attribute.enum is not None:
+        told["enum"] = attribute.enum.name
+    return told
+
+
+def _operation_text(op: Operation, told: dict[str, Any]) -> str:
+    lines = [f"{told['name']}: {', '.join([*told['ways'], *told['flags']]) or 'nothing'}"]
+    lines += [f"  {printable(line)}" for line in op.doc.strip().splitlines()[:1]]
+    for way in told["ways"]:
+        lines.append(f"  {way}, command {told[way]['command']}")
+        for side in ("request", "reply"):
+            for attribute in told[way][side]:
+                kind = attribute.get("nested") or attribute.get("enum") or ""
+                lines.append(
+                    f"    {side} {attribute['name']}: {attribute['type']} {kind}".rstrip()
+                )
+    return "\n".join(lines)
+
+
+# --- check
+
+
+@app.command("check")
+def check(
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Specs in the kernel's YAML.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether specs are sound, or where they are not: file, line, column, and why.
+
+    What is passed over (keys that are not known) is told, too, and is no failure.
+    """
+    failed = False
+    for file in files:
+        try:
+            spec = _read(file)
+        except UserError as exc:
+            failed = True
+            told = {"file": str(file), "sound": False, "why": str(exc)}
+            print(_line(told) if as_json else str(exc))
+            continue
+        remarks = [str(remark) for remark in spec.remarks]
+        name, count = spec.declaration.name, len(spec.declaration.operations)
+        if as_json:
+            told = {"file": str(file), "sound": True, "family": name, "remarks": remarks}
+            print(_line(told))
+            continue
+        for remark in remarks:
+            print(remark)
+        print(f"{file}: {name}, {count} operations, is sound")
+    if failed:
+        raise SystemExit(1)
+
+
+# --- call
+
+
+@app.command("call")
+def call(
+    file: FileArgument,
+    operation: Annotated[str, Argument(metavar="OPERATION", help="As the spec names it.")],
+    values: Annotated[
+        str | None,
+        Argument(
+            metavar="[JSON]",
+            help='The request: {"ifname": "wg0"}; bytes in hex. - reads standard input.',
+        ),
+    ] = None,
+    dump: Annotated[bool, Option("--dump", help="Dump, where it can be done, too.")] = False,
+    socket: Annotated[
+        Path | None,
+        Option(
+            "--socket",
+            metavar="PATH",
+            envvar="NETLINK_EMU_SOCKET",
+            help="A server's socket; without it a netlink socket: of the kernel, or of run's.",
+        ),
+    ] = None,
+) -> None:
+    """Call an operation, of a server, a real kernel, or under run: JSON in, JSON out.
+
+    Each answer is a line. A refusal is told with its errno, text and attribute, and is status 1.
+    """
+    from netlink_emu.families.own.plain import from_plain, to_plain
+    from netlink_emu.testing.errors import ControlError
+    from netlink_emu.testing.family_client import FamilyClient
+
+    declaration = _read(file).declaration
+    if declaration.protocol == "netlink-raw":
+        raise UserError(f"{declaration.name} is a raw protocol: generic netlink can be called")
+    try:
+        op = declaration.operation(operation)
+        asked = from_plain(op.attributes, _json(values))
+        with FamilyClient(socket) as client:
+            dump = dump or op.do is None
+            for answer in client.call(declaration, op, asked, dump=dump):
+                print(_line(to_plain(answer)))
+    except ControlError as exc:
+        raise UserError(f"{operation}: {printable(str(exc))}") from None
+    except ValueError as exc:
+        raise UserError(f"{operation}: {exc}") from None
+
+
+def _json(text: str | None) -> Any:
+    if text is None:
+        return {}
+    if text == "-":
+        text = sys.stdin.read(_LONGEST) if sys.stdin is not None else ""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"the request is no JSON: {exc}") from None
+
+
+# --- record
+
+
+@app.command("record")
+def record(
+    name: Annotated[str, Argument(metavar="NAME", help="The family: ethtool, wireguard...")],
+    output: Annotated[
+        Path | None,
+        Option("--output", "-o", metavar="FILE", help="Write it there; by default it is printed."),
+    ] = None,
+) -> None:
+    """Record what the real kernel says of a family: its operations, groups and policies.
+
+    Laid over a spec (``recording`` in a state file) it gives what hand-written families have
+    otherwise than their specs say.
+    """
+    from netlink_emu.testing.errors import ControlError
+    from netlink_emu.testing.recorder import record_family
+
+    try:
+        recorded = record_family(name)
+    except ControlError as exc:
+        raise UserError(f"{name}: {exc}") from None
+    kernel = os.uname()
+    whole = {"kernel": kernel.release, "arch": kernel.machine, "families": [recorded]}
+    text = json.dumps(whole, indent=1) + "\n"
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text)
+    except OSError as exc:
+        raise UserError(f"{output} cannot be written: {exc.strerror}") from None
