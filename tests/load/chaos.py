@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from load.audit import Audit
+from load.bustle import Bustle
 from load.kills import feed, kill_one, nobody_left, starve
 from load.ledger import check_listeners
 from load.place import Place, until
@@ -51,6 +52,7 @@ class Chaos:
     audit: Audit
     place: Place
     second: Second
+    bustle: Bustle
     chance: random.Random
     herds: list[Herd] = field(default_factory=list)
     did: Counter[str] = field(default_factory=Counter)
@@ -62,10 +64,12 @@ class Chaos:
         actions: dict[Callable[[], None], int] = {
             self.come: 6, self.storm: 10, self.leave: 4, self.kill: 2, self.kill_as_they_go: 4,
             self.vanish: 3, self.starve: 3, self.feed: 3, self.fault: 2, self.no_fault: 1,
-            self.usr1: 2, self.restart: 1,
+            self.usr1: 2, self.restart: 1, self.bustle.files: 4, self.bustle.execs: 4,
+            self.bustle.stop: 4, self.bustle.kill: 1,
         }  # fmt: skip
         (action,) = self.chance.choices(list(actions), list(actions.values()))
-        self.did[action.__name__.replace("_", " ")] += 1
+        whose = "busy " if getattr(action, "__self__", self) is self.bustle else ""
+        self.did[whose + action.__name__.replace("_", " ")] += 1
         action()
         self._look()
 
@@ -188,6 +192,7 @@ class Chaos:
 
     def end(self) -> None:
         """All are asked for their accounts."""
+        self.bustle.end()
         self.feed()
         self.no_fault()
         while self.herds:
@@ -202,9 +207,13 @@ def chaos(seconds: float, seed: int) -> Audit:
     """A run of so many seconds, from the seed."""
     audit = Audit("chaos")
     chance = random.Random(seed)
-    with Place.prepared() as place, Second(audit, place.folder / "second" / "nl") as second:
+    with (
+        Place.prepared() as place,
+        Second(audit, place.folder / "second" / "nl") as second,
+        Bustle(audit, chance) as bustle,
+    ):
         before = place.resources()
-        run = Chaos(audit, place, second, chance)
+        run = Chaos(audit, place, second, bustle, chance)
         end = time.monotonic() + seconds
         try:
             while time.monotonic() < end and len(audit.failures) < 20:
@@ -217,6 +226,7 @@ def chaos(seconds: float, seed: int) -> Audit:
         audit.figures["did"] = ", ".join(f"{n} {what}" for what, n in sorted(run.did.items()))
         audit.figures["listeners asked for their account"] = f"{run.sent['listeners']:,}"
         audit.figures["events that they had received"] = f"{run.sent['events']:,}"
+        audit.figures["busy clients"] = ", ".join(f"{n:,} {w}" for w, n in bustle.did.items())
         second.end()
         if place.server.process.poll() is None:
             place.end(audit, before, most_growth=GROWTH)
