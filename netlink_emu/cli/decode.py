@@ -11,11 +11,12 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.journal.reading import looks_like_journal
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.control import NETLINK_EMU
 from netlink_emu.protocol.reading.decode import Decoder
-from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS
+from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
 from netlink_emu.protocol.reading.hextext import read_hex
 from netlink_emu.protocol.reading.pcapng import Packet, read_capture
 from netlink_emu.protocol.reading.printable import printable, printable_json
@@ -27,7 +28,8 @@ def decode(
         str | None,
         typer.Argument(
             metavar="[FILE|HEX]",
-            help="A pcapng or pcap file, a file of hex, or hex. [default: standard input]",
+            help="A journal (.jsonl), a pcapng or pcap file, a file of hex, or hex. "
+            "[default: standard input]",
         ),
     ] = None,
     socket: Annotated[
@@ -46,12 +48,17 @@ def decode(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per datagram.")
     ] = False,
+    as_html: Annotated[
+        bool, typer.Option("--html", help="Print one HTML page, for a browser.")
+    ] = False,
 ) -> None:
     """Decode netlink messages: names of commands, attributes, flags, errors.
 
     Family numbers come from the CTRL_CMD_NEWFAMILY messages in the input. TASKSTATS is 31 until
     one says otherwise.
     """
+    if as_html and (as_json or socket is not None):
+        raise UserError("--html is for a file, and takes neither --json nor --socket")
     if socket is not None:
         from netlink_emu.cli import journal
 
@@ -59,11 +66,51 @@ def decode(
         return
     ids = {0x1F: TASKSTATS.name} | dict(map(_family, family or []))
     known = {desc.name: desc for desc in (NLCTRL, TASKSTATS, NETLINK_EMU)}
+    data = _read(source)
+    if as_html or looks_like_journal(data):
+        _entries(source, data, ids, known, as_json=as_json, as_html=as_html, big_endian=big_endian)
+        return
     decoder = Decoder(ids=ids, families=known)
-    for packet in _packets(source, big_endian=big_endian):
+    for packet in _packets(data, big_endian=big_endian):
         decoder.order = packet.order
         if packet.family == NETLINK_GENERIC:
             _show(packet, decoder, as_json=as_json)
+
+
+def _entries(
+    source: str | None,
+    data: bytes,
+    ids: dict[int, str],
+    known: dict[str, FamilyDesc],
+    *,
+    as_json: bool,
+    as_html: bool,
+    big_endian: bool,
+) -> None:
+    """Show a journal, or a capture as if it were one."""
+    from netlink_emu.journal.captured import entries_of
+    from netlink_emu.journal.reading import NoJournal, read_entries
+    from netlink_emu.journal.record import text_lines
+
+    try:
+        if looks_like_journal(data):
+            entries = read_entries(data, known, ids)
+        else:
+            entries = entries_of(_packets(data, big_endian=big_endian), known, ids)
+    except NoJournal as exc:
+        raise UserError(f"{source or 'standard input'}: {exc}") from exc
+    if as_html:
+        from netlink_emu.page import write_page
+
+        name = Path(source).name if source and len(source) < 200 else "a session"
+        sys.stdout.write(write_page(f"netlink-emu: {name}", entries).decode())
+    elif as_json:
+        for entry in entries:
+            print(json.dumps(entry.json(), ensure_ascii=False))
+    else:
+        started = min((entry.time_ns for entry in entries), default=0)
+        for line in text_lines(entries, started):
+            print(line)
 
 
 def _family(text: str) -> tuple[int, str]:
@@ -74,9 +121,8 @@ def _family(text: str) -> tuple[int, str]:
         raise UserError(f"--family takes NAME=ID, not {text!r}") from None
 
 
-def _packets(source: str | None, *, big_endian: bool) -> Iterator[Packet]:
+def _packets(data: bytes, *, big_endian: bool) -> Iterator[Packet]:
     order = BIG if big_endian else LITTLE
-    data = _read(source)
     try:
         if data[:4] in _MAGICS:
             yield from read_capture(data)

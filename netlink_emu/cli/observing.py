@@ -26,7 +26,7 @@ JournalOption = Annotated[
     Path | None,
     Option(
         "--journal", metavar="FILE",
-        help="Write all messages to FILE, as text, or as its name says: .jsonl, .pcapng. "
+        help="Write all messages to FILE, as text, or as its name says: .html, .jsonl, .pcapng. "
         "- writes text to stderr.",
     ),
 ]  # fmt: skip

@@ -288,7 +288,10 @@ class Queued(Datagram):
         return f"{source} → {self.peer},{group} {len(self.data)} bytes{answers}"
 
     def details(self) -> dict[str, Any]:
-        return {**super().details(), "source": self.source, "group": self.group}
+        result = {**super().details(), "source": self.source, "group": self.group}
+        if self.request is not None:
+            result["answers"] = [self.request[0].number, self.request[1]]
+        return result
 
 
 @dataclass(kw_only=True)
@@ -325,7 +328,8 @@ class Faulted(Queued):
         return f"FAULT {self.fault}: {way}, {len(self.data)} bytes"
 
     def details(self) -> dict[str, Any]:
-        return {**super().details(), "fault": self.fault, "rule": self.rule}
+        told = {"fault": self.fault, "rule": self.rule, "is_request": self.is_request}
+        return {**super().details(), **told}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""A journal as bytes for a file: readable text, JSON lines, or pcapng."""
+"""A journal as bytes for a file: readable text, JSON lines, or pcapng.
+
+Pages are :mod:`netlink_emu.page`'s, whose parts are read from files.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ class Form(enum.Enum):
     TEXT = "text"
     JSON = "json"
     PCAPNG = "pcapng"
+    HTML = "html"
 
 
 _SUFFIXES: Final = {
@@ -28,6 +32,8 @@ _SUFFIXES: Final = {
     ".json": Form.JSON,
     ".jsonl": Form.JSON,
     ".ndjson": Form.JSON,
+    ".html": Form.HTML,
+    ".htm": Form.HTML,
 }
 
 
@@ -126,7 +132,7 @@ class PcapngJournalWriter:
 
 
 def make_writer(form: Form, *, started_ns: int, epoch_ns: int, order: ByteOrder) -> Writer:
-    """The writer of a form; see :class:`netlink_emu.journal.Journal` for the times."""
+    """The writer of a form but HTML; see :class:`netlink_emu.journal.Journal` for the times."""
     match form:
         case Form.TEXT:
             return TextWriter(started_ns)
@@ -134,3 +140,5 @@ def make_writer(form: Form, *, started_ns: int, epoch_ns: int, order: ByteOrder)
             return JsonWriter(epoch_ns)
         case Form.PCAPNG:
             return PcapngJournalWriter(epoch_ns, order)
+        case Form.HTML:
+            raise ValueError("pages have a writer of their own")

@@ -14,7 +14,7 @@ from typing import Final
 from netlink_emu.families import BootedKernel
 from netlink_emu.journal.entries import Entry
 from netlink_emu.journal.journal import Journal
-from netlink_emu.journal.writers import Writer, form_of, make_writer
+from netlink_emu.journal.writers import Form, Writer, form_of, make_writer
 
 _PATIENCE_MS: Final = 2000
 
@@ -78,20 +78,14 @@ def open_journal(
     """Keep a journal of ``kernel`` in a file while the context lasts.
 
     The name says the form: ``.pcapng`` for captures, ``.json`` and ``.jsonl`` for JSON lines,
-    else text; ``-`` is text on standard error. ``journal`` is one that is kept already. Raises
-    OSError when the file cannot be opened, and JournalTorn at the end when it could not be
-    written to the end.
+    ``.html`` for a page, else text; ``-`` is text on standard error. ``journal`` is one that is
+    kept already. Raises OSError when the file cannot be opened, and JournalTorn at the end when
+    it could not be written to the end.
     """
     own = journal is None
     if journal is None:
         journal = Journal(kernel, limit=1000)
-    form = form_of(Path(path))
-    writer = make_writer(
-        form,
-        started_ns=journal.started_ns,
-        epoch_ns=journal.epoch_ns,
-        order=kernel.profile.arch.order,
-    )
+    writer = _writer(form_of(Path(path)), kernel, journal)
     try:
         if str(path) == "-":
             with FileIO(sys.stderr.fileno(), "wb", closefd=False) as file:
@@ -102,6 +96,20 @@ def open_journal(
     finally:
         if own:
             journal.close()
+
+
+def _writer(form: Form, kernel: BootedKernel, journal: Journal) -> Writer:
+    if form is Form.HTML:
+        from netlink_emu.page import PageWriter
+
+        title = f"netlink-emu: Linux {kernel.profile.release}"
+        return PageWriter(title, journal.started_ns, journal.epoch_ns)
+    return make_writer(
+        form,
+        started_ns=journal.started_ns,
+        epoch_ns=journal.epoch_ns,
+        order=kernel.profile.arch.order,
+    )
 
 
 def _write(file: FileIO, writer: Writer, journal: Journal, name: str) -> Iterator[Journal]:

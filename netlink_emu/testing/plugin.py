@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="write the exchange of every test with an emulated kernel to DIR, as pcapng",
     )
+    group.addoption(
+        "--netlink-emu-html",
+        metavar="DIR",
+        help="write what clients and kernel said to DIR when a test fails, as pages for a browser",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -297,10 +302,32 @@ def pytest_runtest_makereport(
             for kernel in factory.kernels:
                 said = kernel.report(since=numbers.get(id(kernel), 0), without=told)
                 hint = _hint(item, kernel)
-                if said or hint:
+                page = _page(item, report, kernel, numbers.get(id(kernel), 0))
+                if said or hint or page:
                     title = f"{_SECTION}: Linux {kernel.profile.release}"
-                    report.sections.append((title, "\n".join(filter(None, (said, hint)))))
+                    report.sections.append((title, "\n".join(filter(None, (said, hint, page)))))
     return report
+
+
+def _page(item: pytest.Item, report: pytest.TestReport, kernel: EmulatedKernel, since: int) -> str:
+    """Write the page of a test that failed, and link it; what the report says of it."""
+    directory = item.config.getoption("--netlink-emu-html")
+    entries = [entry for entry in kernel.journal if entry.number > since]
+    if directory is None or not entries:
+        return ""
+    from netlink_emu.testing.artifact import write_page_file
+
+    title = f"{item.nodeid}: Linux {kernel.profile.release}"
+    try:
+        path = write_page_file(directory, item.nodeid, title, entries, kernel.journal.epoch_ns)
+    except OSError as exc:
+        return f"(no page of it in {directory}: {exc.strerror})"
+    item.user_properties.append(("netlink_emu_html", path))
+    html = item.config.pluginmanager.getplugin("html")  # pytest-html
+    if html is not None and hasattr(html, "extras"):
+        link = html.extras.url(path, name="netlink-emu")
+        vars(report)["extras"] = [*getattr(report, "extras", []), link]
+    return f"as a page: {path}"
 
 
 def _hint(item: pytest.Item, kernel: EmulatedKernel) -> str:
@@ -315,11 +342,12 @@ def _journal_files(request: pytest.FixtureRequest) -> Callable[[], str] | None:
     if directory is None:
         return None
     import itertools
-    import re
     from pathlib import Path
 
+    from netlink_emu.testing.artifact import stem_of
+
     Path(directory).mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w.-]+", "-", request.node.nodeid or "session").strip("-")
+    stem = stem_of(request.node.nodeid or "session")
     numbers = itertools.count(1)
 
     def next_file() -> str:

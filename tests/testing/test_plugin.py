@@ -207,6 +207,50 @@ def test_journals_of_all_tests(project: pytest.Pytester) -> None:
     assert files == [f"{stem}-2.pcapng", f"{stem}.pcapng"]
 
 
+def test_a_page_of_a_test_that_fails(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from ask import ask
+
+        def test_fails(netlink_emu):
+            ask(netlink_emu())
+            ask(netlink_emu())
+            assert False
+
+        def test_passes(netlink_emu):
+            ask(netlink_emu())
+        """
+    )
+    result = run(project, "--netlink-emu-html=out/pages", "--junitxml=out/junit.xml")
+    result.assert_outcomes(failed=1, passed=1)
+    stem = "test_a_page_of_a_test_that_fails.py-test_fails"
+    files = sorted(path.name for path in (project.path / "out/pages").iterdir())
+    assert files == [f"{stem}-2.html", f"{stem}.html"]
+    result.stdout.fnmatch_lines([f"as a page: out/pages/{stem}.html"])
+    assert f'name="netlink_emu_html" value="out/pages/{stem}.html"' in (
+        project.path / "out/junit.xml"
+    ).read_text("utf-8")
+    text = (project.path / "out/pages" / f"{stem}.html").read_text("utf-8")
+    assert "TASKSTATS_CMD_GET" in text
+    assert "::test_fails: Linux" in text
+
+
+def test_a_page_that_cannot_be_written(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from ask import ask
+
+        def test_fails(netlink_emu):
+            ask(netlink_emu())
+            assert False
+        """
+    )
+    (project.path / "file").touch()
+    result = run(project, "--netlink-emu-html=file")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["(no page of it in file: *)"])
+
+
 ASYNC = (
     f"INTERPOSER = {not what_is_missing()}\n"
     + """

@@ -30,6 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dir").mkdir()
     (tmp_path / "private").mkdir(mode=0o700)
     (tmp_path / "file").write_text("text\n")
+    (tmp_path / "journal.jsonl").write_text('{"number":1}\n')
     (tmp_path / "empty.toml").touch()
     (tmp_path / "lamps.yaml").write_text(LAMPS)
     (tmp_path / "bytes.toml").write_bytes(b"\xff")
@@ -150,6 +151,9 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "line 1 is no hex: 'text'", ["decode", "file"]),
     (USER, "--family takes NAME=ID, not 'x'", ["decode", "--family", "x", "empty.toml"]),
     (USER, "no server at nosuch: No such file", ["decode", "--socket", "nosuch"]),
+    (USER, "line 1 is not a journal's: KeyError('time')", ["decode", "journal.jsonl"]),
+    (USER, "line 1 is not a journal's: KeyError('time')", ["decode", "--html", "journal.jsonl"]),
+    (USER, "takes neither --json nor --socket", ["decode", "--html", "--json", "file"]),
     (USAGE, "No such command", ["tasks", "nosuch"]),
     (USER, "no server at dir: Connection refused", ["tasks", "list", "--socket", "dir"]),
     (USER, "AF_UNIX path too long", ["tasks", "list", "--socket", LONG]),

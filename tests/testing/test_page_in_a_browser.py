@@ -1,0 +1,278 @@
+"""A session's page in a real browser: what it shows, what keys do, how long it takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from helpers.alone import alone
+from helpers.nets import SECONDS
+
+from netlink_emu.journal import Journal
+from netlink_emu.page import write_page
+from netlink_emu.testing import EmulatedKernel
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+HOSTILE: Final = '</script><img src=x onerror="alert(1)">\u202e'
+LOOK: Final = Path(__file__).parent / "browser" / "look.mjs"
+NEW: Final = "#table .row:has-text('TASKSTATS_CMD_NEW PID 4242')"
+
+
+@pytest.fixture(scope="module")
+def modules(request: pytest.FixtureRequest) -> Path:
+    """The npm package "playwright-core", installed once and kept in pytest's cache."""
+    for program in ("node", "npm", "chromium"):
+        if shutil.which(program) is None:
+            pytest.skip(f"needs {program}")
+    cache = request.config.cache
+    assert cache is not None
+    directory = Path(cache.mkdir("npm-playwright"))
+    with alone("npm install of playwright-core"):
+        if not (directory / "node_modules" / "playwright-core" / "package.json").exists():
+            done = subprocess.run(
+                [
+                    "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
+                    "playwright-core@1.65.1",
+                ],
+                cwd=directory, capture_output=True, text=True, timeout=SECONDS, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                pytest.skip(f"npm cannot install playwright-core: {done.stderr.strip()[-200:]}")
+    return directory
+
+
+class Browser:
+    """Opens a page, does the steps, and gives what each of them found."""
+
+    def __init__(self, modules: Path, folder: Path) -> None:
+        self._modules = modules
+        self._folder = folder
+
+    def look(self, page: bytes, *steps: list[Any], theme: str = "light") -> list[Any]:
+        path = self._folder / "page.html"
+        path.write_bytes(page)
+        asked = self._folder / "steps.json"
+        asked.write_text(json.dumps({"url": path.as_uri(), "theme": theme, "steps": steps}))
+        done = subprocess.run(
+            ["node", str(LOOK), shutil.which("chromium") or "", str(asked)],
+            cwd=self._modules, capture_output=True, text=True, timeout=SECONDS, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[:2000]
+        told = json.loads(done.stdout)
+        assert told["said"] == [], "errors, and dialogs of scripts that are not ours"
+        assert told["asked"] == [path.as_uri()], "nothing is fetched"
+        found = told["found"]
+        assert isinstance(found, list)
+        return found
+
+
+@pytest.fixture
+def browser(modules: Path, tmp_path: Path) -> Browser:
+    return Browser(modules, tmp_path)
+
+
+def ask(kernel: EmulatedKernel, sock: Any, pid: int, seq: int) -> None:
+    header = b"".join(
+        number.to_bytes(size, "little")
+        for number, size in (
+            (28, 4), (kernel.family_id, 2), (1, 2), (seq, 4), (0, 4), (1, 1), (1, 1), (0, 2),
+            (8, 2), (1, 2), (pid, 4),
+        )
+    )  # fmt: skip
+    sock.send(header)
+    sock.recv(65536)
+
+
+@pytest.fixture
+def journal() -> Any:
+    """A session with requests, errors, events, a task's end, hostile strings."""
+    with EmulatedKernel("6.1", cpus=2, tasks=[{"comm": "postgres", "pid": 4242}]) as kernel:
+        sock = kernel.connect()
+        listener = kernel.connect()
+        listener.send(
+            (32).to_bytes(4, "little") + kernel.family_id.to_bytes(2, "little")
+            + b"\x05\0" + bytes(8) + b"\1\1\0\0\x08\0\3\0" + b"0-1\0" + bytes(4)
+        )  # fmt: skip
+        listener.recv(4096)
+        ask(kernel, sock, 4242, 1)
+        ask(kernel, sock, 99, 2)
+        kernel.tasks.spawn("</script>").exit()
+        ask(kernel, sock, 4242, 3)
+        kernel.journal.note(HOSTILE)
+        yield kernel.journal
+
+
+def test_fields_and_bytes_light_up_together(browser: Browser, journal: Journal) -> None:
+    found = browser.look(
+        write_page("x", journal),
+        ["texts", "#count"],
+        ["click", f"{NEW} >> nth=0"],
+        ["hover", "#fields .row:has-text('nlmsg_type')"],
+        ["texts", "#bytes .over"],
+        ["hover", "#bytes [data-at='16']"],
+        ["texts", "#fields .over"],
+        ["move", 5, 5],
+        ["texts", "#fields .over"],
+    )
+    number = len(journal)
+    assert found[0] == [f"{number} of {number}"]
+    assert found[3][:2] == ["1f", "00"]
+    assert "cmd" in found[5][0]
+    assert "TASKSTATS_CMD_NEW" in found[5][0]
+    assert found[7] == []
+
+
+def test_filters(browser: Browser, journal: Journal) -> None:
+    found = browser.look(
+        write_page("x", journal),
+        ["select", "#by-error", "ESRCH"],
+        ["texts", "#table .row .errno"],
+        ["press", "Escape"],
+        ["select", "#by-kind", "event"],
+        ["texts", "#table .row .kind"],
+        ["select", "#by-kind", ""],
+        ["press", "Escape"],
+        ["press", "/"],
+        ["press", "p"],
+        ["press", "o"],
+        ["press", "s"],
+        ["press", "t"],
+        ["press", "g"],
+        ["texts", "#count"],
+        ["fill", "#find", "92 10 00 00"],
+        ["texts", "#table .row .says"],
+        ["select", "#by-cmd", "TASKSTATS_CMD_NEW"],
+        ["texts", "#table .row .says"],
+    )
+    assert found[1]
+    assert set(found[1]) == {"ESRCH"}
+    assert found[4]
+    assert set(found[4]) == {"event"}
+    assert found[13][0].startswith("0 of")
+    assert all("4242" in says for says in found[15])
+    assert len(found[15]) == 4
+    assert [says.split()[0] for says in found[17]] == ["TASKSTATS_CMD_NEW"] * 2
+
+
+def test_keys_and_the_difference(browser: Browser, journal: Journal) -> None:
+    found = browser.look(
+        write_page("x", journal),
+        ["click", f"{NEW} >> nth=0"],
+        ["press", "r"],
+        ["texts", "#table .chosen .kind"],
+        ["press", "r"],
+        ["press", "d"],
+        ["click", f"{NEW} >> nth=1"],
+        ["texts", "#fields .differs"],
+        ["texts", "#about"],
+        ["press", "d"],
+        ["press", "Home"],
+        ["texts", "#table .chosen .number"],
+        ["press", "End"],
+        ["texts", "#table .chosen .number"],
+        ["press", "?"],
+        ["run", "document.getElementById('help').open"],
+    )
+    assert found[2] == ["request"]
+    assert any("nlmsg_seq" in row for row in found[6])
+    assert not any("ac_comm" in row for row in found[6])
+    assert "differ" in found[7][0]
+    assert (found[10], found[12]) == (["#1"], [f"#{journal.number}"])
+    assert found[14] is True
+
+
+def test_what_a_client_says_stays_text(browser: Browser, journal: Journal) -> None:
+    found = browser.look(
+        write_page(HOSTILE, journal),
+        ["fill", "#find", "onerror"],
+        ["texts", "#table .row .says"],
+        ["texts", "h1"],
+        ["run", "document.images.length + document.scripts.length"],
+    )
+    assert found[1] == [HOSTILE.replace("\u202e", "\\u{202e}")]
+    assert found[2] == found[1]
+    assert found[3] == 2, "our script and our data"
+
+
+PIXEL = """(() => {
+  const style = getComputedStyle(document.body);
+  return [style.backgroundColor, style.color];
+})()"""
+
+
+def test_dark_and_light(browser: Browser, journal: Journal, tmp_path: Path) -> None:
+    seen = {}
+    for theme in ("light", "dark"):
+        shot = tmp_path / f"{theme}.png"
+        steps = [["run", PIXEL], ["click", f"{NEW} >> nth=0"], ["shot", str(shot)]]
+        seen[theme] = browser.look(write_page("x", journal), *steps, theme=theme)[0]
+        assert shot.stat().st_size > 20_000, "something is drawn"
+    assert seen["light"][0] == "rgb(255, 255, 255)"
+    assert seen["light"] != seen["dark"]
+    found = browser.look(write_page("x", journal), ["press", "t"], ["run", PIXEL], theme="light")
+    assert found[1] == seen["dark"]
+
+
+def test_the_diagram_zooms_and_is_clicked(browser: Browser, journal: Journal) -> None:
+    ticks = "#diagram .tick"
+    found = browser.look(
+        write_page("x", journal),
+        ["texts", "#legend span"],
+        ["run", "[...document.querySelectorAll('#diagram text')].map((e) => e.textContent)"],
+        ["move", 700, 200],
+        ["wheel", 0, -300],
+        ["wheel", 0, -300],
+        ["run", f"[...document.querySelectorAll('{ticks}')].map((e) => e.textContent)"],
+        ["press", "0"],
+        ["press", "o"],
+        ["texts", "#axis"],
+        ["press", "o"],
+        ["texts", "#axis"],
+    )
+    assert {"request", "error", "opened", "note"} <= {text.strip() for text in found[0]}
+    assert any("kernel" in text for text in found[1])
+    assert any("CPU 0" in text for text in found[1])
+    assert found[5]
+    assert found[5] != [text for text in found[1] if text.startswith("#")]
+    assert {found[8][0], found[10][0]} == {"Axis: time", "Axis: order"}
+
+
+FILTER: Final = """new Promise((done) => {
+  const find = document.getElementById("find"), began = performance.now();
+  find.value = WHAT;
+  find.dispatchEvent(new Event("input"));
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+})"""
+OPENED: Final = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+
+
+def test_ten_thousand_messages(browser: Browser, record_property: Any) -> None:
+    """Times are told, and held to what no machine is too slow for."""
+    with EmulatedKernel("6.1", tasks=[{"comm": "postgres", "pid": 4242}]) as kernel:
+        journal = Journal(kernel.kernel, limit=None, limit_bytes=None)
+        sock = kernel.connect()
+        for seq in range(5000):
+            ask(kernel, sock, 4242 if seq % 3 else 99, seq)
+        page = write_page("x", journal)
+        number = len(journal)
+    filters = [
+        ["run", FILTER.replace("WHAT", json.dumps(what))] for what in ("esrch", "pid 4242", "")
+    ]
+    found = browser.look(
+        page, ["run", OPENED], ["texts", "#count"], *filters, ["press", "End"],
+        ["texts", "#table .chosen .number"],
+        ["run", "document.querySelectorAll('*').length"],
+    )  # fmt: skip
+    assert found[1] == [f"{number} of {number}"]
+    assert number >= 10_000
+    assert found[6] == [f"#{number}"]
+    assert found[7] < 3000, "only what is in sight is there"
+    record_property("opened_ms", found[0])
+    record_property("filtered_ms", found[2:5])
+    sys.stdout.write(f"opened in {found[0]:.0f} ms, filtered in {found[2:5]} ms\n")
