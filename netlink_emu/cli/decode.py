@@ -106,7 +106,7 @@ def _entries(
         sys.stdout.write(write_page(f"netlink-emu: {name}", entries).decode())
     elif as_json:
         for entry in entries:
-            print(json.dumps(entry.json(), ensure_ascii=False))
+            print(printable_json(json.dumps(entry.json(), ensure_ascii=False)))
     else:
         started = min((entry.time_ns for entry in entries), default=0)
         for line in text_lines(entries, started):
