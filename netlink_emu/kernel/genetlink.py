@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 from errno import EBUSY, EEXIST, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,8 +20,9 @@ from netlink_emu.kernel.genl_family import (
     GenlSplitOp,
     GenlValidate,
     operations,
-    validation,
 )
+from netlink_emu.kernel.genl_info import GenlInfo
+from netlink_emu.kernel.genl_operation import GenlOperation
 from netlink_emu.kernel.netlink_rcv import DUMP_STARTED, Request, netlink_rcv_skb
 from netlink_emu.kernel.profile import FamilyIds
 from netlink_emu.kernel.skbuff import SkBuff
@@ -39,24 +39,19 @@ from netlink_emu.protocol.genetlink import (
     GENL_MIN_ID,
     GENL_START_ALLOC,
     GENLMSGHDR,
-    GenlOpFlags,
 )
 from netlink_emu.protocol.netlink import (
-    NETLINK_GENERIC,
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_ECHO,
     NLM_F_REQUEST,
     NLMSG_HDRLEN,
-    nlmsg_align,
 )
-from netlink_emu.protocol.policy import Parser, ParseRules
+from netlink_emu.protocol.policy import Parser
 
 if TYPE_CHECKING:
-    from netlink_emu.kernel.af_netlink import NetlinkSock
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.kernel import Kernel
-    from netlink_emu.kernel.profile import Profile
     from netlink_emu.machine.namespaces import NetNamespace
 
 __all__ = [
@@ -74,44 +69,6 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
-class GenlInfo:
-    """struct genl_info: a request on its way to an operation. ``attrs`` hold payloads by type."""
-
-    kernel: Kernel
-    family: GenlFamily
-    request: Request
-    cmd: int
-    attrs: dict[int, bytes]
-    sk: NetlinkSock
-    current: Current
-
-    @property
-    def net(self) -> NetNamespace:
-        return self.sk.net
-
-    def get_u16(self, kind: int) -> int:
-        """nla_get_u16() of an attribute that was validated."""
-        value: int = self.kernel.genl.unpack_u16(self.attrs[kind])[0]
-        return value
-
-    def get_u32(self, kind: int) -> int:
-        """nla_get_u32() of an attribute that was validated."""
-        value: int = self.kernel.genl.unpack_u32(self.attrs[kind])[0]
-        return value
-
-    def reply(self, cmd: int, attrs: bytes | bytearray, allocated: int) -> None:
-        """genlmsg_reply(): unicast to who asked; ``allocated`` as genlmsg_new() was told.
-
-        Raises ECONNREFUSED or EAGAIN when the requester cannot take it.
-        """
-        kernel, family, portid = self.kernel, self.family, self.request.skb.portid
-        message = family.message(kernel, cmd, attrs, self.request.nlmsg_seq, portid)
-        room = nlmsg_align(NLMSG_HDRLEN + GENL_HDRLEN + family.hdrsize + allocated)
-        skb = SkBuff(message, kernel.skb.trimmed_truesize(room, len(message)))
-        kernel.netlink.unicast_from_kernel(self.sk.net, NETLINK_GENERIC, skb, portid)
-
-
 # Families that had a group, or a number, before these were handed out.
 _OWN_GROUPS: Final = {
     "NET_DM": 1,
@@ -126,59 +83,6 @@ class NotifyHook(Protocol):
     def __call__(self, family: GenlFamily, *, came: bool) -> None: ...
 
 
-def _rules(profile: Profile) -> ParseRules:
-    return ParseRules(
-        attr_type_mask=profile.attr_type_mask,
-        extack_policy_msg=profile.extack_policy_msg,
-        extack_policy=profile.extack_policy,
-        extack_leftover_msg=profile.extack_leftover_msg,
-        nul_string=profile.nul_string,
-        uint_policies=profile.uint_policies,
-        log_attr_length=profile.log_attr_length,
-        log_leftover_comm=profile.log_leftover_comm,
-    )
-
-
-class _Operation:
-    """What of a :class:`GenlCmd` each request asks for, looked up once.
-
-    Python's IntFlag takes 0.4 us for an "and", as long as an attribute takes to parse.
-    """
-
-    __slots__ = (
-        "admin_perm", "doit", "dump_parser", "dumpit", "op", "parser", "simple", "uns_admin_perm",
-    )  # fmt: skip
-
-    def __init__(self, family: GenlFamily, op: GenlCmd, profile: Profile) -> None:
-        # A family that no real kernel has is parsed alike in every release.
-        rules = ParseRules() if family.always_strict else _rules(profile)
-
-        def parser(split: GenlSplitOp | None) -> Parser | None:
-            validate = None if split is None else validation(family, split, profile)
-            if split is None or validate is None or not split.maxattr:
-                return None
-            return Parser(
-                split.policy,
-                maxtype=split.maxattr,
-                validate=validate,
-                order=profile.arch.order,
-                rules=rules,
-            )
-
-        self.op: Final = op
-        self.doit: Final = op.doit
-        self.dumpit: Final = op.dumpit
-        self.admin_perm: Final = GenlOpFlags.GENL_ADMIN_PERM in op.flags
-        self.uns_admin_perm: Final = GenlOpFlags.GENL_UNS_ADMIN_PERM in op.flags
-        self.parser: Final = parser(op.doit)
-        self.dump_parser: Final = parser(op.dumpit)
-        # The doit, where nothing is to be called around it and nobody is to be told of its slips.
-        doit = op.doit
-        alone = doit is not None and doit.pre_doit is None and doit.post_doit is None
-        alone = alone and family.failed is None
-        self.simple: Final = doit.doit if doit is not None and alone else None
-
-
 class Genetlink:
     """The families of one kernel, and what arrives for them."""
 
@@ -187,7 +91,7 @@ class Genetlink:
         profile = kernel.profile
         self.families: dict[int, GenlFamily] = {}
         self._by_name: dict[str, GenlFamily] = {}
-        self._operations: dict[int, dict[int, _Operation]] = {}
+        self._operations: dict[int, dict[int, GenlOperation]] = {}
         order = profile.arch.order
         self._unpack_header = GENLMSGHDR[order].unpack_from
         self.unpack_u16: Final = nla_scalar(2, order).unpack_from
@@ -213,7 +117,8 @@ class Genetlink:
         self.families[family.id] = family
         profile = self._kernel.profile
         self._operations[family.id] = {
-            op.cmd: _Operation(family, op, profile) for op in reversed(operations(family, profile))
+            op.cmd: GenlOperation(family, op, profile)
+            for op in reversed(operations(family, profile))
         }
         self._by_name[family.name] = family
         if self.notify is not None:
@@ -339,7 +244,7 @@ class Genetlink:
             info.attrs = _parse(info, op.parser)
         op.simple(info)
 
-    def _handle_watched(self, info: GenlInfo, op: _Operation, *, is_dump: bool) -> None:
+    def _handle_watched(self, info: GenlInfo, op: GenlOperation, *, is_dump: bool) -> None:
         """What an operation raises beside NetlinkError is for its family, if that wants it."""
         try:
             self._handle(info, op, is_dump=is_dump)
@@ -350,7 +255,7 @@ class Genetlink:
                 raise
             raise _slip(info.family, exc, info.request.extack) from exc
 
-    def _handle(self, info: GenlInfo, op: _Operation, *, is_dump: bool) -> None:
+    def _handle(self, info: GenlInfo, op: GenlOperation, *, is_dump: bool) -> None:
         if is_dump:
             self._dumpit(info, op)
             return
@@ -358,7 +263,7 @@ class Genetlink:
             info.attrs = _parse(info, op.parser)
         _call_doit(op.doit, info)
 
-    def _check_permission(self, request: Request, op: _Operation) -> None:
+    def _check_permission(self, request: Request, op: GenlOperation) -> None:
         machine = self._kernel.machine
         if op.admin_perm and not self.netlink_capable(
             request.skb, machine.init_user_ns, CAP_NET_ADMIN
@@ -382,7 +287,7 @@ class Genetlink:
             return False
         return skb.current.ns_capable(user_ns, cap)
 
-    def _dumpit(self, info: GenlInfo, op: _Operation) -> None:
+    def _dumpit(self, info: GenlInfo, op: GenlOperation) -> None:
         """genl_family_rcv_msg_dumpit() and __netlink_dump_start()."""
         sk, request = info.sk, info.request
         if sk.dump is not None:

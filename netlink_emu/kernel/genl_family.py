@@ -17,7 +17,7 @@ from netlink_emu.protocol.policy import LIBERAL, REJECT_ALL, STRICT, NlValidate,
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
-    from netlink_emu.kernel.genetlink import GenlInfo
+    from netlink_emu.kernel.genl_info import GenlInfo
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.kernel.profile import Profile
 
