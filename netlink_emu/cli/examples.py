@@ -94,6 +94,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu releases show 6.1.192",
         "netlink-emu releases diff 5.10 6.1",
     ),
+    "files": (
+        "netlink-emu files",
+        "netlink-emu files netlink_emu.h",
+    ),
     "completion": (
         "netlink-emu completion bash > ~/.local/share/bash-completion/completions/netlink-emu",
     ),

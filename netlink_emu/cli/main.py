@@ -24,10 +24,20 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     "run", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl",
-    "family", "conformance", "releases", "completion",
+    "family", "conformance", "releases", "files", "completion",
 )  # fmt: skip
 # Declared without typer, so that it need not be imported where the command line is plain.
-_PLAIN: Final = ("run", "replay", "cassette", "tasks", "faults", "journal", "ctl", "family")
+_PLAIN: Final = (
+    "run",
+    "replay",
+    "cassette",
+    "tasks",
+    "faults",
+    "journal",
+    "ctl",
+    "family",
+    "files",
+)
 
 
 def _print_version(wanted: bool) -> None:

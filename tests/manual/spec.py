@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml as pyyaml
 
+from netlink_emu.files import path_of
 from netlink_emu.protocol.family import AttributeSet, Exchange, Operation
 from netlink_emu.protocol.ours.control import (
     CMD_PREFIX,
@@ -24,8 +25,8 @@ from netlink_emu.protocol.ours.control import (
 )
 
 ROOT: Final = Path(__file__).parents[2]
-YAML: Final = ROOT / "docs/specs/netlink_emu.yaml"
-HEADER: Final = ROOT / "docs/examples/c/netlink_emu.h"
+YAML: Final = path_of("netlink_emu.yaml")
+HEADER: Final = path_of("netlink_emu.h")
 PAGE: Final = ROOT / "docs/reference-control.md"
 _BEGIN: Final = "<!-- scripts/write-docs writes from here -->"
 _END: Final = "<!-- to here -->"

@@ -87,7 +87,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no C compiler")
     program = tmp_path_factory.mktemp("c") / "suite"
     options = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1"]
-    subprocess.run([compiler, *options, "-o", program, C / "suite.c"], check=True)
+    include = ["-I", str(spec.HEADER.parent)]
+    subprocess.run([compiler, *options, *include, "-o", program, C / "suite.c"], check=True)
     return program
 
 
@@ -97,7 +98,7 @@ def test_the_header_is_c_and_cxx(tmp_path: Path) -> None:
         pytest.skip("no gcc")
     for language in ("c", "c++"):
         done = subprocess.run(
-            [compiler, "-x", language, "-fsyntax-only", "-Wall", "-Werror", C / "netlink_emu.h"],
+            [compiler, "-x", language, "-fsyntax-only", "-Wall", "-Werror", spec.HEADER],
             capture_output=True,
             text=True,
             check=False,

@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' completion'
+            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -45,6 +45,7 @@ complete -c netlink-emu -n __netlink_emu_at -a ctl -d 'Run commands of tasks, fa
 complete -c netlink-emu -n __netlink_emu_at -a family -d 'Look at specs of netlink families, check them, and call their operations.'
 complete -c netlink-emu -n __netlink_emu_at -a conformance -d 'Run cases that were recorded on a real kernel, and compare byte for byte.'
 complete -c netlink-emu -n __netlink_emu_at -a releases -d 'The kernels that can be emulated, and what tells them apart.'
+complete -c netlink-emu -n __netlink_emu_at -a files -d 'Print where the files are that come with netlink-emu: a C header, YAML specs.'
 complete -c netlink-emu -n __netlink_emu_at -a completion -d 'Print a script with which a shell completes commands, options and their values.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l release -s r -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3' -d 'The kernel to emulate: 2.6.35, 5.10, 6.1.192... [default: the scenario'"'"'s, or 6.18]'
 complete -c netlink-emu -n '__netlink_emu_at run' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'The kernel'"'"'s architecture. [default: the scenario'"'"'s, or this machine'"'"'s]'
@@ -308,5 +309,7 @@ complete -c netlink-emu -n '__netlink_emu_at releases diff' -x -a '2.6.18 2.6.19
 complete -c netlink-emu -n '__netlink_emu_at releases show' -l arch -x -a 'x86_64 i386 arm aarch64 ppc ppc64 ppc64le s390x um riscv64 ia64 alpha loongarch64 mips mipsel mips64 mips64el parisc64 sparc64' -d 'The architecture: x86_64, i386, mips64... By default x86_64.'
 complete -c netlink-emu -n '__netlink_emu_at releases show' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at releases show' -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3'
+complete -c netlink-emu -n '__netlink_emu_at files' -l json -d 'Print one JSON object per line.'
+complete -c netlink-emu -n '__netlink_emu_at files' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at completion' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at completion' -x -a 'bash zsh fish'

@@ -1,7 +1,7 @@
 """The family NETLINK_EMU: an emulated kernel is controlled over netlink itself.
 
 ``Control(kernel, journal, faults)`` registers it; :mod:`netlink_emu.protocol.ours.control`
-declares it, and docs/specs/netlink_emu.yaml describes it to others.
+declares it, and netlink_emu/files/netlink_emu.yaml describes it to others.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def test_nothing_heavy_is_imported(kernel: EmulatedKernel, command: str) -> None
     program = (
         "import sys; from netlink_emu.cli.main import main\n"
         "try: main()\n"
-        "finally: print([name for name in ('typer', 'click', 'rich', 'trio', 'asyncio')"
+        "finally: print([name for name in ('typer', 'click', 'rich', 'trio', 'asyncio', 'yaml')"
         " if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
