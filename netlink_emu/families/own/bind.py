@@ -22,6 +22,7 @@ from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align
+from netlink_emu.protocol.policy import Policy
 
 Function = Callable[..., Any]
 _VALIDATE: Final = {
@@ -66,9 +67,10 @@ class Handlers:
 def bind(family: object, declaration: FamilyDeclaration, handlers: Handlers) -> GenlFamily:
     """The family as genl_register_family() takes it."""
     ops: list[GenlOp | GenlSplitOp] = []
+    operations = declaration.operations
     headers = [op.fixed_header for op in declaration.operations if op.fixed_header is not None]
-    for op in sorted(declaration.operations, key=_command):
-        ops += _split(family, op, handlers)
+    for op in sorted(operations, key=_command) if declaration.split else operations:
+        ops += _split(family, op, handlers, split=declaration.split)
     return GenlFamily(
         declaration.name,
         declaration.version,
@@ -85,27 +87,41 @@ def _command(op: Operation) -> int:
     return min((e.cmd for e in (op.do, op.dump) if e is not None), default=0)
 
 
-def _split(family: object, op: Operation, handlers: Handlers) -> Iterator[GenlSplitOp]:
+def _split(
+    family: object, op: Operation, handlers: Handlers, *, split: bool
+) -> Iterator[GenlOp | GenlSplitOp]:
     validate = GenlValidate(0)
     for name in op.validate:
         validate |= _VALIDATE[name]
-    if op.do is not None:
-        policy, maxattr = op.do.validated_by(op.attributes)
-        pre, post = handlers.pre_doit, handlers.post_doit
+    pre, post = handlers.pre_doit, handlers.post_doit
+    do, dump = op.do, op.dump
+    doit = None if do is None else _Doit(family, op, do, handlers)
+    dumpit = None if dump is None else _Dumpit(family, op, dump, handlers)
+    one = do is None or dump is None or do.cmd == dump.cmd
+    if one and not split and pre is None and post is None:
+        exchange = do or dump
+        if exchange is not None:
+            policy, maxattr = _validated(op, exchange)
+            yield GenlOp(exchange.cmd, op.flags, policy, maxattr, validate, doit, dumpit)
+        return
+    if do is not None:
+        policy, maxattr = _validated(op, do)
         yield GenlSplitOp(
-            op.do.cmd, op.flags, policy, maxattr, validate,
-            doit=_Doit(family, op, op.do, handlers),
+            do.cmd, op.flags, policy, maxattr, validate, doit=doit,
             pre_doit=None if pre is None else _Around(family, op, pre),
             post_doit=None if post is None else _Around(family, op, post),
         )  # fmt: skip
-    if op.dump is not None:
-        policy, maxattr = op.dump.validated_by(op.attributes)
+    if dump is not None:
+        policy, maxattr = _validated(op, dump)
         if "dump" in op.validate:
             policy, maxattr = None, 0
-        yield GenlSplitOp(
-            op.dump.cmd, op.flags, policy, maxattr, validate,
-            dumpit=_Dumpit(family, op, op.dump, handlers),
-        )  # fmt: skip
+        yield GenlSplitOp(dump.cmd, op.flags, policy, maxattr, validate, dumpit=dumpit)
+
+
+def _validated(op: Operation, exchange: Exchange) -> tuple[Policy | None, int]:
+    """The policy; None where it is about nothing."""
+    policy, maxattr = exchange.validated_by(op.attributes)
+    return (policy, maxattr) if policy or maxattr else (None, 0)
 
 
 @dataclass(frozen=True, slots=True)

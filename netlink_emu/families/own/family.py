@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netlink_emu.families.own.answers import Answers
 from netlink_emu.families.own.bind import Handlers, bind
-from netlink_emu.families.own.files import read_seed
+from netlink_emu.families.own.files import load
 from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
@@ -22,7 +22,6 @@ from netlink_emu.protocol.family import (
 )
 from netlink_emu.protocol.genetlink import GenlOpFlags
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
-from netlink_emu.specs import read_spec_file
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.request import Request
@@ -93,25 +92,21 @@ class Family(Answers):
         spec: str | Path,
         *,
         state: Mapping[str, Any] | str | Path | None = None,
+        recording: str | Path | None = None,
     ) -> Family:
         """The family of one of the kernel's YAML specs: a path, or the text itself.
 
         It answers without any function, from its :attr:`store`. ``state`` are the objects that
         there are at first by their kind, ``{"device": [{"ifname": "wg0"}]}``, or a TOML, YAML or
-        JSON file of them. Raises ValueError, with file, line and column, for what makes no sense,
-        and OSError for a file that cannot be read.
+        JSON file of them. ``recording`` is a file of ``netlink-emu family record``: operations,
+        flags, groups and policies are then those of the kernel that it tells of. Raises
+        ValueError, with file, line and column, for what makes no sense, and OSError for a file
+        that cannot be read.
         """
-        declaration = read_spec_file(spec).declaration
-        if declaration.protocol == "netlink-raw":
-            raise ValueError(
-                f"{declaration.name} is a raw protocol, and no generic netlink family"
-            )
-        family = cls.from_declaration(declaration)
+        loaded = load(spec, state, recording)
+        family = cls.from_declaration(loaded.declaration)
         family._store = Store(family)
-        if isinstance(state, Mapping):
-            family.store.seed(state)
-        elif state is not None:
-            read_seed(state, family)
+        loaded.seed(family)
         return family
 
     def _take(

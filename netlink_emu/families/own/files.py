@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.documents import DocumentError, Place, file_bytes, read_document
+from netlink_emu.families.own.overlay import lay_over, recorded_family
+from netlink_emu.families.own.recording import RecordedFamily
+from netlink_emu.protocol.family import FamilyDeclaration
+from netlink_emu.specs import read_spec_file
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.answers import Answers
@@ -16,15 +22,85 @@ if TYPE_CHECKING:
 _CANNED: Final = ("replies", "failures")
 
 
-def read_seed(file: str | Path, family: Answers) -> None:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a family is made of; ``file`` is where ``state`` is from."""
+
+    declaration: FamilyDeclaration
+    state: Mapping[str, Any]
+    file: Path | None
+
+    def seed(self, family: Answers) -> None:
+        """Give the family its state. Raises ValueError."""
+        if self.file is None:
+            family.store.seed(self.state)
+        else:
+            _seed(self.state, self.file, family)
+
+
+def load(
+    spec: str | Path,
+    state: Mapping[str, Any] | str | Path | None,
+    recording: str | Path | None,
+) -> Loaded:
+    """Read a spec, a state and a recording: see Family.from_spec."""
+    declaration = read_spec_file(spec).declaration
+    name = declaration.name
+    if declaration.protocol == "netlink-raw":
+        raise ValueError(f"{name} is a raw protocol, and no generic netlink family")
+    file = None if state is None or isinstance(state, Mapping) else Path(state)
+    values = read_state(file) if file is not None else state
+    assert values is None or isinstance(values, Mapping)
+    if file is not None and values is not None and recording is None:
+        recording = _recording_of(values, file)
+    if recording is not None:
+        declaration = lay_over(declaration, read_recorded(Path(recording), name))
+    return Loaded(declaration, values or {}, file)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What a file has: TOML where its name ends so, else YAML, of which JSON is a part.
+
+    Raises DocumentError, with line and column where they are known, and OSError.
+    """
+    if path.suffix == ".toml":
+        return _toml(path)
+    return read_document(file_bytes(path), str(path))
+
+
+def read_recorded(path: Path, name: str) -> RecordedFamily:
+    """The family of that name in a recording. Raises DocumentError and OSError."""
+    try:
+        values = json.loads(file_bytes(path))
+    except (ValueError, RecursionError) as exc:
+        if isinstance(exc, DocumentError):
+            raise
+        raise DocumentError(Place(str(path), 1, 1), f"not JSON: {exc}") from exc
+    try:
+        return recorded_family(values, name)
+    except ValueError as exc:
+        raise DocumentError(Place(str(path), 1, 1), str(exc)) from exc
+
+
+def _recording_of(values: Mapping[str, Any], path: Path) -> Path | None:
+    """The recording that a state file names, beside itself."""
+    name = values.get("recording")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name:
+        place = getattr(values, "places", {}).get("recording", Place(str(path), 1, 1))
+        raise DocumentError(place, f"recording is the name of a file, not {name!r}")
+    return path.parent / name
+
+
+def _seed(values: Mapping[str, Any], path: Path, family: Answers) -> None:
     """Give a family what a file says: objects by kind, ``replies`` and ``failures`` by operation.
 
-    TOML where its name ends so, else YAML, of which JSON is a part. Raises DocumentError, with
-    line and column where they are known, and OSError.
+    Raises DocumentError.
     """
-    path = Path(file)
-    values = _toml(path) if path.suffix == ".toml" else read_document(file_bytes(path), str(path))
     for name, value in values.items():
+        if name == "recording":
+            continue
         places = getattr(value, "places", None) or {}
         where = getattr(values, "places", {}).get(name, Place(str(path), 1, 1))
         many = value if isinstance(value, list) else [value]

@@ -1,0 +1,103 @@
+"""A recording laid over a spec: names from the one, what the kernel does from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from netlink_emu.families.own.recording import RecordedFamily, RecordedOp, read_recording
+from netlink_emu.protocol.family import (
+    AttributeSet,
+    Exchange,
+    FamilyDeclaration,
+    McastGroup,
+    Operation,
+)
+from netlink_emu.protocol.genetlink import GenlOpFlags
+from netlink_emu.protocol.policy import REJECT_ALL, Policy
+
+_CAPS: Final = (
+    GenlOpFlags.GENL_CMD_CAP_DO | GenlOpFlags.GENL_CMD_CAP_DUMP | GenlOpFlags.GENL_CMD_CAP_HASPOL
+)
+
+
+def recorded_family(values: Any, name: str) -> RecordedFamily:
+    """A family of what ``netlink-emu family record`` wrote; raises ValueError for other values."""
+    families = values.get("families") if isinstance(values, Mapping) else None
+    for family in families if isinstance(families, list) else ():
+        if isinstance(family, Mapping) and family.get("name") == name:
+            return read_recording(_bytes(family, "getfamily"), _bytes(family, "getpolicy_dump"))
+    raise ValueError(f"the recording has no family {name}")
+
+
+def _bytes(family: Mapping[str, Any], key: str) -> list[bytes]:
+    texts = family.get(key)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{key} of a recording are datagrams in hex")
+    return [bytes.fromhex(text) for text in texts]
+
+
+def lay_over(declaration: FamilyDeclaration, recorded: RecordedFamily) -> FamilyDeclaration:
+    """The declaration, as the kernel that was recorded has it.
+
+    Its operations are those of the kernel, in its order, with its flags and policies, its groups
+    and version are the kernel's. What the spec has beyond is left out; a command that the spec
+    does not name is there as "command-17", and nothing answers it.
+    """
+    events = [op for op in declaration.operations if op.do is None and op.dump is None]
+    kept = {group.name: group for group in declaration.groups}
+    groups = tuple(kept.get(name, McastGroup(name)) for name, _ in recorded.groups)
+    names = {group.name for group in groups}
+    return replace(
+        declaration,
+        version=recorded.version,
+        maxattr=recorded.maxattr,
+        split=recorded.split,
+        operations=(
+            *_operations(declaration, recorded),
+            *(op for op in events if not op.mcgrp or op.mcgrp in names),
+        ),
+        groups=groups,
+    )
+
+
+def _operations(declaration: FamilyDeclaration, recorded: RecordedFamily) -> Iterator[Operation]:
+    old = any(op.unvalidated for op in recorded.ops)
+    for told in recorded.ops:
+        op = _named(declaration, told.cmd)
+        validate = set(op.validate)
+        if told.unvalidated:
+            validate.add("dump")
+        if old:
+            validate.add("strict")
+        yield replace(
+            op,
+            do=_exchange(op.do or op.dump, told, told.do, recorded)
+            if GenlOpFlags.GENL_CMD_CAP_DO in told.flags
+            else None,
+            dump=_exchange(op.dump or op.do, told, told.dump, recorded)
+            if GenlOpFlags.GENL_CMD_CAP_DUMP in told.flags
+            else None,
+            flags=told.flags & ~_CAPS,
+            validate=frozenset(validate),
+        )
+
+
+def _named(declaration: FamilyDeclaration, cmd: int) -> Operation:
+    for op in declaration.operations:
+        if any(exchange is not None and exchange.cmd == cmd for exchange in (op.do, op.dump)):
+            return op
+    return Operation(f"command-{cmd}", AttributeSet(f"command-{cmd}"))
+
+
+def _exchange(
+    known: Exchange | None, told: RecordedOp, number: int | None, recorded: RecordedFamily
+) -> Exchange:
+    policy: Policy | None
+    policy, highest = recorded.policy(number)
+    if policy is None or policy is REJECT_ALL:
+        policy, highest = {}, 0  # what that means is the release's to say
+    return replace(
+        known or Exchange(cmd=told.cmd, reply_cmd=told.cmd), policy=policy, maxattr=highest
+    )
