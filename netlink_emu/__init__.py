@@ -1,7 +1,7 @@
 """A kernel's netlink, in user space, for people who write netlink clients.
 
-``EmulatedKernel``, ``KernelFactory`` and ``releases`` can be imported from here; what they need
-is imported when they are.
+Import ``EmulatedKernel``, ``KernelFactory`` and ``releases`` from here. Their dependencies are
+imported only when you use one of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An emulated kernel for tests: :class:`EmulatedKernel`, and the pytest plugin around it.
 
-Imported by every pytest session in an environment that has netlink-emu, so that nothing is
-imported here before it is asked for.
+Every pytest session in an environment with netlink-emu imports this module. So it imports
+nothing else until it is needed.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class AsyncKernel:
-    """Each method is that of :class:`EmulatedKernel`, and waits in a thread."""
+    """The waiting methods of :class:`EmulatedKernel`, each in a worker thread."""
 
     def __init__(self, kernel: EmulatedKernel) -> None:
         self._kernel = kernel
@@ -51,9 +51,9 @@ class AsyncKernel:
 
 
 async def in_thread(function: Callable[[], T]) -> T:
-    """Call what blocks, in a thread of whichever loop runs here.
+    """Call a blocking function in a worker thread of the running loop, trio's or asyncio's.
 
-    Cancelled, it lets the thread go on to its own time limit.
+    If cancelled, the thread continues until its own time limit.
     """
     if trio.lowlevel.in_trio_run():
         return await trio.to_thread.run_sync(function, abandon_on_cancel=True)

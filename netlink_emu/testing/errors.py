@@ -1,17 +1,17 @@
-"""What goes wrong in a test with an emulated kernel.
+"""Errors in tests with an emulated kernel.
 
 TestingError
- ├─ EmulatorError    a mistake of netlink-emu's own, raised in the test that met it
- ├─ FamilyFailed     a function of a family of the test's own failed
- ├─ TimeIsUp         something was waited for in vain; says what happened instead
- ├─ NotUsed          nobody asked the emulated kernel, or a part of the test had no effect
- ├─ KernelClosed     a kernel was used after its end
- ├─ WrongProcess     a kernel cannot be used in this process: a forked child, gevent's threads
- ├─ WrongType        an argument is of the wrong type, or has a name that there is not
- ├─ WrongValue       an argument is of the right type, and makes no sense
- ├─ NoSuchName       journal or faults have no such method
- ├─ NoSuchTask       no task has this number
- └─ ControlError     a kernel that is controlled over netlink said no
+ ├─ EmulatorError    a bug in netlink-emu, raised in the test that met it
+  ├─ FamilyFailed     a function of the test's own family failed
+  ├─ TimeIsUp         a wait timed out; says what happened instead
+  ├─ NotUsed          no client talked to the kernel, or a part of the test had no effect
+  ├─ KernelClosed     a kernel was used after its end
+  ├─ WrongProcess     a kernel cannot be used in this process: a forked child, gevent's threads
+  ├─ WrongType        an argument has the wrong type or an unknown name
+  ├─ WrongValue       an argument has the right type, but makes no sense
+  ├─ NoSuchName       journal or faults have no such method
+  ├─ NoSuchTask       no task has this pid
+  └─ ControlError     a kernel that is controlled over netlink refused a request
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class EmulatorError(TestingError):
 
 
 class FamilyFailed(TestingError):
-    """A function of a family raised what is no NetlinkError; the cause has the traceback."""
+    """A family's function raised something else than NetlinkError; see the cause."""
 
 
 class TimeIsUp(TestingError, AssertionError):
-    """Nothing came of it within the time allowed; ``told`` are the clients that it tells of."""
+    """A wait timed out; ``told`` are the clients that the message describes."""
 
     def __init__(self, said: str, told: Sequence[object] = ()) -> None:
         super().__init__(printable_lines(said))
@@ -45,11 +45,11 @@ class TimeIsUp(TestingError, AssertionError):
 
 
 class NotUsed(TestingError, AssertionError):
-    """Nobody asked the emulated kernel, or a part of what the test prepared had no effect."""
+    """No client talked to the emulated kernel, or something that the test set up had no effect."""
 
 
 class KernelClosed(TestingError, RuntimeError):
-    """The kernel was closed before, at the end of its test or its ``with`` block."""
+    """The kernel is closed: its test or its ``with`` block has ended."""
 
 
 class WrongProcess(TestingError, RuntimeError):
@@ -57,7 +57,7 @@ class WrongProcess(TestingError, RuntimeError):
 
 
 class WrongType(TestingError, TypeError):
-    """An argument is of the wrong type, or of a name that there is not."""
+    """An argument has the wrong type or an unknown name."""
 
 
 class WrongValue(TestingError, ValueError):
@@ -69,13 +69,13 @@ class NoSuchName(TestingError, AttributeError):
 
 
 class NoSuchTask(TestingError, KeyError):
-    """No task has this number; ``args`` are a sentence."""
+    """No task has this pid; ``args`` has the message."""
 
     __str__ = Exception.__str__  # of a KeyError it is a repr
 
 
 class ControlError(TestingError):
-    """A kernel that is controlled over netlink said no; ``errno`` is its number."""
+    """A kernel that is controlled over netlink refused a request, with ``errno``."""
 
     def __init__(self, errno: int, said: str) -> None:
         super().__init__(printable_lines(said))

@@ -20,7 +20,7 @@ _PATIENCE_MS: Final = 2000
 
 
 class JournalTorn(Exception):
-    """A journal's file could not be written to the end; the message is one sentence."""
+    """A journal's file could not be written completely; the message is one sentence."""
 
     def __init__(self, name: str, number: int, failure: OSError) -> None:
         super().__init__(f"the journal {name} ends behind #{number}: {failure.strerror}")
@@ -75,12 +75,12 @@ class JournalFile:
 def open_journal(
     path: str | Path, kernel: BootedKernel, journal: Journal | None = None
 ) -> Iterator[Journal]:
-    """Keep a journal of ``kernel`` in a file while the context lasts.
+    """Write a journal of ``kernel`` to a file while the context lasts.
 
-    The name says the form: ``.pcapng`` for captures, ``.json`` and ``.jsonl`` for JSON lines,
-    ``.html`` for a page, else text; ``-`` is text on standard error. ``journal`` is one that is
-    kept already. Raises OSError when the file cannot be opened, and JournalTorn at the end when
-    it could not be written to the end.
+    The file name chooses the format: ``.pcapng`` for captures, ``.json`` and ``.jsonl`` for JSON
+    lines, ``.html`` for a page, otherwise text; ``-`` is text on standard error. ``journal`` is an
+    existing journal to use. Raises OSError if the file cannot be opened, and at the end
+    JournalTorn if it could not be written completely.
     """
     own = journal is None
     if journal is None:

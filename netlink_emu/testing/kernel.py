@@ -1,6 +1,6 @@
-"""The handle on an emulated kernel: what a test says to it, and what it says to a test.
+"""The handle on an emulated kernel, which tests work with.
 
-Works without pytest::
+It works without pytest::
 
     with EmulatedKernel("6.1", cpus=4) as kernel:
         print(kernel.run(["genl", "ctrl", "get", "name", "TASKSTATS"]).stdout)
@@ -66,28 +66,29 @@ TIMEOUT: Final = 5.0
 class EmulatedKernel:
     """An emulated kernel on an emulated machine, and its clients.
 
-    ``release`` and ``arch`` say which kernel (``arch`` is this machine's by default), ``cpus``
-    how many CPUs there are, or which. ``tasks`` are processes to begin with: names, or the
-    arguments of :meth:`TaskTableHandle.spawn`; ``"any"`` knows every pid, ``"host"`` those of
-    this machine. ``uid`` is whom clients are in the emulated kernel: 0 is root, others have no
-    capabilities. ``delayacct`` is kernel.task_delayacct; None leaves it as the release has it
-    (off since 5.14). With ``control`` clients can do to the kernel what this handle does, over
-    the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable. ``allow_unused``
-    is for the pytest plugin, which fails a test whose kernel nobody asked, whose faults never
-    came in, or whose scenarios are not over: True allows all that, ``"kernel"``, ``"fault"`` and
-    ``"scenario"`` one of them.
+    ``release`` and ``arch`` choose the kernel (``arch`` is this machine's by default). ``cpus``
+    is the number of CPUs, or which CPUs there are. ``tasks`` are the first processes: names, or
+    the arguments of :meth:`TaskTableHandle.spawn`; ``"any"`` has a task for every pid, ``"host"``
+    has this machine's tasks. ``uid`` is the clients' user in the emulated kernel: 0 is root,
+    others have no capabilities. ``delayacct`` is kernel.task_delayacct; None chooses the
+    release's default (off since 5.14). With ``control``, clients can do what this handle does,
+    through the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable.
+    ``allow_unused`` is for the pytest plugin, which fails a test if no client talked to its
+    kernel, if a fault never applied, or if a scenario is not over: ``"kernel"``, ``"fault"`` and
+    ``"scenario"`` allow one of these, True allows all.
 
-    ``cassette`` answers sockets of all its protocols (a file of ``netlink-emu record``, or a
-    Cassette); release and machine are the recorded ones then, unless they are given. Requests
-    are equal but for attributes of ``ignore``, and ``repeat`` lets one be made again. Its
-    multicast messages come behind the request that they followed; with ``news="emit"`` when
-    ``cassette.emit()`` says so, with ``"clock"`` as the machine's time passes. Who waits for what
-    it has not is told ETIMEDOUT after ``patience`` seconds of silence (0: never). A test fails
-    that asks what is not recorded (``allow_unused="unrecorded"``), or not all that is
-    (``"cassette"``).
+    ``cassette`` (a file of ``netlink-emu record``, or a Cassette) answers sockets of all its
+    protocols. Release and machine are then the recorded ones, unless you give them. Requests
+    must be equal except for the attributes in ``ignore``; ``repeat`` allows a request again. A
+    multicast message arrives after the request that it followed; with ``news="emit"`` when you
+    call ``cassette.emit()``, with ``"clock"`` as the machine's time passes. A client that waits
+    for something unrecorded gets ETIMEDOUT after ``patience`` seconds of silence (0: never). A
+    test fails if it asks something unrecorded (``allow_unused="unrecorded"`` allows that), or
+    not everything that was recorded (``"cassette"``).
 
-    All methods may be called from any thread, and return when the thing is done. The machine's
-    time stands still but for :meth:`advance`. Use it as a context manager, or :meth:`close` it.
+    You can call all methods from any thread; they return when the effect is complete. The
+    machine's time stands still until :meth:`advance`. Use the kernel as a context manager, or
+    :meth:`close` it.
     """
 
     def __init__(
@@ -168,12 +169,12 @@ class EmulatedKernel:
 
     @property
     def tasks(self) -> TaskTableHandle:
-        """Makes tasks and finds them."""
+        """The tasks: spawn and find them."""
         return self._booted.tasks
 
     @property
     def cpus(self) -> CpusHandle:
-        """Which CPUs there are, and which are online."""
+        """The CPUs, and which of them are online."""
         return self._booted.cpus
 
     @property
@@ -194,16 +195,16 @@ class EmulatedKernel:
         return self._passing.now
 
     def advance(self, seconds: float) -> None:
-        """Let the machine's time pass, and do what is due on the way.
+        """Advance the machine's time, and do everything that is due on the way.
 
-        That is what :meth:`play` began, and what faults hold back.
+        This includes scenarios of :meth:`play`, and messages that faults hold back.
         """
         self._passing.advance(seconds)
 
     def play(self, scenario: str | os.PathLike[str], seconds: float = 0.0) -> None:
-        """Begin a scenario now (TOML, or a file of that), and let ``seconds`` pass.
+        """Begin a scenario now (TOML text, or a file), and advance ``seconds``.
 
-        :meth:`advance` carries it on. Raises ScenarioError.
+        :meth:`advance` continues it. Raises ScenarioError.
         """
         self._passing.play(scenario, seconds)
 
@@ -211,19 +212,19 @@ class EmulatedKernel:
 
     @property
     def kernel(self) -> BootedKernel:
-        """The emulated kernel itself, for those who know it; touch it in :meth:`call` only."""
+        """The emulated kernel itself, for advanced use; only use it inside :meth:`call`."""
         return self._booted.kernel
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call ``function`` where it may touch :attr:`kernel`, which belongs to one thread.
+        """Call ``function`` in the thread that :attr:`kernel` belongs to.
 
-        What it queues for clients has been sent to them when this returns.
+        When this returns, messages that the function queued have been sent to clients.
         """
         return self._calls.call(function)
 
     @property
     def family_id(self) -> int:
-        """The id of TASKSTATS, which a client has to ask for."""
+        """The id of TASKSTATS; clients ask nlctrl for it."""
         family = self.kernel.genl.by_name("TASKSTATS")
         if family is None:
             raise ValueError("this kernel is configured without TASKSTATS")
@@ -236,18 +237,18 @@ class EmulatedKernel:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong on demand."""
+        """Faults on demand."""
         return self._booted.faults
 
     @property
     def cassette(self) -> CassetteHandle:
-        """The cassette that answers; raises AttributeError where there is none."""
+        """The cassette that answers; raises AttributeError if there is none."""
         if self._cassette is None:
             raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
         return self._cassette
 
     def set_delayacct(self, *, on: bool) -> None:
-        """kernel.task_delayacct: whether tasks that are spawned from now on have delays."""
+        """Set kernel.task_delayacct: whether tasks spawned from now on have delays."""
         self.call(lambda: self.kernel.sysctl_task_delayacct(on=on))
 
     def register_family(self, family: AnyFamily) -> AnyFamily:
@@ -269,7 +270,7 @@ class EmulatedKernel:
 
     @property
     def threads(self) -> list[ClientThread[Any]]:
-        """What :meth:`thread` has started."""
+        """The threads that :meth:`thread` has started."""
         return self._clients.threads
 
     @overload
@@ -283,14 +284,14 @@ class EmulatedKernel:
     def popen(
         self, argv: Argv, *, text: bool = True, **options: Unpack[PopenOptions]
     ) -> ClientProcess[Any]:
-        """Start an unmodified program, whose generic netlink sockets are of this kernel.
+        """Start an unmodified program whose generic netlink sockets belong to this kernel.
 
-        So are those of what it starts. It is ended with the kernel, and with it what it has left
-        in its process group. Its output is text, or bytes with ``text=False``. ``env``, ``cwd``
-        and ``stdin`` (nothing, unless given) are those of subprocess.Popen, ``allow_io_uring``
-        lets it have io_uring, whose calls are not seen. Raises FileNotFoundError and
-        PermissionError as subprocess.Popen, and interpose.errors.Unsupported with what this
-        machine lacks.
+        This includes the processes that it starts. The program, and everything left in its process
+        group, ends with the kernel. Its output is text, or bytes with ``text=False``. ``env``,
+        ``cwd`` and ``stdin`` (empty by default) are those of subprocess.Popen. ``allow_io_uring``
+        allows io_uring, whose calls are not intercepted. Raises FileNotFoundError and
+        PermissionError as subprocess.Popen does, and interpose.errors.Unsupported, which says
+        what this machine lacks.
         """
         checks.argv("popen", argv)
         checks.keywords("popen()", options, PopenOptions.__annotations__)
@@ -310,9 +311,9 @@ class EmulatedKernel:
     ) -> subprocess.CompletedProcess[Any]:
         """Run an unmodified program to its end; its output is text, or bytes with ``text=False``.
 
-        ``input`` is written to its stdin. Raises TimeIsUp when it runs longer than ``timeout``
-        seconds (30), and NotUsed if it made no generic netlink socket (``require_use=False``
-        allows that). Other options are those of :meth:`popen`.
+        ``input`` is written to its stdin. Raises TimeIsUp if it runs longer than ``timeout``
+        seconds (30), and NotUsed if it opened no generic netlink socket (``require_use=False``
+        allows that). The other options are those of :meth:`popen`.
         """
         checks.argv("run", argv)
         checks.keywords("run()", options, RunOptions.__annotations__)
@@ -322,27 +323,27 @@ class EmulatedKernel:
     def thread(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> ClientThread[T]:
-        """Start a function of the test's process, whose generic netlink sockets are emulated.
+        """Run a function in a new thread of this process; its generic netlink is emulated.
 
-        It runs in a thread of its own, and so may what it calls: sockets, pyroute2, asyncio and
-        trio loops, C extensions, threads and processes that it starts. The rest of the process
-        keeps its own netlink. ``kernel.thread(f).result()`` is what the function returns.
+        This covers everything that the function uses: sockets, pyroute2, asyncio and trio loops,
+        C extensions, and the threads and processes that it starts. The rest of the process keeps
+        its own netlink. ``kernel.thread(f).result()`` returns what the function returns.
         """
         checks.function("thread()", function)
         name = getattr(function, "__name__", repr(function))
         return self._clients.thread(partial(function, *args, **kwargs), name)
 
     def connect(self, *, portid: int = 0, rcvbuf: int = 0) -> _socket.socket:
-        """A plain socket, connected to this kernel: send a request, receive the answers.
+        """Return a plain socket connected to this kernel: send a request, receive the answers.
 
-        It is an AF_UNIX one (SOCK_SEQPACKET), whose datagrams are those of a netlink socket.
-        ``portid`` 0 is autobind's choice; ``rcvbuf`` is SO_RCVBUF. It is closed with the kernel.
+        It is an AF_UNIX socket (SOCK_SEQPACKET) whose datagrams are those of a netlink socket.
+        With ``portid`` 0, autobind chooses; ``rcvbuf`` is SO_RCVBUF. It closes with the kernel.
         """
         return self._clients.connect(portid=portid, rcvbuf=rcvbuf)
 
     @property
     def path(self) -> Path:
-        """A Unix datagram socket where the kernel is served, for clients in any language."""
+        """The path of a Unix datagram socket that serves the kernel to clients in any language."""
         return self._clients.path
 
     # --- waiting
@@ -352,24 +353,24 @@ class EmulatedKernel:
     ) -> list[int]:
         """Wait until ``count`` clients are registered for a CPU (or for each of several, or any).
 
-        Returns their portids. Raises TimeIsUp with what happened instead.
+        Returns their portids. Raises TimeIsUp, which says what happened instead.
         """
         return self._waits.for_listener(cpu, count, timeout)
 
     def wait_for_request(
         self, *, count: int = 1, since: int = 0, timeout: float = TIMEOUT, **criteria: Any
     ) -> MessageView:
-        """Wait for the ``count``-th request that matches; one that came before counts, too.
+        """Wait for the ``count``-th request that matches; earlier requests count, too.
 
         The criteria are those of ``journal.requests()``; ``since=kernel.journal.number`` waits
-        for a new one. Raises TimeIsUp with near misses and what happened instead.
+        for a new request. Raises TimeIsUp, which has near misses and what happened instead.
         """
         return self._waits.for_request(count, since, timeout, criteria)
 
     def wait_until(
         self, condition: Callable[[EmulatedKernel], T], *, timeout: float = TIMEOUT
     ) -> T:
-        """Wait until ``condition(kernel)`` is true, looked at whenever something happens.
+        """Wait until ``condition(kernel)`` is true; it is checked whenever something happens.
 
         Returns its value. Raises TimeIsUp.
         """
@@ -379,9 +380,9 @@ class EmulatedKernel:
 
     @property
     def aio(self) -> AsyncKernel:
-        """What waits, for async tests: ``await kernel.aio.wait_for_listener()``.
+        """The waiting methods for async tests: ``await kernel.aio.wait_for_listener()``.
 
-        With trio and asyncio alike. Everything else may be called directly: it does not wait.
+        They work with both trio and asyncio. Call all other methods directly: they do not wait.
         """
         from netlink_emu.testing.aio import AsyncKernel
 
@@ -391,13 +392,13 @@ class EmulatedKernel:
 
     @property
     def journal(self) -> Journal:
-        """All that clients and kernel say; it can be read when the kernel is closed, too."""
+        """All messages between clients and kernel; still readable after :meth:`close`."""
         return self._booted.journal
 
     def report(self, *, since: int = 0, limit: int = 200, without: Sequence[object] = ()) -> str:
         """The clients with their output, and the last entries of the journal, as text.
 
-        ``without`` are clients that have been told of, as by TimeIsUp.
+        ``without`` are clients to leave out, because TimeIsUp has already described them.
         """
         journal = self._booted.own_journal
         lines = [] if self._cassette is None else self._cassette.report()
@@ -410,7 +411,7 @@ class EmulatedKernel:
 
     @contextmanager
     def journal_to(self, path: str | os.PathLike[str]) -> Iterator[Journal]:
-        """Write the journal to a file, too: see :func:`netlink_emu.testing.open_journal`."""
+        """Also write the journal to a file: see :func:`netlink_emu.testing.open_journal`."""
         from netlink_emu.testing.files import open_journal
 
         booted = self._booted
@@ -427,15 +428,15 @@ class EmulatedKernel:
 
     @property
     def usage(self) -> Usage:
-        """What has had no effect: nobody asked, a fault never came in, a scenario is not over."""
+        """What had no effect: the kernel itself, a fault, or a scenario."""
         return self._usage
 
     # --- life
 
     def reset(self) -> None:
-        """As new: clients ended, sockets closed, tasks, listeners, faults and journal forgotten.
+        """Boot anew: end clients, close sockets, remove tasks, listeners, faults and journal.
 
-        What was handed out before (tasks, cgroups) is of the past. :attr:`path` stays.
+        Handles from before (tasks, cgroups) are no longer valid. :attr:`path` stays the same.
         """
         calls, served = self._calls, self._clients.served
         calls.check()
@@ -448,10 +449,10 @@ class EmulatedKernel:
         calls.raise_failures()
 
     def close(self) -> None:
-        """End its clients, close its sockets; the journal can still be read.
+        """End the clients and close the sockets; the journal can still be read.
 
-        All else raises KernelClosed from then on. Raises EmulatorError if something of ours
-        failed that nobody has been told.
+        Every other call then raises KernelClosed. Raises EmulatorError if netlink-emu itself
+        failed and no call has raised that yet.
         """
         if self.closed:
             return

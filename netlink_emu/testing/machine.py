@@ -22,7 +22,7 @@ Call = Callable[[Callable[[], Any]], Any]
 
 
 class CpusHandle:
-    """``kernel.cpus``: which CPUs there are, and which are online."""
+    """``kernel.cpus``: the CPUs, and which of them are online."""
 
     def __init__(self, kernel: BootedKernel, call: Call) -> None:
         self._cpus: Final = kernel.machine.cpus
@@ -42,22 +42,22 @@ class CpusHandle:
         return len(self.possible)
 
     def set_offline(self, cpu: int) -> None:
-        """Take a CPU down; its tasks go on on the next one that is online.
+        """Take a CPU offline; its tasks move to the next online CPU.
 
-        Listeners stay registered for it, and hear nothing. Raises ValueError for the last one.
+        Its listeners stay registered, and get no events. Raises ValueError for the last CPU.
         """
         self._call(lambda: acts.take_cpu_down(self._machine, cpu))
 
     def set_online(self, cpu: int) -> None:
-        """Bring a CPU up."""
+        """Bring a CPU online."""
         self._call(lambda: self._cpus.set_online(cpu, online=True))
 
 
 class CgroupHandle:
     """A cgroup (v1) of the emulated machine.
 
-    ``path`` is a real directory that stands for it: a client that opens it, and names the
-    descriptor to CGROUPSTATS_CMD_GET, asks for this cgroup.
+    ``path`` is a real directory that stands for it: a client opens it, and passes the
+    descriptor to CGROUPSTATS_CMD_GET to ask for this cgroup.
     """
 
     def __init__(self, owner: CgroupsHandle, cgroup: Cgroup, path: Path) -> None:
@@ -69,7 +69,7 @@ class CgroupHandle:
         return f"<cgroup {self.path.name} with {len(self.cgroup.tasks)} tasks>"
 
     def attach(self, *tasks: TaskHandle) -> CgroupHandle:
-        """Move tasks here, one by one: a thread of a process can be elsewhere."""
+        """Move single tasks here; other threads of their processes stay where they are."""
         from netlink_emu.testing.tasks import TaskHandle
 
         for task in tasks:
@@ -83,19 +83,19 @@ class CgroupHandle:
         return self
 
     def mkdir(self, name: str) -> CgroupHandle:
-        """A new cgroup below this one; raises ValueError if there is one of that name."""
+        """Create a cgroup below this one; raises ValueError if the name is taken."""
         child = self._owner.call(lambda: self.cgroup.mkdir(name))
         return self._owner.add(child, self.path / name)
 
     def rmdir(self) -> None:
-        """Remove it; who has it open finds it removed. Raises ValueError while it is not empty."""
+        """Remove it, also for clients that have it open. Raises ValueError if it is not empty."""
         self._owner.call(self.cgroup.rmdir)
         # A descriptor stays good without the directory, as on a cgroup file system.
         self.path.rmdir()
 
 
 class CgroupsHandle:
-    """``kernel.cgroups``: one hierarchy, whose directories are made when they are asked for."""
+    """``kernel.cgroups``: one hierarchy, whose directories are created on demand."""
 
     def __init__(self, kernel: BootedKernel, call: Call) -> None:
         self._root: Final = kernel.machine.cgroups
@@ -113,7 +113,7 @@ class CgroupsHandle:
         return self._top
 
     def mkdir(self, name: str) -> CgroupHandle:
-        """A new cgroup below the root."""
+        """Create a cgroup below the root."""
         return self.root.mkdir(name)
 
     def add(self, cgroup: Cgroup, path: Path) -> CgroupHandle:

@@ -18,7 +18,7 @@ Tasks: TypeAlias = Iterable[str | Mapping[str, Any]] | str
 
 
 class KernelOptions(TypedDict, total=False):
-    """The keyword arguments of :class:`EmulatedKernel`, which has what they mean."""
+    """The keyword arguments of :class:`EmulatedKernel`, which explains them."""
 
     arch: str | None
     cpus: int | Iterable[int]
@@ -38,7 +38,7 @@ class KernelOptions(TypedDict, total=False):
 
 
 class PopenOptions(TypedDict, total=False):
-    """The keyword arguments of :meth:`EmulatedKernel.popen`, which has what they mean."""
+    """The keyword arguments of :meth:`EmulatedKernel.popen`, which explains them."""
 
     env: Mapping[str, str] | None
     cwd: str | os.PathLike[str] | None
@@ -47,7 +47,7 @@ class PopenOptions(TypedDict, total=False):
 
 
 class RunOptions(PopenOptions, total=False):
-    """The keyword arguments of :meth:`EmulatedKernel.run`, which has what they mean."""
+    """The keyword arguments of :meth:`EmulatedKernel.run`, which explains them."""
 
     input: bytes | str | None
     timeout: float

@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def netlink_emu_defaults() -> KernelDefaults:
     """Arguments for every emulated kernel; override this fixture in a conftest.py.
 
-    A test's marker comes before it, and the call of the factory before that.
+    A test's marker overrides them, and the call of the factory overrides the marker.
     """
     return {}
 
@@ -86,7 +86,7 @@ def _factory(
 def netlink_emu(
     request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
-    """Makes emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
+    """A factory of emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
     marked, _here = _marked(request.node)
     defaults = KernelDefaults(**{**netlink_emu_defaults, **marked})
     cassettes = _cassettes(request.node)
@@ -95,7 +95,7 @@ def netlink_emu(
 
 @pytest.fixture
 def netlink_emu_kernel(netlink_emu: KernelFactory) -> EmulatedKernel:
-    """One emulated kernel, as the test's marker says."""
+    """One emulated kernel, with the options of the test's marker."""
     return netlink_emu()
 
 
@@ -103,7 +103,7 @@ def netlink_emu_kernel(netlink_emu: KernelFactory) -> EmulatedKernel:
 def netlink_emu_module(
     request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
-    """Makes emulated kernels that last as long as the module; see ``reset()``."""
+    """A factory of emulated kernels that last as long as the module; see ``reset()``."""
     yield from _factory(request, netlink_emu_defaults, shared=True)
 
 
@@ -111,7 +111,7 @@ def netlink_emu_module(
 def netlink_emu_session(
     request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
-    """Makes emulated kernels that last as long as the session; see ``reset()``."""
+    """A factory of emulated kernels that last as long as the session; see ``reset()``."""
     yield from _factory(request, netlink_emu_defaults, shared=True)
 
 

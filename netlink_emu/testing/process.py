@@ -63,7 +63,7 @@ class _Stream:
 class ClientProcess(Generic[AnyStr]):
     """A program that runs under the interposer; made by :meth:`EmulatedKernel.popen`.
 
-    ``stdout`` and ``stderr`` are what it has written so far: text, or bytes with ``text=False``.
+    ``stdout`` and ``stderr`` hold its output so far: text, or bytes with ``text=False``.
     """
 
     def __init__(
@@ -121,12 +121,12 @@ class ClientProcess(Generic[AnyStr]):
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs, else its exit code, or minus a signal."""
+        """None while it runs, then its exit code, or the negative number of a signal."""
         return self._process.returncode
 
     @property
     def state(self) -> str:
-        """Whether it runs, or how it ended, in words."""
+        """A text that says whether it runs, or how it ended."""
         code = self.returncode
         if code is None:
             return "running"
@@ -134,7 +134,7 @@ class ClientProcess(Generic[AnyStr]):
 
     @property
     def stdin(self) -> IO[AnyStr]:
-        """A pipe, if it was asked for; it takes text or bytes as stdout gives them."""
+        """A pipe, if you asked for one; it takes what stdout gives: text or bytes."""
         if self._stdin is None:
             raise ValueError("it has no pipe as its stdin: popen(stdin=subprocess.PIPE) makes one")
         return self._stdin
@@ -156,10 +156,10 @@ class ClientProcess(Generic[AnyStr]):
     def read_until(
         self, separator: str | bytes | None = None, timeout: float = 10.0
     ) -> str | bytes:
-        """What it writes to stdout next, up to and with ``separator``, else the end of a line.
+        """Return its next output on stdout, up to and including ``separator`` (a newline).
 
-        It is text or bytes as the separator is. Raises TimeIsUp when that does not come within
-        ``timeout`` seconds, or the output ends.
+        It is text or bytes, as the separator is. Raises TimeIsUp if the separator does not come
+        within ``timeout`` seconds, or the output ends.
         """
         return cast(str | bytes, self._read_until(self._out, separator, timeout))
 
@@ -172,7 +172,7 @@ class ClientProcess(Generic[AnyStr]):
     def read_stderr_until(
         self, separator: str | bytes | None = None, timeout: float = 10.0
     ) -> str | bytes:
-        """The same of stderr."""
+        """Like :meth:`read_until`, for stderr."""
         return cast(str | bytes, self._read_until(self._err, separator, timeout))
 
     def _read_until(self, stream: _Stream, separator: str | bytes | None, timeout: float) -> Any:
@@ -193,15 +193,15 @@ class ClientProcess(Generic[AnyStr]):
         self._process.send_signal(number)
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._process.kill()
 
     def end(self) -> None:
-        """SIGKILL to it, and to what it has started and left in its process group."""
+        """Send SIGKILL to it, and to everything left in its process group."""
         if self._pidfd < 0:
             return
         pidfd, self._pidfd = self._pidfd, -1
@@ -212,9 +212,9 @@ class ClientProcess(Generic[AnyStr]):
         os.close(pidfd)
 
     def wait(self, timeout: float | None = 10.0) -> int:
-        """Wait for its end, and for the last of its output; returns the return code.
+        """Wait until it has ended and its output is complete; returns the return code.
 
-        Raises TimeIsUp with what it has written.
+        Raises TimeIsUp, which has the output so far.
         """
         self._waiter.join(timeout)
         if self._waiter.is_alive():
@@ -226,7 +226,7 @@ class ClientProcess(Generic[AnyStr]):
         return code
 
     def describe(self) -> str:
-        """Command, state and output, for people."""
+        """Return command, state and output as text."""
         lines = [f"$ {' '.join(self.args)}   ({self.state})"]
         for name, stream in (("stdout", self._out), ("stderr", self._err)):
             data = bytes(stream.data)

@@ -20,7 +20,7 @@ __tracebackhide__ = hide
 class TaskHandle:
     """A process or a thread of the emulated machine.
 
-    Methods return when the thing is done, and the messages that it causes are queued.
+    When a method returns, its effect is complete and the messages that it causes are queued.
     """
 
     def __init__(self, tasks: TaskTableHandle, task: Task) -> None:
@@ -32,12 +32,12 @@ class TaskHandle:
 
     @property
     def pid(self) -> int:
-        """Its number; a thread's own, not that of its process."""
+        """Its pid; of a thread its own (its tid), not that of its process."""
         return self.task.pid
 
     @property
     def tgid(self) -> int:
-        """The number of its process."""
+        """The pid of its process (the thread group)."""
         return self.task.tgid
 
     @property
@@ -47,35 +47,35 @@ class TaskHandle:
 
     @property
     def cpu(self) -> int:
-        """The CPU that it is on, whose listeners hear of its end."""
+        """The CPU that it runs on; when it ends, listeners of this CPU get an event."""
         return self.task.cpu
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """True until it has ended."""
         return not self.task.flags & PF_EXITING
 
     @property
     def exit_status(self) -> int:
-        """Its wait status: the exit code times 256, or the signal; 128 more with a core."""
+        """Its wait status: the exit code times 256, or the signal, plus 128 if it dumped core."""
         return self.task.exit_code
 
     def charge(self, **amounts: float) -> TaskHandle:
-        """Account what the task has used or waited for; the amounts add up.
+        """Add to what the task has used or waited for.
 
         In seconds: ``utime``, ``stime``, and one wait each of ``cpu_delay``, ``blkio_delay``,
         ``swapin_delay``, ``freepages_delay``, ``thrashing_delay``, ``compact_delay``,
-        ``wpcopy_delay``, ``irq_delay``. Numbers: ``min_flt``, ``maj_flt``, ``nvcsw``, ``nivcsw``,
+        ``wpcopy_delay``, ``irq_delay``. Counts: ``min_flt``, ``maj_flt``, ``nvcsw``, ``nivcsw``,
         ``syscr``, ``syscw``. Bytes: ``rchar``, ``wchar``, ``read_bytes``, ``write_bytes``,
-        ``cancelled_write_bytes``. Memory in use during the CPU time of this charge, and a new
-        high-water mark if that is higher: ``rss_kib``, ``vm_kib``.
+        ``cancelled_write_bytes``. In KiB, the memory in use during the CPU time of this charge:
+        ``rss_kib``, ``vm_kib``; they also raise the high-water marks.
         """
         _check_amounts("charge()", amounts)
         self._tasks.call(lambda: acts.charge(self.task, amounts))
         return self
 
     def move(self, cpu: int) -> TaskHandle:
-        """Let it go on on another CPU."""
+        """Move it to another CPU."""
         checks.whole("cpu", cpu)
         self._tasks.call(lambda: acts.move(self._tasks.kernel.machine, self.task, cpu))
         return self
@@ -91,8 +91,8 @@ class TaskHandle:
     def set_state(self, state: TaskState | str, *, in_iowait: bool = False) -> TaskHandle:
         """Set what CGROUPSTATS counts: running, sleeping, uninterruptible, stopped, other.
 
-        A task in nanosleep(2), futex(2), wait(2) or a read from a Unix socket is "freezable",
-        which is not counted since 6.1, and sleeping before.
+        "freezable" is a task in nanosleep(2), futex(2), wait(2) or a read from a Unix socket: it
+        counts as sleeping before 6.1, and not at all since.
         """
         if not isinstance(state, TaskState):
             checks.name("state of a task", state, [known.value for known in TaskState])
@@ -107,7 +107,7 @@ class TaskHandle:
     def thread(
         self, comm: str | None = None, *, pid: int | None = None, cpu: int | None = None
     ) -> TaskHandle:
-        """One more thread of this process."""
+        """Start another thread of this process."""
         machine = self._tasks.kernel.machine
         thread = self._tasks.call(
             lambda: acts.spawn_thread(machine, self.task, comm, pid=pid, cpu=cpu)
@@ -115,9 +115,9 @@ class TaskHandle:
         return TaskHandle(self._tasks, thread)
 
     def fork(self, comm: str | None = None, **options: Any) -> TaskHandle:
-        """A child process; the options are those of :meth:`TaskTableHandle.spawn`.
+        """Fork a child process; the options are those of :meth:`TaskTableHandle.spawn`.
 
-        Without ``comm`` it is a copy that has not called exec, which AFORK shows.
+        Without ``comm`` the child has not called exec, which its statistics show as AFORK.
         """
         return self._tasks.spawn(comm, parent=self, **options)
 
@@ -130,9 +130,9 @@ class TaskHandle:
         return self
 
     def exit(self, code: int = 0, *, reap: bool = True) -> None:
-        """The whole process ends with ``code`` (0 to 255); its parent takes note, unless told not.
+        """End the whole process with ``code`` (0 to 255); by default its parent reaps it.
 
-        Listeners of the CPU of each of its threads get an event.
+        For each of its threads, the listeners of the thread's CPU get an event.
         """
         checks.whole("an exit code", code)
         status = acts.wait_status(code)
@@ -140,7 +140,7 @@ class TaskHandle:
         self._end(lambda: tasks.do_group_exit(self.task, status), reap=reap)
 
     def exit_thread(self, code: int = 0, *, reap: bool = True) -> None:
-        """Only this thread ends; a leader stays as a zombie until its last thread has ended."""
+        """End only this thread; a leader stays as a zombie until its last thread has ended."""
         checks.whole("an exit code", code)
         status = acts.wait_status(code)
         tasks = self._tasks.kernel.machine.tasks
@@ -149,13 +149,13 @@ class TaskHandle:
     def kill(
         self, signal: int | str = "SIGKILL", *, core_dumped: bool = False, reap: bool = True
     ) -> None:
-        """A signal ends the process."""
+        """End the process with a signal."""
         number = _signal_number(signal)
         tasks = self._tasks.kernel.machine.tasks
         self._end(lambda: tasks.kill(self.task, number, core_dumped=core_dumped), reap=reap)
 
     def reap(self) -> int:
-        """Its parent waits for it: the number is free; returns the wait status.
+        """Let its parent wait for it, which frees the pid; returns the wait status.
 
         Raises ValueError unless the whole process has ended.
         """
@@ -172,7 +172,7 @@ class TaskHandle:
 
 
 class TaskTableHandle:
-    """``kernel.tasks``: makes tasks and finds them."""
+    """``kernel.tasks``: spawns and finds tasks."""
 
     def __init__(self, kernel: BootedKernel, call: Callable[[Callable[[], Any]], Any]) -> None:
         self.kernel: Final = kernel
@@ -193,11 +193,11 @@ class TaskTableHandle:
         exe_inode: int = 0,
         **charged: float,
     ) -> TaskHandle:
-        """A new process, which runs ``comm``; what is not given is its parent's (init's).
+        """Spawn a process that runs ``comm``; it inherits other properties from its parent (init).
 
         ``policy`` is other, fifo, rr, batch, idle or deadline; ``charged`` goes to
-        :meth:`TaskHandle.charge`. Raises ValueError for a pid that is taken, a CPU that there is
-        not, or an amount that there is not.
+        :meth:`TaskHandle.charge`. Raises ValueError if the pid is taken, or if the CPU or an
+        amount does not exist.
         """
         _check_amounts("spawn()", charged, checks.called(TaskTableHandle.spawn))
         for what, value in (
@@ -242,10 +242,10 @@ class TaskTableHandle:
         lifetime: float = 0.0,
         **charged: float,
     ) -> list[int]:
-        """``count`` processes start and end one after the other; returns their pids.
+        """Start and end ``count`` processes, one after the other; returns their pids.
 
-        Each lives ``lifetime`` seconds of the machine's time; without ``cpu`` they take the CPUs
-        that are online in turn.
+        Each lives ``lifetime`` seconds of the machine's time. Without ``cpu`` they use the online
+        CPUs in turn.
         """
         checks.whole("count", count)
         checks.number("lifetime", lifetime, least=0)
@@ -267,7 +267,7 @@ class TaskTableHandle:
         return found
 
     def find(self, pid: int) -> TaskHandle | None:
-        """The task with this number, also a zombie; None where there is none."""
+        """Return the task with this pid, also a zombie, or None."""
         checks.whole("a pid", pid)
         tasks = self.kernel.machine.tasks
         task = self.call(lambda: tasks.find_task_by_pid_ns(pid, tasks.init_pid_ns))
@@ -294,7 +294,7 @@ class TaskTableHandle:
     def stats(self, pid: int, *, tgid: bool = False) -> dict[str, Any]:
         """struct taskstats of a task, or of its thread group, as the kernel gives it to root.
 
-        Raises KeyError where there is no such task.
+        Raises KeyError if there is no such task.
         """
         taskstats = self.kernel.taskstats
         if taskstats is None:

@@ -20,12 +20,12 @@ __tracebackhide__ = hide
 
 
 class EmulatedKernelMixin:
-    """For classes of tests: ``class TestMonitor(EmulatedKernelMixin, unittest.TestCase)``.
+    """A mixin for test cases: ``class TestMonitor(EmulatedKernelMixin, unittest.TestCase)``.
 
-    ``self.netlink_emu("6.1", cpus=4)`` makes a kernel, which is closed after the test's cleanups;
-    ``self.kernel`` is one as ``netlink_emu_options`` say. A test fails whose kernel nobody asked
-    (see ``allow_unused``), and the error of one that fails has the exchange as a note. With
-    ``netlink_emu_here`` the test's function runs in ``self.kernel`` as a whole.
+    ``self.netlink_emu("6.1", cpus=4)`` makes a kernel, which is closed after the test's cleanups.
+    ``self.kernel`` is a kernel with ``netlink_emu_options``. A test fails if no client talked to
+    its kernel (see ``allow_unused``). The error of a failing test has the exchange as a note. With
+    ``netlink_emu_here`` the whole test function runs in ``self.kernel``.
     """
 
     netlink_emu_options: ClassVar[KernelDefaults] = {}
@@ -34,7 +34,7 @@ class EmulatedKernelMixin:
     def netlink_emu(
         self, release: str | None = None, **options: Unpack[KernelOptions]
     ) -> EmulatedKernel:
-        """A new kernel on a machine of its own; the arguments are those of EmulatedKernel."""
+        """Make a kernel on a new machine; the arguments are those of EmulatedKernel."""
         return self._netlink_emu_factory(release, **options)
 
     @functools.cached_property

@@ -49,9 +49,9 @@ class Mark:
 
 
 class Usage:
-    """Of one kernel, from its first boot to its end.
+    """What one kernel's test set up without effect, from the first boot to the end.
 
-    ``allowed`` are kinds whose disuse is meant (True: all).
+    ``allowed`` are the kinds that may have no effect (True: all).
     """
 
     def __init__(self, release: str, *, allowed: bool | str | Iterable[str]) -> None:
@@ -71,19 +71,19 @@ class Usage:
             self._uses += 1
 
     def expect(self, kind: str, look: Look) -> None:
-        """Have something of the test's own be used, too, or the test fails.
+        """Add your own check for things that had no effect; the test fails if it finds any.
 
-        ``look`` gives a pair for each thing that had no effect up to now: what tells it from
-        others, and a sentence. ``kind`` is the word for ``allow_unused``.
+        ``look`` returns a pair for each such thing: a key that identifies it, and a sentence.
+        ``kind`` is the word for ``allow_unused``.
         """
         self._looks.append((kind, look))
 
     def mark(self) -> Mark:
-        """What is so now."""
+        """Return a mark of the present state, for :meth:`unused`."""
         return Mark(self._uses, frozenset((u.kind, u.key) for u in self._parts()))
 
     def unused(self, since: Mark | None = None) -> list[Unused]:
-        """What has had no effect (since a mark: of what has come to it since), unless allowed."""
+        """Return what had no effect and is not allowed; with a mark, only what was added since."""
         before = since if since is not None else Mark(0, frozenset())
         found = [part for part in self._parts() if (part.kind, part.key) not in before.unused]
         if self._uses == before.uses:
@@ -93,7 +93,7 @@ class Usage:
         return [one for one in found if not self._all_allowed and one.kind not in self._allowed]
 
     def assert_used(self, since: Mark | None = None) -> None:
-        """Raise NotUsed if anything had no effect; the pytest plugin does that after each test."""
+        """Raise NotUsed if anything had no effect; the pytest plugin calls it after each test."""
         text = explain(self.unused(since))
         if text:
             raise NotUsed(text)

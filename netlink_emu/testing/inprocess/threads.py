@@ -140,7 +140,7 @@ class ClientThread(Generic[T]):
             self._ended()
 
     def result(self, timeout: float | None = 10.0) -> T:
-        """What the function returns, or raises. Raises TimeIsUp while it runs on."""
+        """Return what the function returns, or raise what it raises; TimeIsUp if it still runs."""
         __tracebackhide__ = True
         try:
             return self._future.result(timeout)
@@ -150,7 +150,7 @@ class ClientThread(Generic[T]):
             raise TimeIsUp(f"{self.name} still runs after {timeout} s") from None
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in it, as soon as it runs Python code: after a call that waits.
+        """Raise KeyboardInterrupt in it when it next runs Python code, so after a waiting call.
 
         Calls that wait for netlink end when the kernel is closed.
         """
@@ -158,11 +158,11 @@ class ClientThread(Generic[T]):
         raise_in(ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(KeyboardInterrupt))
 
     def join(self, timeout: float) -> None:
-        """Wait for its end, at most so long."""
+        """Wait for its end, at most ``timeout`` seconds."""
         self._thread.join(timeout)
 
     def describe(self) -> str:
-        """Its state, in words."""
+        """Return its state as text."""
         if self.running:
             return f"thread {self.name}: running"
         exc: Any = self._future.exception()
