@@ -182,6 +182,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "Linux 99.99 is not known", ["releases", "show", "99.99"]),
     (USAGE, "Missing argument 'B'", ["releases", "diff", "5.10"]),
     (USER, "unknown architecture 'foo'", ["releases", "--arch", "foo"]),
+    (USER, "there is no file 'x'; there are netlink_emu.h", ["files", "x"]),
     (USAGE, "'foo' is not one of", ["completion", "foo"]),
     (USAGE, "unexpected extra argument", ["doctor", "more"]),
 ]  # fmt: skip
