@@ -17,12 +17,14 @@ from netlink_emu.cassettes.fields import Fields
 from netlink_emu.cassettes.held import Held, Rest
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
+from netlink_emu.cassettes.secrets import find_in
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest
 from netlink_emu.kernel.netlink_rcv import netlink_ack, netlink_rcv_skb
 from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 
@@ -87,6 +89,20 @@ class Unused:
         return f": {line}" if line else ""
 
 
+def _with_redacted(cassette: Cassette, ignore: Ignore, order: ByteOrder) -> Ignore:
+    """A client has its secrets, the cassette has not: they may differ."""
+    names = cassette.head.redacted
+    if not names:
+        return ignore
+    find = find_in(cassette, order, names)
+
+    def both(protocol: int, message: bytes) -> Iterator[range]:
+        yield from ignore(protocol, message)
+        yield from (part for _, part in find(protocol, message))
+
+    return both
+
+
 class Live(Protocol):
     """A kernel that is asked what is not on the cassette."""
 
@@ -122,8 +138,8 @@ class Tape:
         self.protocols: Final = cassette.protocols | frozenset(protocols)
         self.cassette: Final = cassette
         self.repeat: Final = repeat
-        self._ignore: Final = ignore
         self._order: Final = kernel.profile.arch.order
+        self._ignore: Final = _with_redacted(cassette, ignore, self._order)
         self._fields: Final = Fields(cassette, self._order)
         self._tracks: Final = [*map(self._track, range(len(cassette.streams)), cassette.streams)]
         self._of: Final[dict[NetlinkSock, _Track]] = {}
@@ -265,7 +281,8 @@ class Tape:
     def _following(self, track: _Track, index: int) -> Iterator[Event]:
         """What came of the request at ``index``: its answers, and the news behind them.
 
-        An answer that quotes the number of an earlier or later request is that one's.
+        An answer that quotes the number of an earlier or later request is that one's; of
+        several with that number it is the last one's.
         """
         events = track.stream.events
         asked = events[index]
@@ -283,6 +300,7 @@ class Tape:
         for event in events[index + 1 :]:
             if isinstance(event, Request):
                 last = False
+                own -= {header.nlmsg_seq for _, header in messages(event.data, self._order)}
             elif isinstance(event, Answer) and not event.group:
                 seqs = {header.nlmsg_seq for _, header in messages(event.data, self._order)}
                 if seqs & own or (last and not seqs & others):

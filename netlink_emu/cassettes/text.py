@@ -79,7 +79,7 @@ class Texts:
             told = self._decoder.datagram(data)
             found = [line for message in told for line in _generic(message)]
         elif protocol == NETLINK_KOBJECT_UEVENT and data.endswith(b"\0"):
-            found = data[:-1].decode("latin-1").split("\0")  # lib/kobject_uevent.c: KEY=value
+            found = [*filter(None, data.decode("latin-1").split("\0"))]  # lib/kobject_uevent.c
         else:
             found = [*self._raw(protocol, data)]
         return "".join(f"{_printable(line)}\n" for line in found)

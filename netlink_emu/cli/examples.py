@@ -13,6 +13,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu run --journal exchange.pcapng -- make check",
         'netlink-emu run --fault "errno error=EPERM cmd=TASKSTATS_CMD_GET" -- ./my-monitor',
     ),
+    "record": (
+        "netlink-emu record -o links.cassette -- ip link",
+        "netlink-emu record --protocol generic --redact nl80211.52 -- ./my-client",
+        "netlink-emu record -o all.cassette --append -- ethtool eth0",
+    ),
     "replay": (
         "netlink-emu replay links.cassette -- ip link",
         "netlink-emu replay --strict --ignore 3 links.cassette -- ./my-client",

@@ -23,21 +23,14 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS: Final = (
-    "run", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults", "journal", "ctl",
-    "family", "conformance", "releases", "files", "completion",
+    "run", "record", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults",
+    "journal", "ctl", "family", "conformance", "releases", "files", "completion",
 )  # fmt: skip
 # Declared without typer, so that it need not be imported where the command line is plain.
 _PLAIN: Final = (
-    "run",
-    "replay",
-    "cassette",
-    "tasks",
-    "faults",
-    "journal",
-    "ctl",
-    "family",
+    "run", "record", "replay", "cassette", "tasks", "faults", "journal", "ctl", "family",
     "files",
-)
+)  # fmt: skip
 
 
 def _print_version(wanted: bool) -> None:
@@ -120,13 +113,12 @@ def _command_line() -> str:
 
 
 def _shown(args: list[str]) -> list[str]:
-    if args[:1] != ["run"]:
+    if args[:1] not in (["run"], ["record"]):
         return args
-    from netlink_emu.cli.run import run
-
-    understood = parse_plain(run, args[1:])
+    module = importlib.import_module(f"netlink_emu.cli.{args[0]}")
+    understood = parse_plain(getattr(module, args[0]), args[1:])
     if understood is None:
-        return ["run", "..."]
+        return [args[0], "..."]
     command = understood["command"]
     ours = args[: len(args) - len(command)]
     return [*ours, command[0], "..."] if command[1:] else [*ours, command[0]]

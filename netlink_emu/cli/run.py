@@ -195,7 +195,7 @@ def run(
                 catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
-            finished = _finish(foreground, scenario)
+            finished = finish(foreground, scenario)
             _compare_with_host(sandbox.kernel, finished.summary)
         if sandbox.timeline is not None and not sandbox.timeline.begun:
             say("the scenario has not begun: no client listened or asked; see --start")
@@ -225,7 +225,7 @@ def _compare_with_host(kernel: BootedKernel, summary: Summary) -> None:
         summary.delayacct = kernel.task_delayacct, accounted
 
 
-def _finish(foreground: Foreground, scenario: Path | None = None) -> Finished:
+def finish(foreground: Foreground, scenario: Path | None = None) -> Finished:
     """Run the command to its end. Where we fail first, that is told at once, and so its end."""
     try:
         return foreground.run()
@@ -289,7 +289,7 @@ def _run_connected(
         raise UserError(str(exc)) from None
     try:
         _need_our_byte_order(kernel.arch)
-        finished = _finish(client(kernel, attend=kernel.attend))
+        finished = finish(client(kernel, attend=kernel.attend))
         if kernel.wire.dead:
             say(f"the server at {path} was gone before the command ended")
         return finished

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Final
 
+from netlink_emu.cassettes.model import RecordedFamily
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
+    NLM_F_DUMP,
     NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGHDR,
 )
+from netlink_emu.protocol.reading.decode import Decoder, Message, walk
 
 _SECONDS: Final = 5.0
+_CTRL_VERSION: Final = 2
 
 
 def host_has_family(name: str) -> bool:
@@ -34,3 +41,45 @@ def host_has_family(name: str) -> bool:
     return len(answer) >= NLMSG_HDRLEN and (
         NLMSGHDR[HOST_ORDER].decode(answer).nlmsg_type == GENL_ID_CTRL
     )
+
+
+def families_here() -> dict[str, RecordedFamily]:
+    """Asks the kernel; empty where it does not answer."""
+    found = {}
+    try:
+        for message in _dump():
+            name, number = (
+                message.find("CTRL_ATTR_FAMILY_NAME"),
+                message.find("CTRL_ATTR_FAMILY_ID"),
+            )
+            if name is not None and number is not None:
+                found[str(name.value)] = RecordedFamily(int(number.value), _groups(message))
+    except OSError:
+        return {}
+    return found
+
+
+def _groups(message: Message) -> dict[str, int]:
+    groups = {}
+    number = 0
+    for attr in walk(message.attrs):
+        if attr.name == "CTRL_ATTR_MCAST_GRP_ID":
+            number = int(attr.value)
+        elif attr.name == "CTRL_ATTR_MCAST_GRP_NAME":
+            groups[str(attr.value)] = number
+    return groups
+
+
+def _dump() -> Iterator[Message]:
+    length = NLMSG_HDRLEN + GENL_HDRLEN
+    request = NLMSGHDR[HOST_ORDER].pack(length, GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
+    request += GENLMSGHDR[HOST_ORDER].pack(CtrlCmd.CTRL_CMD_GETFAMILY, _CTRL_VERSION, 0)
+    decoder = Decoder(HOST_ORDER)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
+        sock.settimeout(_SECONDS)
+        sock.send(request)
+        while True:
+            for message in decoder.datagram(sock.recv(1 << 16)):
+                if message.header.nlmsg_type in (NLMSG_DONE, NLMSG_ERROR):
+                    return
+                yield message

@@ -15,7 +15,8 @@ import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.interpose import libc
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.interpose.errands import Errands
     from netlink_emu.interpose.live.live import LiveExits
+    from netlink_emu.interpose.loop import CallLoop
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.kernel.kernel import Kernel
 
@@ -67,6 +69,15 @@ class Finished:
         return code if code >= 0 else 128 - code
 
 
+@dataclass(slots=True)
+class Answering:
+    """Who answers the calls of the command, and what has to run beside."""
+
+    loop: CallLoop
+    live: LiveExits | None = None
+    beside: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
 class Foreground:
     """One command and its emulated kernel; see :meth:`run`.
 
@@ -75,12 +86,13 @@ class Foreground:
     starts and before its first call is answered. The ends of clients happen in ``live_exits``,
     too: a kernel of this process whose machine has the host's tasks. With ``fake_root`` the
     command is root to its own eyes. ``attend`` carries what a kernel in another process has
-    queued: it is given what flushes it, and what is to be called when that kernel is gone.
+    queued: it is given what flushes it, and what is to be called when that kernel is gone. A
+    subclass that answers by itself has no backend.
     """
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Backend | None,
         command: Sequence[str],
         *,
         credentials: CredentialPolicy | None = None,
@@ -204,20 +216,10 @@ class Foreground:
         import trio
 
         from netlink_emu.interpose.errands import Errands
-        from netlink_emu.interpose.supervisor import Supervisor
 
         errands = Errands()
-        supervisor = Supervisor(
-            self._backend,
-            launched.listener,
-            high=self._high,
-            credentials=self._credentials,
-            pending=launched.pending,
-            errands=errands,
-        )
-        live = None
-        if self._live_exits is not None:
-            live = self._watch_exits(self._live_exits, supervisor, errands, signals)
+        served = self._answering(launched, errands, signals)
+        live = served.live
         ended = trio.Event()
         self._when_ended = ended.set
 
@@ -241,11 +243,11 @@ class Foreground:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(watch_signals, nursery.cancel_scope)
                 nursery.start_soon(do_errands)
-                if self._attend is not None:
-                    nursery.start_soon(self._attend, supervisor.flush, supervisor.lose_kernel)
+                for task in served.beside:
+                    nursery.start_soon(task)
                 if self._companion is not None:
                     nursery.start_soon(self._companion)
-                await supervisor.run()
+                await served.loop.run()
                 await ended.wait()
                 nursery.cancel_scope.cancel()
 
@@ -262,7 +264,29 @@ class Foreground:
             if live is not None:
                 live.close()
             errands.close()
-        return supervisor.summary
+        return served.loop.summary
+
+    def _answering(self, launched: Launched[int], errands: Errands, signals: int) -> Answering:
+        """Who answers the calls."""
+        from netlink_emu.interpose.supervisor import Supervisor
+
+        assert self._backend is not None
+        supervisor = Supervisor(
+            self._backend,
+            launched.listener,
+            high=self._high,
+            credentials=self._credentials,
+            pending=launched.pending,
+            errands=errands,
+        )
+        answering = Answering(supervisor)
+        if self._live_exits is not None:
+            answering.live = self._watch_exits(self._live_exits, supervisor, errands, signals)
+        if self._attend is not None:
+            answering.beside.append(
+                partial(self._attend, supervisor.flush, supervisor.lose_kernel)
+            )
+        return answering
 
     def _watch_exits(
         self, kernel: Kernel, supervisor: Supervisor, errands: Errands, signals: int

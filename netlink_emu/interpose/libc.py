@@ -40,11 +40,15 @@ process_vm_writev: Final = _function("process_vm_writev", ctypes.c_ssize_t, *_PR
 recv: Final = _function(
     "recv", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 )
+recvmsg: Final = _function(
+    "recvmsg", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_int
+)
 ptrace: Final = _function(
     "ptrace", ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p
 )
 write: Final = _function("write", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
 _prctl: Final = _function("prctl", ctypes.c_int, ctypes.c_int, *(ctypes.c_ulong,) * 4)
+_setns: Final = _function("setns", ctypes.c_int, ctypes.c_int, ctypes.c_int)
 _signalfd: Final = _function("signalfd", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 
 
@@ -73,6 +77,12 @@ def prctl(option: int, argument: int) -> None:
     """prctl(2) with one argument; raises OSError."""
     if _prctl(option, argument, 0, 0, 0) < 0:
         raise last_error("prctl")
+
+
+def setns(fd: int, kind: int) -> None:
+    """setns(2) for the calling thread; raises OSError."""
+    if _setns(fd, kind) < 0:
+        raise last_error("setns")
 
 
 def signalfd(signals: Collection[int], fd: int = -1) -> int:

@@ -1,13 +1,8 @@
-"""The loop that answers the clients of one listener, on trio."""
+"""Answers the clients of one listener in a backend."""
 
 from __future__ import annotations
 
-import select
-import time
 from collections.abc import Sequence
-from typing import Final
-
-import trio
 
 from netlink_emu.backends.interface import Backend
 from netlink_emu.host.cgroups import file_of
@@ -15,25 +10,20 @@ from netlink_emu.interpose.client.clients import Clients, CredentialPolicy, File
 from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
-from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.loop import CallLoop
 from netlink_emu.interpose.syscalls.context import Context, LetGo, Signalled
 from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 
-# Seconds between two looks for signals of calls that wait.
-TICK: Final = 0.01
-# After an answer the next call usually comes at once: waiting for it here, for milliseconds, is
-# cheaper than a turn of trio's loop. The rest of the process waits no longer than a stretch.
-_LINGER_MS: Final = 1
-_STRETCH: Final = 0.005
 
-
-class Supervisor:
+class Supervisor(CallLoop):
     """Serves the clients of ``listener`` in ``backend``; see :meth:`run`.
 
     ``high`` is the threshold that their filter was built with; ``files`` finds what a client's
     descriptor refers to, for CGROUPSTATS. ``errands`` of other threads are done between calls;
     their owner looks after them when there are none.
     """
+
+    _context: Context
 
     def __init__(
         self,
@@ -46,20 +36,9 @@ class Supervisor:
         pending: Sequence[Notification] = (),
         errands: Errands | None = None,
     ) -> None:
-        self._errands = errands
-        self._listener = listener
-        self._pending = pending
         clients = Clients(backend.machine, credentials, files)
-        self._context = Context(backend, listener, clients, high)
-        self._context.on_ready = self._arrived
-        self._dispatcher = Dispatcher(self._context, native())
-        self._arrival = trio.Event()
-        self._someone_waits = trio.Event()
-        self._serving = False
-
-    @property
-    def summary(self) -> Summary:
-        return self._context.summary
+        context = Context(backend, listener, clients, high)
+        super().__init__(listener, context, Dispatcher(context, native()), pending, errands)
 
     def on_trace(self, let_go: LetGo, signalled: Signalled) -> None:
         """Ask ``let_go`` for a thread that a client is about to trace: it may be traced by us.
@@ -69,84 +48,6 @@ class Supervisor:
         self._context.let_go = let_go
         self._context.signalled = signalled
 
-    async def run(self) -> None:
-        """Serve until the last client has ended. Closes the listener at the end."""
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._serve_ends)
-                nursery.start_soon(self._carry_arrivals)
-                nursery.start_soon(self._look_after_waiting)
-                await self._serve_calls()
-                nursery.cancel_scope.cancel()
-        finally:
-            self._context.close()
-            trio.lowlevel.notify_closing(self._listener)
-            self._listener.close()
-
-    async def _serve_calls(self) -> None:
-        poll = select.poll()
-        poll.register(self._listener, select.POLLIN)
-        if self._errands is not None:
-            poll.register(self._errands, select.POLLIN)
-        for notification in self._pending:
-            self._serve(notification)
-        while True:
-            await trio.lowlevel.wait_readable(self._listener)
-            if not self._serve_stretch(poll):
-                return
-
-    def _serve_stretch(self, poll: select.poll) -> bool:
-        """Answer calls as long as they come without a pause; False when no client is left."""
-        end = time.monotonic() + _STRETCH
-        timeout = 0
-        while events := self._poll(poll, timeout):
-            event = events.get(self._listener.fileno(), 0)
-            if event and not event & select.POLLIN:
-                return False  # POLLHUP: the last filtered task has ended
-            if self._errands is not None and self._errands.fileno() in events:
-                self._errands.run()
-            if time.monotonic() > end:
-                # Before the call is taken, not after it is answered: a client that was just
-                # woken on this CPU would have to wait until we sleep.
-                break
-            notification = self._listener.receive() if event else None
-            if notification is not None:
-                self._serve(notification)
-            timeout = _LINGER_MS
-        self._note_waiting()
-        return True
-
-    def _poll(self, poll: select.poll, timeout: int) -> dict[int, int]:
-        try:
-            return dict(poll.poll(timeout))
-        except OSError as exc:
-            self.summary.failed(exc)
-            return {}
-
-    def _serve(self, notification: Notification) -> None:
-        self._serving = True
-        try:
-            self._dispatcher.serve(notification)
-        finally:
-            self._serving = False
-
-    async def _serve_ends(self) -> None:
-        while True:
-            await trio.lowlevel.wait_readable(self._context.ends)
-            self._context.serve_ends()
-            self._note_waiting()
-
-    def _arrived(self) -> None:
-        if not self._serving:
-            self._arrival.set()
-
-    async def _carry_arrivals(self) -> None:
-        """Datagrams that no call of a client caused: events of the emulated machine."""
-        while True:
-            await self._arrival.wait()
-            self._arrival = trio.Event()
-            self._context.flush()
-
     def flush(self) -> None:
         """Carry datagrams that have just been queued to the clients now, not a moment later."""
         self._context.flush()
@@ -154,25 +55,3 @@ class Supervisor:
     def lose_kernel(self) -> None:
         """The kernel is gone: nobody waits for it any more."""
         self._context.lose_kernel()
-
-    def _note_waiting(self) -> None:
-        if self._context.needs_ticks:
-            self._someone_waits.set()
-
-    async def _look_after_waiting(self) -> None:
-        context = self._context
-        while True:
-            await self._someone_waits.wait()
-            next_tick = time.monotonic() + TICK
-            while context.needs_ticks:
-                deadline = context.waiting.next_deadline()
-                until = next_tick if deadline is None else min(next_tick, deadline)
-                await trio.sleep(max(0.0, until - time.monotonic()))
-                start = time.monotonic()
-                context.waiting.expire(start)
-                if start >= next_tick:
-                    context.tick()
-                    # With very many waiting calls, a tenth of the time is enough for this.
-                    spent = time.monotonic() - start
-                    next_tick = start + max(TICK, 10 * spent)
-            self._someone_waits = trio.Event()

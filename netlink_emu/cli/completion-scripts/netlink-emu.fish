@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
+            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -33,6 +33,7 @@ complete -c netlink-emu -f
 complete -c netlink-emu -n __netlink_emu_at -l version -d 'Print the version and exit.'
 complete -c netlink-emu -n __netlink_emu_at -l help -d 'Show help and exit.'
 complete -c netlink-emu -n __netlink_emu_at -a run -d 'Run an unmodified command; an emulated kernel answers its generic netlink.'
+complete -c netlink-emu -n __netlink_emu_at -a record -d 'Run an unmodified command on this machine'"'"'s own kernel, and record its netlink sockets.'
 complete -c netlink-emu -n __netlink_emu_at -a replay -d 'Run an unmodified command; a cassette answers its netlink sockets.'
 complete -c netlink-emu -n __netlink_emu_at -a cassette -d 'Show, check, compare and convert recordings of clients.'
 complete -c netlink-emu -n __netlink_emu_at -a serve -d 'Serve an emulated kernel to AF_UNIX datagram clients, in any language.'
@@ -75,6 +76,13 @@ complete -c netlink-emu -n '__netlink_emu_at run' -l summary -d 'Print on stderr
 complete -c netlink-emu -n '__netlink_emu_at run' -l require-use -d 'Fail if the command opened no generic netlink socket.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at run' -x -a '(__netlink_emu_command)'
+complete -c netlink-emu -n '__netlink_emu_at record' -l output -s o -r -F -d 'Write to this file, in place of what is there. [default: COMMAND.cassette]'
+complete -c netlink-emu -n '__netlink_emu_at record' -l append -d 'Add to what the file has, instead of replacing it.'
+complete -c netlink-emu -n '__netlink_emu_at record' -l protocol -x -d 'Record these protocols alone, as route,generic. [default: all]'
+complete -c netlink-emu -n '__netlink_emu_at record' -l redact -x -d 'Blank this attribute, as keys are. May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at record' -l keep-secrets -d 'Do not blank keys: the file is then secret.'
+complete -c netlink-emu -n '__netlink_emu_at record' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at record' -x -a '(__netlink_emu_command)'
 complete -c netlink-emu -n '__netlink_emu_at replay' -l ignore -x -d 'Ignore this attribute when requests are compared. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at replay' -l repeat -d 'Allow a request more often than it was recorded.'
 complete -c netlink-emu -n '__netlink_emu_at replay' -l strict -d 'Fail if the command did not make every recorded request.'

@@ -94,22 +94,11 @@ class Client:
             raise gone(exc) from exc
 
 
-class Clients:
-    """The client threads seen so far, and their :class:`Current` for the emulated kernel."""
+class Threads:
+    """The client threads seen so far."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        credentials: CredentialPolicy | None = None,
-        files: FileResolver = file_of,
-    ) -> None:
-        self._machine = machine
-        self._root = Cred(machine.init_user_ns)
-        self._credentials = credentials
-        self._files = files
+    def __init__(self) -> None:
         self._cache: dict[int, Client] = {}
-        self._numbering: dict[int, tuple[int, PidNamespace]] = {}
-        self._roots: dict[int, Current] = {}
 
     def get(self, tid: int) -> Client:
         """The thread ``tid``; raises ClientGone."""
@@ -131,8 +120,6 @@ class Clients:
     def forget(self, tid: int) -> None:
         """Another thread may have this number by now."""
         client = self._cache.pop(tid, None)
-        self._numbering.pop(tid, None)
-        self._roots.pop(tid, None)
         if client is not None:
             client.close()
 
@@ -141,6 +128,34 @@ class Clients:
         for client in self._cache.values():
             client.close()
         self._cache.clear()
+
+
+class Clients(Threads):
+    """The client threads seen so far, and their :class:`Current` for the emulated kernel."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        credentials: CredentialPolicy | None = None,
+        files: FileResolver = file_of,
+    ) -> None:
+        super().__init__()
+        self._machine = machine
+        self._root = Cred(machine.init_user_ns)
+        self._credentials = credentials
+        self._files = files
+        self._numbering: dict[int, tuple[int, PidNamespace]] = {}
+        self._roots: dict[int, Current] = {}
+
+    def forget(self, tid: int) -> None:
+        """Another thread may have this number by now."""
+        self._numbering.pop(tid, None)
+        self._roots.pop(tid, None)
+        super().forget(tid)
+
+    def close(self) -> None:
+        """Give all descriptors back; they are opened anew when needed."""
+        super().close()
         self._numbering.clear()
         self._roots.clear()
 

@@ -9,7 +9,7 @@ include/net/sock.h). The client's own kernel then runs the handler, and restarts
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from errno import EAGAIN, EINTR, EMFILE, ENFILE, ENOENT, ESRCH
 from typing import Final
@@ -18,7 +18,6 @@ from netlink_emu.host.proc import Status, StatusFile, read_status
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Trap
-from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.protocol.errors import NetlinkError
 
 ERESTARTSYS: Final = 512  # include/linux/errno.h; no program ever sees it
@@ -37,7 +36,7 @@ class Waiting:
     """
 
     trap: Trap
-    sock: EmulatedSocket
+    sock: Hashable
     copy: int
     attempt: Callable[[], int]
     deadline: float | None = None
@@ -124,13 +123,19 @@ def find_interruptions(
 
 
 class WaitingRoom:
-    """The calls of one listener that wait."""
+    """The calls of one listener that wait; ``closing`` is told before a copy of theirs goes."""
 
-    def __init__(self, listener: Listener, failed: Callable[[OSError], int]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        failed: Callable[[OSError], int],
+        closing: Callable[[int], None] = lambda _copy: None,
+    ) -> None:
         self._listener = listener
         self._failed = failed
+        self._closing = closing
         self._calls: list[Waiting] = []
-        self._copies: dict[EmulatedSocket, tuple[int, int]] = {}  # the copy, how many share it
+        self._copies: dict[Hashable, tuple[int, int]] = {}  # the copy, how many share it
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -164,10 +169,10 @@ class WaitingRoom:
         """When the first time-out ends."""
         return min((c.deadline for c in self._calls if c.deadline is not None), default=None)
 
-    def waits_on(self, sock: EmulatedSocket) -> bool:
+    def waits_on(self, sock: Hashable) -> bool:
         return any(call.sock is sock for call in self._calls)
 
-    def wake(self, sock: EmulatedSocket) -> None:
+    def wake(self, sock: Hashable) -> None:
         """Something arrived at ``sock``: serve those who wait on it, first come first served."""
         for call in [call for call in self._calls if call.sock is sock]:
             self._try(call)
@@ -269,6 +274,7 @@ class WaitingRoom:
         if users > 1:
             self._copies[call.sock] = copy, users - 1
         else:
+            self._closing(copy)
             os.close(copy)
 
     def close(self) -> None:

@@ -14,12 +14,14 @@ from typing import Final
 from netlink_emu.backends.interface import Backend, Socket
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Clients
+from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
+from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
@@ -235,8 +237,24 @@ class SocketCall:
     def nl(self) -> Socket:
         return self.sock.nl
 
+    @property
+    def given(self) -> set[Given]:
+        """The descriptors that we made of the socket."""
+        return self.sock.given
+
     def current(self) -> Current:
         return self.context.clients.current(self.trap.tid)
+
+    def receive(self, size: int, flags: int) -> RecvMsg:
+        """Take what the model's queue holds, and show poll what is left."""
+        sock = self.sock
+        sock.settle()
+        received = sock.nl.recvmsg(size, flags)
+        if not flags & MSG_PEEK:
+            sock.mirror.take(self.copy)
+            self.context.fill(sock)
+            self.context.summary.received += 1
+        return received
 
     def wait(
         self,

@@ -12,7 +12,8 @@ from netlink_emu.interpose.filter.bpf_filter import F_DUPFD_CLOEXEC
 from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.interpose.sockets import EmulatedSocket
-from netlink_emu.interpose.syscalls.context import Context, SocketCall
+from netlink_emu.interpose.syscalls.calls import DescriptorCall, Giving
+from netlink_emu.interpose.syscalls.context import Context
 from netlink_emu.kernel.kernel import MAX_LINKS
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -43,7 +44,8 @@ def socket(context: Context, trap: Trap) -> Outcome:
     try:
         context.add_socket(sock)
         context.serve_ends()  # numbers of sockets that are closed are free again
-        _give(context, trap, sock, mirror.client_fileno(), cloexec=bool(kind & SOCK_CLOEXEC))
+        end = mirror.client_fileno()
+        give(context, trap, sock.given, end, cloexec=bool(kind & SOCK_CLOEXEC))
     except BaseException:
         context.close_socket(sock)
         raise
@@ -51,13 +53,13 @@ def socket(context: Context, trap: Trap) -> Outcome:
     return Outcome.ANSWERED
 
 
-def dup(call: SocketCall) -> Outcome:
+def dup(call: DescriptorCall) -> Outcome:
     """dup(2), but to a high number."""
-    _give(call.context, call.trap, call.sock, call.copy, cloexec=False)
+    give(call.context, call.trap, call.given, call.copy, cloexec=False)
     return Outcome.ANSWERED
 
 
-def fcntl(call: SocketCall) -> Outcome:
+def fcntl(call: DescriptorCall) -> Outcome:
     """fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC, from the asked for number on or a higher one."""
     trap = call.trap
     cloexec = trap.int_arg(1) == F_DUPFD_CLOEXEC
@@ -68,7 +70,7 @@ def fcntl(call: SocketCall) -> Outcome:
     if at_least >= numbers.end:
         return Outcome.PASS  # it is used there as at a low number, if its limit allows that
     try:
-        _give(call.context, trap, call.sock, call.copy, at_least, cloexec=cloexec)
+        give(call.context, trap, call.given, call.copy, at_least, cloexec=cloexec)
     except NetlinkError:
         if at_least > numbers.high:  # from RLIMIT_NOFILE on: f_dupfd() of fs/file.c
             raise NetlinkError(errno.EINVAL) from None
@@ -76,16 +78,19 @@ def fcntl(call: SocketCall) -> Outcome:
     return Outcome.ANSWERED
 
 
-def _give(
-    context: Context,
+def give(
+    context: Giving,
     trap: Trap,
-    sock: EmulatedSocket,
+    given: set[fds.Given],
     fd: int,
     at_least: int = 0,
     *,
     cloexec: bool,
 ) -> None:
-    """Put ``fd``, which refers to ``sock``, into the client; its call returns the number."""
+    """Put ``fd`` into the client, noted in ``given``; its call returns the number.
+
+    Raises NetlinkError, ClientGone and OSError.
+    """
 
     def put(number: int) -> None:
         context.listener.add_descriptor(trap.id, fd, number, cloexec=cloexec)
@@ -93,7 +98,7 @@ def _give(
     def place() -> None:
         client = context.clients.get(trap.tid)
         try:
-            sock.given.add(context.numbers.place(client, at_least, put))
+            given.add(context.numbers.place(client, at_least, put))
         except ClientSealed:
             # Adding a descriptor needs no right to look.
             context.summary.sealed += 1

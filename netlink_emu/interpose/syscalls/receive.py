@@ -11,7 +11,7 @@ from typing import Final
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
 from netlink_emu.interpose.filter.trap import Outcome
-from netlink_emu.interpose.syscalls.context import SocketCall
+from netlink_emu.interpose.syscalls.calls import ReceivingCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, receive_seconds
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
@@ -27,7 +27,7 @@ from netlink_emu.interpose.syscalls.uapi import (
     single,
     total,
 )
-from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
+from netlink_emu.kernel.af_netlink import RecvMsg
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -43,7 +43,7 @@ Places = list[tuple[int, bytes]]
 Place = Callable[[RecvMsg], Places]
 
 
-def recvfrom(call: SocketCall) -> int | Outcome:
+def recvfrom(call: ReceivingCall) -> int | Outcome:
     """recvfrom(2), recv(2)."""
     trap = call.trap
     name_at, length_at = trap.long_arg(4), trap.long_arg(5)
@@ -55,21 +55,21 @@ def recvfrom(call: SocketCall) -> int | Outcome:
     return _receive(call, pieces, trap.unsigned_arg(3), place, length_at if name_at else 0)
 
 
-def read(call: SocketCall) -> int | Outcome:
+def read(call: ReceivingCall) -> int | Outcome:
     """read(2); of 0 bytes it does not reach the socket's queue."""
     trap = call.trap
     pieces = of_file(trap.long_arg(1), trap.long_arg(2))
     return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
 
 
-def readv(call: SocketCall) -> int | Outcome:
+def readv(call: ReceivingCall) -> int | Outcome:
     """readv(2)."""
     trap = call.trap
     pieces = readv_iovec(trap, trap.long_arg(1), trap.long_arg(2))
     return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
 
 
-def recvmsg(call: SocketCall) -> int | Outcome:
+def recvmsg(call: ReceivingCall) -> int | Outcome:
     """recvmsg(2)."""
     trap = call.trap
     flags = message_flags(trap.unsigned_arg(2))
@@ -78,7 +78,7 @@ def recvmsg(call: SocketCall) -> int | Outcome:
     return _receive(call, header.iovec(trap), flags, place, header.namelen_at)
 
 
-def recvmmsg(call: SocketCall) -> int | Outcome:
+def recvmmsg(call: ReceivingCall) -> int | Outcome:
     """recvmmsg(2)."""
     return _Batch(call).start()
 
@@ -87,7 +87,7 @@ def _nothing(_received: RecvMsg) -> Places:
     return []
 
 
-def _message_places(call: SocketCall, header: MsgHdr, flags: int) -> Place:
+def _message_places(call: ReceivingCall, header: MsgHdr, flags: int) -> Place:
     def place(received: RecvMsg) -> Places:
         shown = received.flags | flags & MSG_CMSG_CLOEXEC
         return place_msghdr(call.trap, header, received.name, received.control, shown)
@@ -96,7 +96,7 @@ def _message_places(call: SocketCall, header: MsgHdr, flags: int) -> Place:
 
 
 def _receive(
-    call: SocketCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
+    call: ReceivingCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
 ) -> int | Outcome:
     def attempt() -> int:
         return receive_once(call, pieces, flags, place, length_at)
@@ -110,7 +110,7 @@ def _receive(
 
 
 def receive_once(
-    call: SocketCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
+    call: ReceivingCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
 ) -> int:
     """One datagram; raises EAGAIN where there is none.
 
@@ -118,13 +118,7 @@ def receive_once(
     pointer is lost. ``length_at`` is where the room for the name is told (0: nowhere), which is
     looked at when the data is there.
     """
-    sock = call.sock
-    sock.settle()
-    received = sock.nl.recvmsg(total(pieces), flags)
-    if not flags & MSG_PEEK:
-        sock.mirror.take(call.copy)
-        call.context.fill(sock)
-        call.context.summary.received += 1
+    received = call.receive(total(pieces), flags)
     places = scatter(pieces, received.data)
     if received.control or any(at <= length_at < at + len(data) for at, data in places):
         try:
@@ -147,7 +141,7 @@ def receive_once(
 class _Batch:
     """recvmmsg(2): do_recvmmsg() of net/socket.c."""
 
-    def __init__(self, call: SocketCall) -> None:
+    def __init__(self, call: ReceivingCall) -> None:
         trap = call.trap
         self.call = call
         self.at = trap.long_arg(1)

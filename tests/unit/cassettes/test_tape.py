@@ -242,3 +242,27 @@ def test_an_emulated_family_beside() -> None:
     assert b"TASKSTATS" in family
     client.ask(nlmsg(45, REQUEST, 8, 0, b"\2\1\0\0"))
     assert len(tape.unmatched) == 1
+
+
+def test_equal_requests_of_one_number() -> None:
+    """A client that never counts: each answer is that of the request before it."""
+    request, answer = nlmsg(GETLINK, REQUEST, 7), nlmsg(NEWLINK, 0, 7, 777, b"lo..")
+    kernel, tape = play(route(*(Request(request), Answer(answer)) * 3))
+    client = Client(kernel)
+    assert [len(client.ask(request)) for _ in range(3)] == [1, 1, 1]
+    assert tape.unused == []
+
+
+def test_who_has_a_secret_is_answered_by_a_cassette_that_has_it_not() -> None:
+    def request(key: bytes) -> bytes:
+        return nlmsg(40, REQUEST, 7, 0, b"\1\1\0\0" + struct.pack("=HH", 36, 3) + key)
+
+    head = Head(
+        families={"wireguard": RecordedFamily(40)}, redacted=("wireguard.WGDEVICE_A_PRIVATE_KEY",)
+    )
+    answer = nlmsg(2, 0x100, 7, 777, bytes(20))
+    recorded = Stream(GENERIC, 3, "wg", (Bound(777), Request(request(bytes(32))), Answer(answer)))
+    kernel, tape = play(recorded, head=head)
+    client = Client(kernel, GENERIC)
+    assert len(client.ask(request(bytes(range(32))))) == 1
+    assert tape.unmatched == []

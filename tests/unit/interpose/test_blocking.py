@@ -26,7 +26,7 @@ ALARM = 1 << 13
 
 def waiting(tid: int) -> Waiting:
     trap = Trap(Notification(tid, tid, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), ClientMemory(64))
-    return Waiting(trap, sock=None, copy=-1, attempt=int)  # type: ignore[arg-type]
+    return Waiting(trap, sock=None, copy=-1, attempt=int)
 
 
 def status(

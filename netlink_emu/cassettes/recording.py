@@ -1,0 +1,95 @@
+"""What passes on a client's sockets, noted as it comes, to be a cassette at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from netlink_emu.cassettes.model import (
+    Answer,
+    Bound,
+    Connected,
+    Event,
+    Failed,
+    Option,
+    Request,
+    Stream,
+)
+from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP
+
+
+@dataclass(slots=True, eq=False)
+class RecordedSocket:
+    """One socket of a client. Times are in seconds of any clock that does not go back."""
+
+    protocol: int
+    type: int
+    comm: str
+    asked_at: float  # when the last request was made, or the socket itself
+    events: list[Event] = field(default_factory=list)
+    _bound: Bound | None = None
+
+    def is_bound(self, portid: int, groups: tuple[int, ...]) -> None:
+        """What getsockname(2) says now; noted if it is news."""
+        bound = Bound(portid, groups)
+        if portid and bound != self._bound:
+            self._bound = bound
+            self.events.append(bound)
+
+    def connected(self, portid: int, group: int) -> None:
+        """connect(2)."""
+        self.events.append(Connected(portid, group))
+
+    def option(self, level: int, name: int, value: bytes) -> None:
+        """setsockopt(2)."""
+        self.events.append(Option(level, name, value))
+
+    def request(self, data: bytes, portid: int, group: int, now: float) -> None:
+        """A datagram that the client sends."""
+        self.asked_at = now
+        self.events.append(Request(data, portid, group))
+
+    def answer(self, data: bytes, portid: int, group: int, now: float) -> None:
+        """A datagram that the client took."""
+        after = round((now - self.asked_at) * 1000) if group else 0
+        self.events.append(Answer(data, portid, group, after))
+
+    def failed(self, call: str, errno: int) -> None:
+        """A call of this name failed."""
+        self.events.append(Failed(call, errno))
+
+
+class Recording:
+    """All sockets of the clients, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self.sockets: Final[list[RecordedSocket]] = []
+
+    def open(self, protocol: int, type: int, comm: str, now: float) -> RecordedSocket:
+        """socket(2)."""
+        sock = RecordedSocket(protocol, type, comm, now)
+        self.sockets.append(sock)
+        return sock
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        return tuple(
+            Stream(sock.protocol, sock.type, sock.comm, tuple(sock.events))
+            for sock in self.sockets
+        )
+
+    @property
+    def unheard(self) -> int:
+        """How many sockets asked for an answer, of which none was seen to be read."""
+        return sum(
+            any(isinstance(event, Request) and _is_answered(event) for event in sock.events)
+            and not any(isinstance(event, Answer | Failed) for event in sock.events)
+            for sock in self.sockets
+        )
+
+
+def _is_answered(request: Request) -> bool:
+    flags = int.from_bytes(request.data[6:8], HOST_ORDER.name)
+    to_kernel = not request.portid and not request.group
+    return to_kernel and bool(flags & (NLM_F_ACK | NLM_F_DUMP))

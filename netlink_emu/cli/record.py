@@ -1,0 +1,207 @@
+"""``netlink-emu record``: a command on this machine's own kernel, kept to be replayed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from netlink_emu import __version__
+from netlink_emu.cli.declare import Argument, Option
+from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.playing import load_cassette
+from netlink_emu.cli.run import CONTEXT_SETTINGS, finish
+from netlink_emu.interpose.foreground import end_like
+from netlink_emu.interpose.recording.foreground import RecordedForeground
+from netlink_emu.kernel.kernel import MAX_LINKS
+from netlink_emu.protocol.format import HOST_ORDER
+
+if TYPE_CHECKING:
+    from netlink_emu.cassettes import Cassette
+    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.interpose.summary import Summary
+
+__all__ = ["CONTEXT_SETTINGS", "record"]
+
+SUFFIX: Final = ".cassette"
+
+
+def record(
+    command: Annotated[
+        list[str],
+        Argument(rest=True, metavar="COMMAND...", help="The command and its arguments."),
+    ],
+    output: Annotated[
+        Path | None,
+        Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to this file, in place of what is there. [default: COMMAND.cassette]",
+        ),
+    ] = None,
+    append: Annotated[
+        bool, Option("--append", help="Add to what the file has, instead of replacing it.")
+    ] = False,
+    protocol: Annotated[
+        str | None,
+        Option(
+            "--protocol",
+            metavar="NAMES",
+            help="Record these protocols alone, as route,generic. [default: all]",
+        ),
+    ] = None,
+    redact: Annotated[
+        list[str] | None,
+        Option(
+            "--redact",
+            metavar="FAMILY.ATTRIBUTE",
+            help="Blank this attribute, as keys are. May be repeated.",
+        ),
+    ] = None,
+    keep_secrets: Annotated[
+        bool, Option("--keep-secrets", help="Do not blank keys: the file is then secret.")
+    ] = False,
+) -> None:
+    """Run an unmodified command on this machine's own kernel, and record its netlink sockets.
+
+    netlink-emu replay plays what was recorded to the command again, where that kernel is not.
+    The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
+    """  # fmt: skip
+    if command[:1] == ["--"]:
+        command = command[1:]
+    if not command:
+        raise UserError("which command? netlink-emu record -- COMMAND")
+    from netlink_emu.cassettes.recording import Recording
+
+    protocols = _protocols(protocol)
+    file = _file(output, command[0], append=append)
+    before = load_cassette(file) if append and file.exists() else None
+    saving = _Saving(file, command, before, _attributes(redact or ()), keep_secrets)
+    recording = Recording()
+    foreground = RecordedForeground(recording, command, protocols)
+    try:
+        finished = finish(foreground)
+    except SystemExit:  # we have failed, and said so
+        if foreground.started:
+            saving.save(recording)
+        raise
+    saving.save(recording)
+    if output is None:
+        say(f"recorded to {file}")
+    if not recording.sockets:
+        say("the command made no netlink socket" + (" of these protocols" if protocols else ""))
+    _tell(recording, foreground, finished.summary)
+    end_like(finished)
+
+
+def _protocols(names: str | None) -> frozenset[int]:
+    """The netlink protocols that are recorded, all where it is empty."""
+    from netlink_emu.cassettes.model import PROTOCOLS
+
+    found = set()
+    for name in filter(None, (names or "").split(",")):
+        number = int(name) if name.isdecimal() else PROTOCOLS.get(name.lower())
+        if number is None or number >= MAX_LINKS:
+            raise UserError(
+                f"--protocol: there is no netlink protocol {name}: {', '.join(PROTOCOLS)}"
+            )
+        found.add(number)
+    return frozenset(found)
+
+
+def _attributes(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        family, _, attribute = name.partition(".")
+        if not family or not attribute:
+            raise UserError(
+                f"--redact is FAMILY.ATTRIBUTE, as wireguard.WGPEER_A_ENDPOINT or route.1, "
+                f"not {name}"
+            )
+    return names
+
+
+def _file(output: Path | None, program: str, *, append: bool) -> Path:
+    """Where the cassette goes; raises UserError where it cannot, before anything is done."""
+    file = Path(Path(program).name + SUFFIX) if output is None else output
+    if output is None and file.exists() and not append:
+        raise UserError(f"{file} is there already: name a file with -o, or --append to it")
+    folder = file.parent
+    if file.is_dir():
+        raise UserError(f"{file} is a folder: name a file with -o")
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise UserError(f"{file} may not be written")
+    return file
+
+
+@dataclass(slots=True)
+class _Saving:
+    """Where a recording goes, and how."""
+
+    file: Path
+    command: Sequence[str]
+    before: Cassette | None
+    redact: Sequence[str]
+    keep_secrets: bool
+
+    def save(self, recording: Recording) -> None:
+        """Write the cassette; raises UserError."""
+        from netlink_emu.cassettes import write_cassette
+        from netlink_emu.cassettes.finish import Incompatible, appended
+
+        cassette = self._cassette(recording)
+        if cassette.head.redacted:
+            say(f"{self.file}: blanked {', '.join(cassette.head.redacted)}")
+        if self.before is not None:
+            try:
+                cassette = appended(self.before, cassette)
+            except Incompatible as exc:
+                raise UserError(f"{self.file} cannot be added to: {exc}") from exc
+        try:
+            self.file.write_text(write_cassette(cassette))
+        except OSError as exc:
+            raise UserError(f"{self.file} cannot be written: {exc.strerror}") from exc
+
+    def _cassette(self, recording: Recording) -> Cassette:
+        from netlink_emu.cassettes import Head
+        from netlink_emu.cassettes.finish import finished
+        from netlink_emu.conformance.targets.real.probe import upstream_release
+        from netlink_emu.host.families import families_here
+
+        head = Head(
+            upstream_release(),
+            os.uname().machine,
+            __version__,
+            tuple(self.command),
+            families_here(),
+        )
+        return finished(
+            head,
+            recording.streams,
+            HOST_ORDER,
+            redact=self.redact,
+            keep_secrets=self.keep_secrets,
+        )
+
+
+def _tell(recording: Recording, foreground: RecordedForeground, summary: Summary) -> None:
+    """What is not on the cassette."""
+    for number, what in (
+        (foreground.unseen, "sockets in network namespaces that we may not enter: run as root"),
+        (summary.foreign, "sockets of programs of another ABI (i386, x32, 32-bit arm)"),
+        (
+            summary.sealed,
+            "calls of clients that may not be looked into (not dumpable): run as root",
+        ),
+        (summary.failures.total(), "calls of which netlink-emu could not take note"),
+        (
+            recording.unheard,
+            "sockets whose answers were read unseen (by a descriptor that dup2 made, or io_uring)",
+        ),
+    ):
+        if number:
+            say(f"not recorded: {number} {what}")

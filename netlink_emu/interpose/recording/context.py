@@ -1,0 +1,198 @@
+"""The state of a recorder: its clients, their sockets by inode, and the calls that wait."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from errno import EAGAIN
+from typing import Final
+
+from netlink_emu.cassettes.recording import RecordedSocket, Recording
+from netlink_emu.interpose.client import fds
+from netlink_emu.interpose.client.clients import Threads
+from netlink_emu.interpose.client.fds import Given
+from netlink_emu.interpose.client.memory import ClientMemory
+from netlink_emu.interpose.filter.seccomp import Listener
+from netlink_emu.interpose.filter.trap import Outcome, Trap
+from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
+from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
+from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
+from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.netlink import SOCKADDR_NL
+
+
+@dataclass(slots=True, eq=False)
+class Tapped:
+    """A client's socket: what is noted of it, and the way to it during a call."""
+
+    recorded: RecordedSocket
+    host: HostSocket = field(default_factory=HostSocket)
+    given: set[Given] = field(default_factory=set)
+
+
+class RecordingContext:
+    """One recorder's state. Nothing here waits.
+
+    ``protocols`` are those that are recorded, all where it is empty. ``unseen`` counts sockets
+    that could not be made in the client's place, so that they are its own.
+    """
+
+    def __init__(
+        self, recording: Recording, listener: Listener, high: int, protocols: frozenset[int]
+    ) -> None:
+        self.recording: Final = recording
+        self.protocols: Final = protocols
+        self.listener: Final = listener
+        self.clients: Final = Threads()
+        self.numbers: Final = fds.Numbers(high)
+        self.memory: Final = ClientMemory()
+        self.buffers: Final = Buffers()
+        self.summary: Final = Summary()
+        # Readable when a call that waits may go on.
+        self.ends: Final = select.epoll()
+        self.waiting: Final = WaitingRoom(listener, self.summary.failed, self._forget)
+        self.on_ready: Callable[[], None] | None = None
+        self.unseen = 0
+        self._sockets: Final[dict[int, Tapped]] = {}
+        self._watched: Final[dict[int, Tapped]] = {}
+
+    # --- sockets
+
+    def add(self, fd: int, sock: Tapped) -> None:
+        """Know the socket that ``fd`` refers to from now on: numbers of inodes do not return."""
+        self._sockets[os.fstat(fd).st_ino] = sock
+
+    def of_descriptor(self, fd: int) -> Tapped | None:
+        """The socket that ``fd``, a duplicate of a client's descriptor, refers to."""
+        return self._sockets.get(os.fstat(fd).st_ino)
+
+    # --- see Serving
+
+    def watch(self, copy: int, sock: Tapped) -> None:
+        """Try the calls that wait on ``sock`` again when something is there."""
+        if copy not in self._watched:
+            self._watched[copy] = sock
+            self.ends.register(copy, select.EPOLLIN)
+
+    def _forget(self, copy: int) -> None:
+        # Not by closing: the client has the socket open, and so epoll would keep it.
+        if self._watched.pop(copy, None) is not None:
+            self.ends.unregister(copy)
+
+    def serve_ends(self) -> None:
+        """Try the calls that something has arrived for."""
+        try:
+            ready = self.ends.poll(0)
+        except OSError as exc:
+            self.summary.failed(exc)
+            return
+        for copy, _ in ready:
+            sock = self._watched.get(copy)
+            if sock is not None:
+                self.waiting.wake(sock)
+
+    def flush(self) -> None:
+        """What arrives lies in the clients' own sockets."""
+
+    def tick(self) -> None:
+        """Signals, and threads that were killed."""
+        self.waiting.sweep()
+        self.waiting.interrupt()
+
+    @property
+    def needs_ticks(self) -> bool:
+        return bool(len(self.waiting))
+
+    def close(self) -> None:
+        self.waiting.close()
+        self.clients.close()
+        self.ends.close()
+
+
+@dataclass(slots=True)
+class RecordedCall:
+    """A stopped call on a socket; ``copy`` is a duplicate of the client's descriptor."""
+
+    context: RecordingContext
+    trap: Trap
+    sock: Tapped
+    copy: int
+    name: str
+    kept: bool = False
+
+    @property
+    def nl(self) -> HostSocket:
+        self.sock.host.fd = self.copy
+        return self.sock.host
+
+    @property
+    def given(self) -> set[Given]:
+        """The descriptors that we made of the socket."""
+        return self.sock.given
+
+    def note_name(self) -> None:
+        """What came of bind(2), of an automatic one, and of memberships meanwhile."""
+        with contextlib.suppress(OSError):
+            portid, groups = self.nl.name()
+            self.sock.recorded.is_bound(portid, tuple(numbers_of(groups)))
+
+    def receive(self, size: int, flags: int) -> RecvMsg:
+        """One datagram, which is noted unless it stays there (MSG_PEEK); raises NetlinkError."""
+        if self.nl.sk_err:
+            raise NetlinkError(self.nl.take_error())
+        try:
+            received = self.context.buffers.receive(self.copy, size, flags)
+        except NetlinkError as exc:
+            if exc.errno != EAGAIN:
+                self.note_name()
+                self.sock.recorded.failed(self.name, exc.errno)
+            raise
+        if not flags & MSG_PEEK:
+            self.note_name()
+            self._note(received)
+        return received
+
+    def _note(self, received: RecvMsg) -> None:
+        portid = group = 0
+        if len(received.name) >= SOCKADDR_NL.size:
+            sender = SOCKADDR_NL[HOST_ORDER].decode(received.name)
+            portid, group = sender.nl_pid, self._group(sender.nl_groups)
+        # Of what the client's buffer had no room for, the length alone is known.
+        data = received.data.ljust(received.length, b"\0")
+        self.sock.recorded.answer(data, portid, group, time.monotonic())
+        self.context.summary.received += 1
+
+    def _group(self, mask: int) -> int:
+        """The group that an address stands for: it has the number modulo 32."""
+        if not mask:
+            return 0
+        bit = mask.bit_length()
+        with contextlib.suppress(OSError):
+            for group in self.nl.memberships():
+                if (group - bit) % 32 == 0:
+                    return group
+        return bit
+
+    def wait(
+        self,
+        attempt: Callable[[], int],
+        seconds: float | None,
+        *,
+        progress: Callable[[], int] = int,
+        polled: bool = False,
+    ) -> Outcome:
+        """Let the call wait until ``attempt`` gives something else than EAGAIN."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        self.kept = True
+        self.trap.forget()
+        waiting = Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
+        self.context.waiting.add(waiting)
+        self.copy = waiting.copy
+        self.context.watch(self.copy, self.sock)
+        return Outcome.ANSWERED

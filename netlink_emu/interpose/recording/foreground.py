@@ -1,0 +1,44 @@
+"""A command in the foreground whose netlink sockets are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netlink_emu.interpose.foreground import Answering, Foreground
+
+if TYPE_CHECKING:
+    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.interpose.errands import Errands
+    from netlink_emu.interpose.launch import Launched
+    from netlink_emu.interpose.recording.recorder import Recorder
+
+
+class RecordedForeground(Foreground):
+    """One command, of which ``recording`` learns; see Foreground."""
+
+    def __init__(
+        self, recording: Recording, command: Sequence[str], protocols: frozenset[int]
+    ) -> None:
+        super().__init__(None, command)
+        self._recording = recording
+        self._protocols = protocols
+        self._recorder: Recorder | None = None
+
+    def _answering(self, launched: Launched[int], errands: Errands, signals: int) -> Answering:
+        from netlink_emu.interpose.recording.recorder import Recorder
+
+        self._recorder = Recorder(
+            self._recording,
+            launched.listener,
+            high=self._high,
+            protocols=self._protocols,
+            pending=launched.pending,
+            errands=errands,
+        )
+        return Answering(self._recorder)
+
+    @property
+    def unseen(self) -> int:
+        """How many sockets could not be recorded."""
+        return 0 if self._recorder is None else self._recorder.unseen
