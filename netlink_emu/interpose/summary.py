@@ -116,7 +116,7 @@ class Summary:
             kinds = ", ".join(f"{name} {n}" for name, n in sorted(self.failures.items()))
             lines.append(
                 f"{_count(self.failures.total(), 'system call')} of netlink-emu for its clients "
-                f"failed ({kinds}), and with them calls of theirs (ENOMEM)"
+                f"failed ({kinds}): calls of theirs may have failed with ENOMEM"
             )
         return lines
 

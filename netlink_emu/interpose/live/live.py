@@ -15,7 +15,15 @@ from netlink_emu.host.tasks import HostTasks
 from netlink_emu.host.thread_group import HostThreadGroup, WatchedGroup
 from netlink_emu.host.tree import start_of, threads_below
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.live.tracer import ChildChanged, Ended, Executed, Failed, News, Tracer
+from netlink_emu.interpose.live.tracer import (
+    ChildChanged,
+    Ended,
+    Executed,
+    Failed,
+    News,
+    Tracer,
+    Trouble,
+)
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.trace import Observer
@@ -115,13 +123,24 @@ class LiveExits(Observer):
                     self._source.watched[tgid].ending.discard(tgid)
             case ChildChanged(status):
                 self._child_changed(status)
-            case Failed(exc):
-                raise exc
+            case Trouble(exc, lost):
+                self._failed(exc, lost=lost)
+            case Failed(failure):
+                raise failure
+
+    def _failed(self, exc: OSError, *, lost: bool) -> None:
+        self._summary.failed(exc)
+        self._summary.untraced += lost
 
     def _ended(self, news: Ended) -> None:
         assert self._tracer is not None
-        if news.task is not None:
-            self._exit(news.task, news.code)
+        if news.task is None:  # it is there, but could not be read
+            self._summary.untraced += 1
+        else:
+            try:
+                self._exit(news.task, news.code)
+            except OSError as exc:
+                self._failed(exc, lost=True)
             self._flush()
         if news.told is None:
             self._tracer.release(news.tid)

@@ -12,7 +12,7 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -59,13 +59,21 @@ class ChildChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A system call of ours failed that never should; ``lost`` if an end may not be told."""
+
+    exc: OSError
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A mistake of ours has ended the tracer."""
 
     exc: BaseException
 
 
-News = Ended | Executed | ChildChanged | Failed
+News = Ended | Executed | ChildChanged | Trouble | Failed
 
 
 class Tracer:
@@ -165,16 +173,27 @@ class Tracer:
         poll.register(self._children, select.POLLIN)
         while not self._over:
             more = self._serve()
-            for fd, _ in poll.poll(0 if more else None):
+            for fd, _ in self._poll(poll, 0 if more else None):
                 if fd == self._children:
                     self._forget_signals()
                 else:
                     self._errands.run()
 
+    def _poll(self, poll: select.poll, timeout: int | None) -> list[tuple[int, int]]:
+        try:
+            return poll.poll(timeout)
+        except OSError as exc:
+            self._report(Trouble(exc, lost=False))
+            return []
+
     def _forget_signals(self) -> None:
         """One SIGCHLD may stand for several changes: waiting tells, not the signal."""
-        with contextlib.suppress(BlockingIOError):
+        try:
             os.read(self._children, _SIGINFO_SIZE)
+        except BlockingIOError:
+            pass
+        except OSError as exc:
+            self._report(Trouble(exc, lost=False))
 
     def _end(self) -> None:
         self._over = True
@@ -205,19 +224,38 @@ class Tracer:
         Bounded, for who waits to be released shall not wait for the end of a storm of signals.
         """
         for _ in range(_BATCH):
-            stop = ptrace.next_stop()
-            if stop is None:
-                ended = ptrace.next_end()
-                if ended is None:
-                    return False  # and for what changes from now on there is a SIGCHLD
-                self._ended(ended)
+            try:
+                stop = ptrace.next_stop()
+                if stop is None:
+                    ended = ptrace.next_end()
+                    if ended is None:
+                        return False  # and for what changes from now on there is a SIGCHLD
+                    self._ended(ended)
+                    continue
+            except OSError as exc:  # what is there to be found stays there
+                self._report(Trouble(exc, lost=False))
                 continue
             tid, why, traced = stop
             if traced:
-                self._stopped(tid, why >> 8, why & 0xFF)
+                with self._or_detached(tid):
+                    self._stopped(tid, why >> 8, why & 0xFF)
             elif tid == self._command:
                 self._report(ChildChanged(_stop_status(why)))
         return True
+
+    @contextlib.contextmanager
+    def _or_detached(self, tid: int) -> Iterator[None]:
+        """A tracee with which something fails shall not stay stopped: it is traced no more."""
+        try:
+            yield
+        except OSError as exc:
+            self._report(Trouble(exc, lost=tid not in self._told))
+            with contextlib.suppress(OSError):
+                ptrace.detach(tid)
+            self._seized.discard(tid)
+            gone = self._letting_go.pop(tid, None)
+            if gone is not None:
+                gone()
 
     def _stopped(self, tid: int, event: int, number: int) -> None:
         if event == ptrace.PTRACE_EVENT_EXIT:
@@ -246,11 +284,19 @@ class Tracer:
             return  # killed in between: it is told of as a zombie
         self._seized.add(tid)
         self._told.add(tid)
-        self._report(Ended(tid, code, self._figures(tid)))
+        self._report(Ended(tid, code, self._figures_of(tid)))
+
+    def _figures_of(self, tid: int) -> Task | None:
+        try:
+            return self._figures(tid)
+        except OSError as exc:  # no descriptor is left
+            self._report(Trouble(exc, lost=True))
+            return None
 
     def _let_end(self, tid: int) -> None:
+        with self._or_detached(tid):
+            ptrace.go_on(tid)
         gone = self._letting_go.pop(tid, None)
-        ptrace.go_on(tid)
         if gone is not None:
             gone()
 
@@ -266,13 +312,14 @@ class Tracer:
     def _ended(self, tid: int) -> None:
         if tid not in self._told:
             self._tell_late(tid)
+            self._told.add(tid)
+        status = ptrace.reap(tid)
         self._seized.discard(tid)
         self._told.discard(tid)
         self._stops.forget(tid)
         gone = self._letting_go.pop(tid, None)
         if gone is not None:
             gone()
-        status = ptrace.reap(tid)
         if tid == self._command and status is not None:
             self._report(ChildChanged(status))
 
@@ -281,7 +328,7 @@ class Tracer:
 
         Nobody can reap it, nor the rest of its process, before we have.
         """
-        task = self._figures(tid)
+        task = self._figures_of(tid)
         code = task.exit_code if task is not None else 0
         told = threading.Event()
         self._report(Ended(tid, code, task, told))
