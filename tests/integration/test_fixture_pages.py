@@ -15,12 +15,13 @@ PAGES = sorted(
         *ROOT.glob("docs/reference-*.md"),
         ROOT / "docs/index.md",
         ROOT / "docs/tutorial.md",
+        ROOT / "docs/tutorial-cassettes.md",
         ROOT / "docs/checked.md",
         ROOT / "docs/limits.md",
     ]
 )
 
-NEEDS = {"howto-make": "make", "howto-ctest": "ctest"}
+NEEDS = {"tutorial-cassettes": "ip", "howto-make": "make", "howto-ctest": "ctest"}
 
 
 @needs_interposer

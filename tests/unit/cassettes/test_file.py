@@ -182,7 +182,7 @@ def test_the_reference_is_true() -> None:
     cassette = read_cassette(example, "example")
     assert write_cassette(cassette) == example
     assert check(cassette) == []
-    schema = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    schema = json.loads(page.partition("```text\n")[2].partition("```")[0])
     assert [*schema["properties"]] == [*_HEAD_KEYS]
     stream = schema["properties"]["sockets"]["items"]["properties"]
     assert [*stream] == ["protocol", "type", "comm", "events"]
