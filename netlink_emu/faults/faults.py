@@ -53,10 +53,10 @@ _ALWAYS: Final = 1 << 24  # probabilities are compared at this resolution
 
 
 class Rule:
-    """A fault, what it is for, and how often: ``skip`` matches pass, then ``count`` are hit.
+    """A fault, its criteria, and how often it applies: after ``skip`` matches, ``count`` times.
 
-    ``count`` None is for ever; of the matches a share of ``probability`` counts. ``applied`` is
-    how often it came in, ``seen`` how many matches there were.
+    With ``count`` None there is no limit. ``probability`` is the share of matches that count.
+    ``applied`` is how often the fault has applied, ``seen`` how many messages have matched.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Rule:
 
     @property
     def exhausted(self) -> bool:
-        """Whether it will never come in again."""
+        """Whether it will never apply again."""
         return self.count is not None and self.applied >= self.count
 
     def takes(self, views: Sequence[MessageView]) -> bool:
@@ -121,7 +121,7 @@ class _Late:
 
 
 class Faults:
-    """The faults of one kernel. Without rules it is not asked at all.
+    """The faults of one kernel. Without rules they cost nothing.
 
     ``seed`` makes random choices repeatable.
     """
@@ -156,8 +156,8 @@ class Faults:
     ) -> Rule:
         """Apply ``fault`` to the next ``count`` messages that match.
 
-        The criteria are those of :class:`netlink_emu.journal.Match`; for answers ``cmd`` may name
-        the request or the answer. Raises FaultError or UnknownName for what makes no sense.
+        The criteria are those of :class:`netlink_emu.journal.Match`; for answers, ``cmd`` may name
+        the request or the answer. Raises FaultError or UnknownName for a mistake.
         """
         if fault.stage is not Stage.DELIVERY and criteria.get("kind") not in (None, "request"):
             raise FaultError(f"{fault.name} is for requests, not for kind={criteria['kind']}")
@@ -176,9 +176,9 @@ class Faults:
         return rule
 
     def parse(self, text: str) -> Rule:
-        """Add a rule as the command line has it: ``delay seconds=0.5 cmd=TASKSTATS_CMD_GET``.
+        """Add a rule as on the command line: ``delay seconds=0.5 cmd=TASKSTATS_CMD_GET``.
 
-        Attributes are criteria by their name; ``count=always`` is for ever.
+        Attribute names are criteria; ``count=always`` sets no limit.
         """
         name, *words = text.split() or [""]
         when: dict[str, Any] = {}
@@ -201,12 +201,12 @@ class Faults:
         return self.add(parse_fault(name, parameters), **when)
 
     def remove(self, rule: Rule) -> None:
-        """The rule comes in no more; what it holds back arrives in time."""
+        """Remove a rule; messages that it holds back arrive when they are due."""
         self._rules.remove(rule)
         self._rest()
 
     def clear(self) -> None:
-        """Remove all rules; what they hold back arrives now."""
+        """Remove all rules; messages that they hold back arrive now."""
         self._rules.clear()
         self.release()
 
@@ -285,10 +285,10 @@ class Faults:
     def enobufs_now(
         self, *, portid: int | None = None, pid: int | None = None, comm: str | None = None
     ) -> int:
-        """Overrun the sockets that match, at once; returns how many.
+        """Overrun the matching sockets at once; returns how many.
 
-        As if a datagram had been lost: their next receive gives ENOBUFS, and until their queue
-        was read empty everything is lost.
+        This acts as if a datagram had been lost: the next receive fails with ENOBUFS, and
+        everything is lost until the queue has been read empty.
         """
         hit = 0
         netlink = self._kernel.netlink
@@ -311,7 +311,7 @@ class Faults:
         return self._late[0][0] if self._late else None
 
     def run_due(self) -> int:
-        """Let arrive what is due by the machine's clock; returns how many datagrams that were."""
+        """Deliver what is due by the machine's clock; returns the number of datagrams."""
         now = self._kernel.machine.clock.monotonic_ns()
         count = 0
         while self._late and self._late[0][0] <= now:
@@ -322,7 +322,7 @@ class Faults:
         return count
 
     def release(self) -> int:
-        """Let arrive at once whatever is held back; returns how many datagrams that were."""
+        """Deliver everything held back at once; returns the number of datagrams."""
         late = [entry for _, _, entry in sorted(self._late, key=lambda item: item[:2])]
         self._late.clear()
         for held in self._held.values():

@@ -1,7 +1,7 @@
-"""The faults: what can be wrong with a message on its way, or with a request.
+"""The faults: what can go wrong with a message on its way, or with a request.
 
-Each is a small record; its ``name`` is what the command line, the journal and the NETLINK_EMU
-family call it. A fault says what it does to a datagram, :mod:`netlink_emu.faults.faults` when.
+Each fault is a small record; its ``name`` is used on the command line, in the journal and by
+NETLINK_EMU. A fault says what happens to a datagram; :mod:`netlink_emu.faults.faults` says when.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from netlink_emu.protocol.reading.describe import Kind
 
 
 class FaultError(ValueError):
-    """A fault, or what it is to be applied to, makes no sense."""
+    """A fault, or its criteria, make no sense."""
 
 
 # More would not go through a socket, or not end soon.
@@ -96,7 +96,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Drop(Fault):
-    """The datagram never arrives, and nobody is told: no ENOBUFS."""
+    """The datagram never arrives, and the client gets no error (no ENOBUFS)."""
 
     name: ClassVar[str] = "drop"
 
@@ -134,7 +134,7 @@ class Duplicate(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Reorder(Fault):
-    """The datagram arrives behind the next one for the same socket."""
+    """The datagram arrives after the next one for the same socket."""
 
     name: ClassVar[str] = "reorder"
 
@@ -144,7 +144,7 @@ class Reorder(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Enobufs(Fault):
-    """The datagram is lost as if the receive buffer were full: the next receive gives ENOBUFS."""
+    """The datagram is lost as if the receive buffer were full: the next receive gets ENOBUFS."""
 
     name: ClassVar[str] = "enobufs"
 
@@ -158,7 +158,7 @@ class Enobufs(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Truncate(Fault):
-    """The datagram ends after ``length`` bytes; below 0, that many bytes are missing."""
+    """The datagram ends after ``length`` bytes; if negative, that many bytes are missing."""
 
     name: ClassVar[str] = "truncate"
     length: int = -4
@@ -169,7 +169,7 @@ class Truncate(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Corrupt(Fault):
-    """``amount`` bytes of the datagram, chosen at random, have other values."""
+    """``amount`` random bytes of the datagram have other values."""
 
     name: ClassVar[str] = "corrupt"
     amount: int = 1
@@ -218,7 +218,7 @@ class WrongPortid(Fault):
 
 @dataclass(frozen=True, slots=True)
 class DumpIntr(Fault):
-    """The last message has NLM_F_DUMP_INTR: what is dumped changed while it was dumped."""
+    """The last message has NLM_F_DUMP_INTR: the dumped data changed during the dump."""
 
     name: ClassVar[str] = "dump-intr"
 
@@ -245,7 +245,7 @@ class MissingDone(Fault):
 
 @dataclass(frozen=True, slots=True)
 class LateDone(Fault):
-    """A dump's NLMSG_DONE arrives ``seconds`` later, in a datagram of its own."""
+    """A dump's NLMSG_DONE arrives ``seconds`` later, in its own datagram."""
 
     name: ClassVar[str] = "late-done"
     seconds: float = 1.0
@@ -261,7 +261,7 @@ class LateDone(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Unaligned(Fault):
-    """The last message's nlmsg_len grows by ``by`` bytes (1 to 3) that are no attribute."""
+    """The last message's nlmsg_len grows by ``by`` bytes (1 to 3) that are not an attribute."""
 
     name: ClassVar[str] = "unaligned"
     by: int = 1
@@ -313,7 +313,7 @@ class LongStruct(Fault):
 
 @dataclass(frozen=True, slots=True)
 class UnknownAttribute(Fault):
-    """An attribute that nobody knows stands first: of ``type``, with ``length`` bytes 0xa5."""
+    """An unknown attribute comes first: of ``type``, with ``length`` bytes 0xa5."""
 
     name: ClassVar[str] = "unknown-attribute"
     type: int = 0x3FF
@@ -355,7 +355,7 @@ class Errno(Fault):
 
 @dataclass(frozen=True, slots=True)
 class SendErrno(Fault):
-    """The system call that sends fails with ``error``, and the kernel sees nothing."""
+    """The sending system call fails with ``error``, and the kernel sees nothing."""
 
     name: ClassVar[str] = "send-errno"
     stage: ClassVar[Stage] = Stage.SEND

@@ -23,7 +23,7 @@ from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
 class MessageKind(enum.StrEnum):
-    """What a message is in the conversation."""
+    """The role of a message in the conversation."""
 
     REQUEST = "request"  # from a client to the kernel
     REPLY = "reply"  # the kernel's answer
@@ -62,10 +62,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One message of a datagram, the ``index``-th, as it is looked for.
+    """One message of a datagram, the ``index``-th, with the properties that criteria use.
 
     ``cmd`` and ``family`` are names; ``pid``, ``comm`` and ``portid`` are the client's.
-    ``answers`` is the command of the request that it answers, where that is known.
+    ``answers`` is the command of the request that it answers, if known.
     """
 
     entry: Datagram
@@ -100,9 +100,9 @@ class MessageView:
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """The named attributes at any depth, by name; of several with one name the first.
+        """The named attributes at any depth, by name; if a name occurs several times, the first.
 
-        Nests of families of somebody's own are there, too, with what is in them.
+        Nests of a user's own families are included, with their contents.
         """
         found: dict[str, Any] = {}
         for attr in walk(self.message.attrs):
@@ -117,7 +117,7 @@ class MessageView:
 
     @property
     def errno(self) -> int:
-        """The errno of an error; of a request, that of its answer as far as there is one."""
+        """The errno of an error; for a request, the errno of its answer, if there is one."""
         if self.message.error is not None:
             return -self.message.error
         if isinstance(self.entry, Sent) and self.index < len(self.entry.errors):
@@ -137,7 +137,7 @@ class MessageView:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """What happened at ``time_ns`` (the machine's monotonic clock), the ``number``-th thing."""
+    """The ``number``-th thing that happened, at ``time_ns`` (the machine's monotonic clock)."""
 
     what: ClassVar[str] = ""
     number: int
@@ -145,7 +145,7 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """The bytes of its datagram, if it is one."""
+        """The size of its datagram, if it is one."""
         return 0
 
     def title(self) -> str:
@@ -256,9 +256,9 @@ class Sent(Datagram):
 
 @dataclass(kw_only=True)
 class Queued(Datagram):
-    """A datagram lies in a client's queue; ``source`` 0 is the kernel.
+    """A datagram was queued for a client; ``source`` 0 is the kernel.
 
-    ``request`` is what it answers: a datagram sent, and which of its messages.
+    ``request`` is the request that it answers: the datagram, and which of its messages.
     """
 
     what: ClassVar[str] = "queued"
@@ -296,7 +296,7 @@ class Queued(Datagram):
 
 @dataclass(kw_only=True)
 class Dropped(Queued):
-    """A datagram that did not get there. ``peer`` is None where nobody had the portid."""
+    """A datagram that was not delivered. ``peer`` is None if no socket had the portid."""
 
     what: ClassVar[str] = "dropped"
     reason: DropReason
@@ -312,7 +312,7 @@ class Dropped(Queued):
 
 @dataclass(kw_only=True)
 class Faulted(Queued):
-    """A fault was applied to this datagram; what became of it follows in other entries."""
+    """A fault applied to this datagram; the entries that follow show the effect."""
 
     what: ClassVar[str] = "fault"
     fault: str
@@ -356,7 +356,7 @@ class Opened(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Bound(SocketEvent):
-    """The socket has its portid."""
+    """The socket got its portid."""
 
     what: ClassVar[str] = "bound"
     happened: ClassVar[str] = ""
@@ -367,7 +367,7 @@ class Bound(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Closed(SocketEvent):
-    """The last descriptor is closed; ``unread`` datagrams were in the queue."""
+    """The last descriptor was closed; ``unread`` datagrams were in the queue."""
 
     what: ClassVar[str] = "closed"
     unread: int = 0
@@ -384,7 +384,7 @@ class Closed(SocketEvent):
 class OptionSet(SocketEvent):
     """setsockopt(2), with the errno or 0 as ``err``.
 
-    ``value`` is a number, seconds of a time-out, or what optval points to.
+    ``value`` is a number, the seconds of a time-out, or the bytes that optval points to.
     """
 
     what: ClassVar[str] = "option"
@@ -405,7 +405,7 @@ class OptionSet(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Membership(SocketEvent):
-    """A multicast group was joined or left; ``name`` is empty where no family has the group."""
+    """A socket joined or left a multicast group; ``name`` is empty if no family has the group."""
 
     what: ClassVar[str] = "membership"
     group: int
@@ -429,7 +429,7 @@ class Membership(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Remark(SocketEvent):
-    """A line of the kernel's log about a request; a real kernel leaves out some of many."""
+    """A line of the kernel's log about a request; a real kernel limits the rate of such lines."""
 
     what: ClassVar[str] = "remark"
     text: str
@@ -443,7 +443,7 @@ class Remark(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Overrun(SocketEvent):
-    """ENOBUFS is pending."""
+    """The socket has a pending ENOBUFS."""
 
     what: ClassVar[str] = "overrun"
     happened: ClassVar[str] = "has lost something: ENOBUFS at its next receive"
@@ -451,7 +451,7 @@ class Overrun(SocketEvent):
 
 @dataclass(slots=True, kw_only=True)
 class Listener(Entry):
-    """A portid in the lists of listeners of TASKSTATS; ``action`` is what happened to it there."""
+    """A change in TASKSTATS' lists of listeners; ``action`` says what happened to the portid."""
 
     what: ClassVar[str] = "listener"
     action: str  # "registered", "deregistered", "pruned"
@@ -476,7 +476,7 @@ class Listener(Entry):
 
 @dataclass(slots=True, kw_only=True)
 class TaskEvent(Entry):
-    """A task came or went; ``exit_code`` is None while it lives, else its wait status."""
+    """A task began or ended; ``exit_code`` is None while it lives, then its wait status."""
 
     what: ClassVar[str] = "task"
     pid: int
@@ -508,7 +508,7 @@ class TaskEvent(Entry):
 
 @dataclass(slots=True, kw_only=True)
 class Note(Entry):
-    """What a test, or who drives the kernel, wants to stand between the other entries."""
+    """A line that a test, or whoever drives the kernel, has added."""
 
     what: ClassVar[str] = "note"
     text: str

@@ -1,4 +1,4 @@
-"""What a question to the journal found, which can say what comes near when it is nothing."""
+"""The result of a journal query, which names near misses if nothing matched."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SHOWN: Final = 5
 
 
 class Found(list[MessageView]):
-    """The messages that match, the oldest first.
+    """The matching messages, oldest first.
 
-    Its repr() names the nearest, so that ``assert journal.requests(...)`` explains itself.
+    Its repr() names the nearest misses, so that ``assert journal.requests(...)`` explains itself.
     """
 
     def __init__(self, what: str, match: Match, candidates: Sequence[MessageView]) -> None:
@@ -25,14 +25,14 @@ class Found(list[MessageView]):
         self._candidates = candidates
 
     def similar(self) -> list[tuple[MessageView, list[str]]]:
-        """What does not match but comes near, with what it lacks; the nearest first."""
+        """Return near misses with the reason why they do not match, nearest first."""
         distances = [(self._match.distance(view), view) for view in self._candidates]
         near = [item for item in distances if 0 < item[0] < self._match.criteria]
         near.sort(key=lambda item: (item[0], -item[1].entry.number))
         return [(view, self._match.misses(view)) for _, view in near]
 
     def summary(self) -> str:
-        """How many there were, in words."""
+        """Say how many messages were found."""
         count = len(self)
         plural = {"loss": "losses"}.get(self._what, f"{self._what}s")
         amount = f"1 {self._what}" if count == 1 else f"{count or 'no'} {plural}"
@@ -40,7 +40,7 @@ class Found(list[MessageView]):
         return f"{amount} with {printable(criteria)}" if criteria else amount
 
     def explain(self) -> str:
-        """The summary, and of what was found or comes near a line each."""
+        """Return the summary, and a line for each message that matches or nearly matches."""
         lines = [self.summary()]
         lines += [f"  {view}" for view in self[:_SHOWN]]
         if len(self) > _SHOWN:

@@ -54,11 +54,11 @@ Made = Callable[..., Entry]  # an entry, given its peer, number and time
 
 
 class Journal(Record, Observer):
-    """What happens in ``kernel`` from now on, until :meth:`close`.
+    """A record of what happens in ``kernel`` from now on, until :meth:`close`.
 
-    The last ``limit`` entries are kept (None: all), as long as their datagrams have no more than
-    ``limit_bytes``; ``forgotten`` counts the others. ``sinks`` are given each entry as it is
-    made, ``families`` describe what is decoded.
+    It keeps the last ``limit`` entries (None: all), as long as their datagrams have at most
+    ``limit_bytes``; ``forgotten`` counts the others. Each of ``sinks`` gets every new entry.
+    ``families`` describe the messages to decode.
     """
 
     def __init__(
@@ -105,16 +105,16 @@ class Journal(Record, Observer):
         return self._match({**others, **self._described}, **criteria)
 
     def close(self) -> None:
-        """Observe no more; the entries stay."""
+        """Stop observing; the entries stay."""
         self._kernel.unobserve(self)
 
     def clear(self) -> None:
-        """Forget all entries; their numbers go on."""
+        """Remove all entries; numbering continues."""
         super().clear()
         self._requests.clear()
 
     def note(self, text: str) -> None:
-        """Add a line of one's own."""
+        """Add your own line."""
         self._add(Note(text=text, **self._stamp()))
 
     # --- what the kernel tells

@@ -14,7 +14,7 @@ from netlink_emu.protocol.reading.describe import EXTACK, FamilyDesc
 
 
 class UnknownName(ValueError):
-    """There is no constant of this name: almost always a slip of the pen."""
+    """There is no constant of this name: almost always a misspelt one."""
 
     def __init__(self, what: str, name: object, known: frozenset[str]) -> None:
         close = difflib.get_close_matches(str(name), known, 3)
@@ -24,12 +24,12 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Criteria; what is None or empty does not matter.
+    """Criteria for messages; those that are None or empty are ignored.
 
-    ``cmd`` is the message's command, or that of the request which it answers, by name; of a
-    family whose names are not known, the message's by number. ``attrs`` are
-    attributes at any depth by name; None as the value asks for the attribute alone. ``errno`` is
-    a number or a name; of a request, that of its answer. ``pid``, ``comm`` and ``portid`` are the
+    ``cmd`` is the name of the message's command, or of the request that it answers; if a family's
+    names are unknown, it is the number of the message's command. ``attrs`` are attributes at any
+    depth by name; the value None asks only that the attribute is there. ``errno`` is a number or
+    a name; for a request, it is the errno of its answer. ``pid``, ``comm`` and ``portid`` are the
     client's.
     """
 

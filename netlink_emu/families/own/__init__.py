@@ -1,4 +1,4 @@
-"""Families of one's own: declared by names, answered by Python functions."""
+"""Your own families: declared by names, answered by Python functions."""
 
 from netlink_emu.families.own.family import Family
 from netlink_emu.families.own.request import Request

@@ -23,7 +23,7 @@ class Answers:
 
     @property
     def store(self) -> Store:
-        """What answers the operations of a family from a spec; LookupError for other families."""
+        """The store of a family from a spec; raises LookupError for other families."""
         if self._store is None:
             raise LookupError(f"{self._declaration.name} has no store: Family.from_spec makes one")
         return self._store
@@ -35,10 +35,10 @@ class Answers:
         *,
         times: int | None = None,
     ) -> None:
-        """Answer an operation with these values, or several messages of such.
+        """Answer an operation with these values, or with several messages of such values.
 
-        None is no answer but the ack. ``times``: so often, and then as before; by default from
-        now on. What was said last counts. Raises ValueError for names that there are not.
+        None answers with the ack only. ``times`` limits how often (by default always); then the
+        operation answers as before. The last call wins. Raises ValueError for unknown names.
         """
         op = self._declaration.operation(name)
         answers = [values] if isinstance(values, Mapping) else list(values or ())
@@ -48,7 +48,7 @@ class Answers:
         self._handlers.canned.setdefault(name, []).append(Canned(answers, None, times))
 
     def reply_plain(self, name: str, values: Any) -> None:
-        """As :meth:`reply`, with values as JSON has them: bytes in hex."""
+        """Like :meth:`reply`, with values as in JSON: bytes are hex."""
         op = self._declaration.operation(name)
         many = values if isinstance(values, list) else [] if values is None else [values]
         self.reply(name, [from_plain(op.attributes, each) for each in many])
@@ -63,7 +63,7 @@ class Answers:
         missing: str | None = None,
         times: int | None = None,
     ) -> None:
-        """Fail an operation, with what an extended ack says: see NetlinkError, and ``reply``."""
+        """Fail an operation, with an extended ack: see NetlinkError and :meth:`reply`."""
         self._declaration.operation(name)
         error = failure(errno, message, attr=attr, missing=missing)
         self._handlers.canned.setdefault(name, []).append(Canned([], error, times))

@@ -45,13 +45,13 @@ def _directly(function: Callable[[], T]) -> T:
 class Family(Answers):
     """A generic netlink family whose operations are Python functions.
 
-    ``attributes`` are those of its messages, ``groups`` its multicast groups, ``state`` whatever
-    the functions keep: a boot begins with a copy of what it was before the first one. The
+    ``attributes`` are the attributes of its messages, ``groups`` its multicast groups. ``state``
+    is for the functions: each boot starts with a copy of the state before the first boot. The
     family serves one kernel at a time: the one that was booted with it last.
 
-    An operation is a function of the family and the :class:`Request`. What it returns is the
-    answer: values by name, several of them, or None for none. It raises NetlinkError for what a
-    client did wrong; anything else fails the test, and answers the client EIO.
+    An operation is a function that takes the family and the :class:`Request`. It returns the
+    answer: values by name, several of these, or None for an ack only. It raises NetlinkError for a
+    client's mistake. Any other exception fails the test, and the client gets EIO.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Family(Answers):
     def from_declaration(
         cls, declaration: FamilyDeclaration, *, state: Mapping[str, Any] | None = None
     ) -> Family:
-        """A family whose operations are declared already, as those of a spec are."""
+        """Make a family whose operations are already declared, as those of a spec are."""
         family = cls.__new__(cls)
         family._take(declaration, AttributeSet(declaration.name), state)
         family._handlers.closed = True
@@ -94,14 +94,13 @@ class Family(Answers):
         state: Mapping[str, Any] | str | Path | None = None,
         recording: str | Path | None = None,
     ) -> Family:
-        """The family of one of the kernel's YAML specs: a path, or the text itself.
+        """Make a family from one of the kernel's YAML specs: a path, or the text itself.
 
-        It answers without any function, from its :attr:`store`. ``state`` are the objects that
-        there are at first by their kind, ``{"device": [{"ifname": "wg0"}]}``, or a TOML, YAML or
-        JSON file of them. ``recording`` is a file of ``netlink-emu family record``: operations,
-        flags, groups and policies are then those of the kernel that it tells of. Raises
-        ValueError, with file, line and column, for what makes no sense, and OSError for a file
-        that cannot be read.
+        It needs no functions: its :attr:`store` answers. ``state`` has the initial objects by
+        kind, ``{"device": [{"ifname": "wg0"}]}``, or is a TOML, YAML or JSON file of them.
+        ``recording`` is a file of ``netlink-emu family record``: operations, flags, groups and
+        policies are then those of the recorded kernel. Raises ValueError, with file, line and
+        column, for a mistake, and OSError for a file that cannot be read.
         """
         loaded = load(spec, state, recording)
         family = cls.from_declaration(loaded.declaration)
@@ -135,19 +134,19 @@ class Family(Answers):
 
     @property
     def declaration(self) -> FamilyDeclaration:
-        """What its messages are made of."""
+        """The declaration of its attributes and operations."""
         return self._declaration
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel that it serves; raises LookupError before one is booted with it."""
+        """The kernel that it serves; raises LookupError before a kernel is booted with it."""
         if self._kernel is None:
             raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
         return self._kernel
 
     @property
     def genl(self) -> GenlFamily:
-        """The family as the kernel knows it: its number, the numbers of its groups."""
+        """The family as the kernel knows it, with its number and those of its groups."""
         if self._genl is None:
             raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
         return self._genl
@@ -155,13 +154,13 @@ class Family(Answers):
     # --- operations
 
     def do(self, name: str, **declare: Any) -> Callable[[F], F]:
-        """Decorates what answers a do: ``function(family, request)``.
+        """Decorate a function that answers a do: ``function(family, request)``.
 
-        An operation that is not declared yet is now: with ``cmd`` (the next number by default),
-        ``reply_cmd`` (the same by default), ``attributes`` (the family's), ``request`` (the names
-        of those that it takes; all), ``flags`` ("admin-perm", "uns-admin-perm") and ``validate``,
-        the GENL_DONT_VALIDATE_* that it wants ("strict", "dump", "dump-strict"). Raises
-        ValueError for what is declared twice, and for names that there are not.
+        This declares the operation if it is new: ``cmd`` is its number (by default the next one),
+        ``reply_cmd`` that of the answer (``cmd``), ``attributes`` its attribute set (the
+        family's), ``request`` the names of the attributes that it takes (all), ``flags`` are
+        "admin-perm" or "uns-admin-perm", ``validate`` its GENL_DONT_VALIDATE_* ("strict", "dump",
+        "dump-strict"). Raises ValueError for a second declaration, and for unknown names.
         """
 
         def decorate(function: F) -> F:
@@ -172,10 +171,10 @@ class Family(Answers):
         return decorate
 
     def dump(self, name: str, **declare: Any) -> Callable[[F], F]:
-        """Decorates what answers a dump, as :meth:`do`: most pleasantly a generator.
+        """Decorate a function that answers a dump; see :meth:`do`. Most easily a generator.
 
-        Each of the values that it yields is a message. NetlinkError ends the dump, with its errno
-        in NLMSG_DONE; one that a function raises which is no generator answers at once.
+        Each value that it yields is a message. NetlinkError ends the dump, with its errno in
+        NLMSG_DONE. If the function is not a generator, an error that it raises answers at once.
         """
 
         def decorate(function: F) -> F:
@@ -186,7 +185,7 @@ class Family(Answers):
         return decorate
 
     def start(self, name: str) -> Callable[[F], F]:
-        """Decorates what is called before a dump begins; its NetlinkError answers at once."""
+        """Decorate a function to call before a dump begins; its NetlinkError answers at once."""
 
         def decorate(function: F) -> F:
             self._declaration.operation(name)
@@ -203,9 +202,9 @@ class Family(Answers):
         cmd: int | None = None,
         attributes: AttributeSet | None = None,
     ) -> None:
-        """Declare what :meth:`notify` tells: a command, of the attributes, to a group.
+        """Declare a notification for :meth:`notify`: its command, attributes and group.
 
-        Without ``group`` it is the family's first.
+        ``group`` is by default the family's first.
         """
         if any(op.name == name for op in self._declaration.operations):
             raise ValueError(f"{self.name} has {name!r} already")
@@ -218,12 +217,12 @@ class Family(Answers):
         self._add(Operation(name, attributes or self._attributes, event=told, mcgrp=group))
 
     def pre_doit(self, function: F) -> F:
-        """Decorates what is called before each do; its NetlinkError answers instead."""
+        """Decorate a function to call before each do; its NetlinkError answers instead."""
         self._handlers.pre_doit = function
         return function
 
     def post_doit(self, function: F) -> F:
-        """Decorates what is called after each do, whether it failed or not."""
+        """Decorate a function to call after each do, whether it failed or not."""
         self._handlers.post_doit = function
         return function
 
@@ -306,12 +305,12 @@ class Family(Answers):
         net: NetNamespace | None = None,
         header: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell a multicast group: genlmsg_multicast_netns().
+        """Send a notification to a multicast group: genlmsg_multicast_netns().
 
-        ``group`` is the event's own by default, ``net`` the initial network namespace. A member
-        whose buffer is full loses it and is told ENOBUFS, as by a kernel. Raises ValueError for an
-        event or a group that there is not, LookupError before a kernel has the family. May be
-        called from any thread.
+        ``group`` is by default the event's own, ``net`` the initial network namespace. As with a
+        kernel, a member whose buffer is full loses the message and gets ENOBUFS. Raises
+        ValueError for an unknown event or group, and LookupError before a kernel has the family.
+        You can call it from any thread.
         """
         op = self._declaration.operation(name)
         told = op.event
@@ -335,11 +334,11 @@ class Family(Answers):
         self._call(tell)
 
     def listeners(self, group: str = "", *, net: NetNamespace | None = None) -> int:
-        """How many sockets are members of a group (the first, unless named).
+        """Return the number of sockets in a group (by default the first).
 
-        To wait for a client that joins: ``kernel.wait_until(lambda _: family.listeners())``. May
-        be called from any thread. Raises ValueError for a group that there is not, LookupError
-        before a kernel has the family.
+        To wait for a client that joins: ``kernel.wait_until(lambda _: family.listeners())``. You
+        can call it from any thread. Raises ValueError for an unknown group, and LookupError before
+        a kernel has the family.
         """
         names = [known.name for known in self._declaration.groups]
         wanted = group or (names[0] if names else "")
@@ -366,8 +365,8 @@ class Family(Answers):
     ) -> GenlFamily:
         """Register with a kernel, which the family serves from now on.
 
-        ``call`` calls a function where the kernel may be touched. ``failed`` is told of what an
-        operation raises beside NetlinkError; without it that is raised.
+        ``call`` runs a function in the kernel's thread. ``failed`` gets every exception of an
+        operation except NetlinkError; without it, the exception is raised.
         """
         if self._first_state is None:
             self._first_state = copy.deepcopy(self.state)

@@ -1,4 +1,4 @@
-"""A request to a family of one's own: its values by name."""
+"""A request to one of your own families: its values by name."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Request(Mapping[str | int, Any]):
-    """What a client asks: the values of its attributes by name, of unknown ones bytes by number.
+    """A client's request: attributes by name, and the bytes of unknown ones by number.
 
-    ``request["level"]`` that the client has not sent fails as a kernel does: EINVAL, with the
-    attribute in NLMSGERR_ATTR_MISS_TYPE. ``request.get("level")`` is then None. A name that the
-    family does not have is a ValueError. ``header`` are the values of the family's own header.
+    If the client has not sent a level, ``request["level"]`` fails as a kernel does: EINVAL, with
+    the attribute in NLMSGERR_ATTR_MISS_TYPE; ``request.get("level")`` returns None. An unknown
+    name raises ValueError. ``header`` has the values of the family's own header.
     """
 
     def __init__(self, info: GenlInfo, op: Operation) -> None:
@@ -71,7 +71,7 @@ class Request(Mapping[str | int, Any]):
 
     @property
     def portid(self) -> int:
-        """Who asks."""
+        """The client's portid."""
         return self.info.request.skb.portid
 
     @property

@@ -48,10 +48,10 @@ class Owner(Protocol):
 class Store:
     """The objects of a family by kind, and what its operations do with them.
 
-    A get answers with an object, a dump with all, or with those that the request's key names. New
-    makes an object (EEXIST where there is one), set changes one, del removes one (ENODEV of
-    devices, ENOENT of others, where there is none). Set makes objects, too, if no operation does
-    and none was there from the beginning. Each change is told to the spec's groups.
+    A get answers with an object; a dump with all objects, or with those that match the request's
+    key. New makes an object (EEXIST if it exists), set changes one, and del removes one (if it
+    does not exist: ENODEV for devices, otherwise ENOENT). Set also makes objects if no other
+    operation does and none existed at the beginning. The spec's groups get each change.
     """
 
     def __init__(self, family: Owner) -> None:
@@ -64,9 +64,9 @@ class Store:
             family.state[name] = [dict(values)]
 
     def seed(self, state: Mapping[str, Any]) -> None:
-        """Take objects by kind: of each a list, or one. It is what a boot begins with.
+        """Set the objects that a boot begins with, by kind: a list of objects, or one.
 
-        Raises ValueError for a kind or an attribute that there is not, and for wrong values.
+        Raises ValueError for an unknown kind or attribute, and for wrong values.
         """
         for name, objects in state.items():
             kind = self.kind(name)
@@ -75,36 +75,36 @@ class Store:
             self._family.state[name] = [self._checked(kind, each) for each in many]
 
     def kind(self, name: str) -> Kind:
-        """The kind of that name; raises ValueError where there is none."""
+        """Return the kind of that name; raises ValueError if there is none."""
         if name not in self.kinds:
             known = ", ".join(self.kinds) or "no operation gets any"
             raise ValueError(f"{self._family.name} has no objects {name!r}; it has: {known}")
         return self.kinds[name]
 
     def objects(self, name: str) -> list[Object]:
-        """The objects of a kind, in the order in which they were made."""
+        """Return the objects of a kind, in the order in which they were made."""
         self.kind(name)
         objects: list[Object] = self._family.state.setdefault(name, [])
         return objects
 
     def add(self, name: str, values: Mapping[str, Any]) -> None:
-        """Make an object, and tell the groups: a device comes."""
+        """Make an object, and notify the groups, as if a device appeared."""
         kind = self.kind(name)
         made = self._checked(kind, values)
         self.objects(name).append(made)
         self._tell(kind, Verb.MAKE, made)
 
     def change(self, name: str, values: Mapping[str, Any]) -> None:
-        """Change the object with the key in ``values``, and tell the groups.
+        """Change the object with the key in ``values``, and notify the groups.
 
-        Raises LookupError where there is none.
+        Raises LookupError if there is none.
         """
         kind = self.kind(name)
         change = self._checked(kind, values)
         self._change(kind, self._named(kind, change), change)
 
     def remove(self, name: str, values: Mapping[str, Any]) -> None:
-        """Remove the object with that key, and tell the groups; LookupError as above."""
+        """Remove the object with that key, and notify the groups; LookupError as above."""
         kind = self.kind(name)
         self._drop(kind, self._named(kind, self._checked(kind, values)))
 
