@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, package, reference, releases, spec, terminal
+from manual import complete, man, package, reference, releases, spec, specs, terminal
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completion-scripts"
@@ -15,6 +15,7 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/reference-commands.md": reference.page,
     ROOT / "docs/man/netlink-emu.1": man.page,
     ROOT / "docs/releases.md": releases.page,
+    specs.PAGE: specs.page,
     package.PAGE: package.page,
     spec.YAML: spec.yaml,
     spec.HEADER: spec.header,

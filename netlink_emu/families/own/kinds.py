@@ -104,7 +104,8 @@ class Kind:
 def meaning(declaration: FamilyDeclaration, op: str) -> tuple[Verb | None, str]:
     """What an operation does and with which kind; the family's name where it says none."""
     words = op.split("-")
-    for at in (len(words) - 1, 0, *range(1, len(words) - 1)):
+    inner = [at for at in range(1, len(words) - 1) if words[at] in ("get", "set")]
+    for at in (len(words) - 1, 0, *inner):
         if words[at] in _VERBS:
             rest = "-".join(words[:at] + words[at + 1 :])
             return _VERBS[words[at]], rest or declaration.name
