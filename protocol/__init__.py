@@ -1,7 +1,7 @@
 """Wire formats: bytes and construct, nothing else.
 
-Lies at the top of the repository and is installed as ``netlink_emu.protocol``.
-Imports inside are relative, so that a second copy cannot be loaded by another name.
+This package is at the top of the repository and is installed as ``netlink_emu.protocol``.
+Its imports are relative, so a second copy cannot be loaded by another name.
 """
 
 if __name__ != "netlink_emu.protocol":

@@ -1,1 +1,1 @@
-"""What answers the socket calls of clients: the interface, and what stands behind it."""
+"""Backends, which answer the socket calls of clients: the interface and its implementations."""

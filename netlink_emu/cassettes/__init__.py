@@ -1,8 +1,8 @@
-"""Cassettes: what a client and a real kernel said, kept in a file, and played to the client again.
+"""Cassettes: recordings of a client and a real kernel in a file, which can be replayed.
 
-A :class:`Cassette` has a head and a stream for each socket. :mod:`.read` and :mod:`.write` are its
-file; :mod:`.tape` answers the sockets of an emulated kernel from it; :mod:`.match` says which
-recorded request a client's is.
+A :class:`Cassette` has a head and a stream for each socket. :mod:`.read` and :mod:`.write` handle
+its file; :mod:`.tape` answers the sockets of an emulated kernel from it; :mod:`.match` finds the
+recorded request that a client's request equals.
 """
 
 from netlink_emu.cassettes.model import (

@@ -1,7 +1,7 @@
-"""Cassettes to captures (pcapng) and back; each way says what is lost.
+"""Convert cassettes to captures (pcapng) and back; each direction reports what is lost.
 
-A capture has datagrams, times and protocols. What it has not, a capture that was made of a
-cassette says in comments, of which the sockets are read again.
+A capture has datagrams, times and protocols. If it was made from a cassette, its comments have
+the rest, and the sockets are read back from them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CaptureError(ValueError):
 
 
 def to_capture(cassette: Cassette) -> tuple[bytes, list[str]]:
-    """A pcapng file, one packet a datagram, and what it cannot hold, in words."""
+    """Return a pcapng file with one packet per datagram, and sentences on what it cannot hold."""
     writer = PcapngWriter(order_of(cassette))
     data = bytearray(writer.header())
     head = cassette.head
@@ -113,9 +113,9 @@ class _Socket:
 def from_capture(
     packets: Iterable[Packet], *, release: str = "", arch: str = ""
 ) -> tuple[Cassette, list[str]]:
-    """A cassette of what a capture shows, and what it does not show, in words.
+    """Return a cassette of a capture, and sentences on what the capture does not show.
 
-    Raises CaptureError for one without netlink, and for one of another byte order than ``arch``.
+    Raises CaptureError if it has no netlink, or another byte order than ``arch``.
     """
     found = [*packets]
     if not found:

@@ -1,7 +1,6 @@
-"""What is wrong with a cassette that can be read: its text against its bytes, what is cut off.
+"""Check a readable cassette: whether its text matches its bytes, and whether anything was cut off.
 
-A cassette is played by its bytes. So text that says something else is a mistake of whoever edited
-it, and not of the one who plays it.
+A tape plays the bytes of a cassette. So text that differs from them is a mistake of the editor.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ _GENL_IDS: Final = 0x20  # GENL_START_ALLOC: below are nlctrl and what is fixed
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong; ``stream`` and ``event`` are indices, None where it is of more.
+    """A mistake; ``stream`` and ``event`` are indices, or None if it concerns more than one.
 
-    ``grave`` is what makes a client see something else than it did.
+    ``grave`` means that a client would not see what was recorded.
     """
 
     said: str
@@ -48,7 +47,7 @@ class Finding:
 
 
 def check(cassette: Cassette) -> list[Finding]:
-    """What is wrong, in the order of the file."""
+    """Return the mistakes, in the order of the file."""
     order = order_of(cassette)
     texts = Texts(order, cassette.head.families)
     known = {family.id for family in cassette.head.families.values()}

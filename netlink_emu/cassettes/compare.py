@@ -1,6 +1,6 @@
-"""Two cassettes, socket by socket: what a client asked and heard otherwise.
+"""Compare two cassettes, socket by socket: what a client asked or got differently.
 
-What no two recordings have alike does not count: nlmsg_seq, nlmsg_pid, portids, milliseconds.
+Values that differ in every recording are ignored: nlmsg_seq, nlmsg_pid, portids, milliseconds.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _without_portid(event: Event) -> tuple[object, ...]:
 
 
 def compare(first: Cassette, second: Cassette, ignore: Iterable[str] = ()) -> Iterator[str]:
-    """The differences, a line each; none if a client could not tell the two apart.
+    """Return the differences, one per line; none if a client cannot tell the two apart.
 
     Attributes of ``ignore`` (names, paths or numbers) may have other values of the same length.
     """

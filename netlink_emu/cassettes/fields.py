@@ -1,4 +1,4 @@
-"""The fields of a message by name, with their places: what differs, and what may differ."""
+"""The fields of a message by name, with their positions: what differs, and what may differ."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Field:
 
 
 class Fields:
-    """Takes messages apart, as far as their names are known; attributes without have numbers."""
+    """Splits messages into fields; attributes without a known name have numbers."""
 
     def __init__(self, cassette: Cassette, order: ByteOrder) -> None:
         self._order: Final = order
@@ -107,10 +107,10 @@ def _attributes(attrs: Sequence[Attribute], above: str) -> Iterator[Field]:
 
 
 def ignored(cassette: Cassette, names: Iterable[str], order: ByteOrder) -> Ignore:
-    """What finds the attributes of these names in a message, so that they may differ.
+    """Return a function that finds the attributes with these names, which may differ.
 
-    A name is an attribute's, or its path (``CTRL_ATTR_OPS/1``); an attribute that nobody has
-    named goes by its number. Raises UnknownAttribute for what no recorded request has.
+    A name is an attribute's name or its path (``CTRL_ATTR_OPS/1``); an attribute without a
+    name has its number. Raises UnknownAttribute if no recorded request has the attribute.
     """
     wanted = frozenset(names)
     if not wanted:

@@ -1,4 +1,4 @@
-"""What a tape has for a socket, and does not give yet: no room for it, or not its time."""
+"""Messages that a tape holds back: the socket has no room, or their time has not come."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Held:
         self._waiting.append(_News(now_ns + event.after * _NS, sk, event, data))
 
     def emit(self, count: int | None = None) -> int:
-        """Let so many arrive, or all; how many did."""
+        """Deliver this many messages, or all; returns how many."""
         found = self._waiting[:count]
         del self._waiting[: len(found)]
         for news in found:
@@ -55,7 +55,7 @@ class Held:
         return min((news.due_ns for news in self._waiting), default=None)
 
     def run_due(self, now_ns: int) -> None:
-        """Let arrive what is due by now."""
+        """Deliver the messages that are due."""
         self._waiting.sort(key=lambda news: news.due_ns)  # those of one time stay in order
         self.emit(sum(news.due_ns <= now_ns for news in self._waiting))
 
@@ -71,7 +71,7 @@ class Rest:
         self._left.append((event, data))
 
     def go_on(self, sk: NetlinkSock) -> None:
-        """Queue what there is room for; the rest when something has been received."""
+        """Queue what fits; the rest follows when the client has received something."""
         while self._left:
             event, data = self._left[0]
             if event.group:

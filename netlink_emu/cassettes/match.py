@@ -1,6 +1,6 @@
-"""Which recorded request a client's is: equal but for what no two runs have alike.
+"""Find the recorded request that a client's request equals, except for what differs in every run.
 
-Two runs of one client on one kernel differ in nlmsg_seq and nlmsg_pid, hardly ever otherwise.
+Two runs of one client on one kernel differ in nlmsg_seq and nlmsg_pid, and rarely in more.
 """
 
 from __future__ import annotations
@@ -58,8 +58,7 @@ def blanked(
 class Rewriter:
     """Puts the replaying client's numbers where the recorded ones are.
 
-    ``portids`` and ``seqs`` map recorded numbers to the client's; of a number that they have not,
-    the recorded one stays.
+    ``portids`` and ``seqs`` map recorded numbers to the client's; other numbers stay as recorded.
     """
 
     order: ByteOrder
@@ -98,7 +97,7 @@ class Rewriter:
 
 
 def nearest(found: bytes, recorded: Sequence[bytes]) -> int | None:
-    """The index of the recorded request that is most like one that has no equal.
+    """Return the index of the recorded request that is nearest to one without an equal.
 
     Both are blanked. Requests of another type are never near.
     """

@@ -1,4 +1,4 @@
-"""What a cassette holds."""
+"""The contents of a cassette."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecordedFamily:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a recording is from. ``redacted`` names the attributes whose values were blanked."""
+    """The origin of a recording. ``redacted`` names the attributes whose values were blanked."""
 
     release: str = ""
     arch: str = ""
@@ -77,9 +77,9 @@ class Request:
 class Answer:
     """A datagram that arrived.
 
-    ``portid`` and ``group`` are the sender's address, 0 and 0 of what the kernel answers. Of a
-    multicast message ``after`` says how many milliseconds after the request before it (or after
-    the socket was made) it came.
+    ``portid`` and ``group`` are the sender's address: 0 and 0 for the kernel's answers. For a
+    multicast message, ``after`` is the time in milliseconds since the previous request, or since
+    the socket was made.
     """
 
     data: bytes
@@ -102,7 +102,7 @@ Event = Bound | Connected | Option | Request | Answer | Failed
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What passed on one socket, in order. ``comm`` is the name of the program that made it."""
+    """The events on one socket, in order. ``comm`` is the name of the program that made it."""
 
     protocol: int
     type: int

@@ -1,4 +1,4 @@
-"""Clients that wait for what is on no cassette: noticed, and ended after a time."""
+"""Notice clients that wait for something unrecorded, and end their waits after a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Silence(Observer):
     """Whether anything has happened on the sockets that a cassette answers.
 
-    It knows no time: whoever has a clock asks :meth:`broken` now and then.
+    It has no clock: its owner calls :meth:`broken` at intervals.
     """
 
     def __init__(self, tape: Tape) -> None:
@@ -56,7 +56,7 @@ class Silence(Observer):
         return sk.bound and not sk.receive_queue and not sk.sk_err and not self._tape.held
 
     def end(self) -> Iterator[str]:
-        """End the waits by ETIMEDOUT; gives a sentence for each."""
+        """End the waits with ETIMEDOUT; returns a sentence for each."""
         for sk, pid in [*self._open.items()]:
             if self._waits(sk):
                 yield f"process {pid} waits for more than was recorded: {self._tape.next_of(sk)}"

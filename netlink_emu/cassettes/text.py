@@ -1,6 +1,6 @@
-"""What a datagram says, in words: the text beside the bytes of a cassette.
+"""Describe a datagram as text, which stands beside the bytes of a cassette.
 
-nlmsg_seq and nlmsg_pid are left out, so that two recordings of one exchange read the same.
+The text has no nlmsg_seq and nlmsg_pid, so two recordings of one exchange read the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A cassette as text: YAML that is made to be read, compared and edited by hand."""
+"""Write a cassette as text: YAML for people to read, compare and edit."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What tells releases apart: in words, in probes, and in bytes."""
+"""The differences between releases: in words, in probes, and in bytes."""

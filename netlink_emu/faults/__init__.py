@@ -1,7 +1,7 @@
-"""Faults on demand: what a true kernel does seldom, done to chosen messages.
+"""Faults on demand: things that a real kernel rarely does, done to chosen messages.
 
-Pure: a fault changes what the emulated kernel queues for a client, or makes a request fail.
-Delays are by the machine's clock; whoever drives that asks :attr:`Faults.next_ns`.
+This package does no I/O: a fault changes what the emulated kernel queues for a client, or makes a
+request fail. Delays use the machine's clock; whoever drives that asks :attr:`Faults.next_ns`.
 """
 
 from __future__ import annotations

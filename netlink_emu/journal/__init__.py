@@ -1,7 +1,7 @@
-"""The journal: what clients and the emulated kernel said to each other, and what became of it.
+"""The journal: the messages between clients and the emulated kernel, and what happened to them.
 
-Pure: entries are collected in memory and rendered as text, JSON or pcapng. Files are opened by
-:mod:`netlink_emu.testing.files`.
+This package does no I/O: it collects entries in memory and renders them as text, JSON or pcapng.
+:mod:`netlink_emu.testing.files` opens the files.
 """
 
 from __future__ import annotations

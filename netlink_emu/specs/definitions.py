@@ -43,9 +43,9 @@ def byte_order(entry: Map) -> ByteOrder | None:
 
 
 class Definitions:
-    """The definitions by name. Raises DocumentError for what cannot be understood.
+    """The definitions by name. Raises DocumentError for a definition that it cannot read.
 
-    ``remarks`` gets what is passed over.
+    ``remarks`` gets what it skips.
     """
 
     def __init__(self, document: Map, remarks: list[DocumentError]) -> None:

@@ -1,4 +1,4 @@
-"""A spec as a whole: the family's declaration, and what was passed over."""
+"""A whole spec: the family's declaration, and what was skipped."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _NETLINK_GENERIC: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a file says.
+    """The contents of a spec file.
 
-    ``protonum`` is the netlink protocol: 16 of generic netlink families. ``group_numbers`` are the
-    multicast groups of a raw protocol, which has fixed ones. ``remarks`` are what the file has
-    and this reader passes over: keys that it does not know.
+    ``protonum`` is the netlink protocol, 16 for generic netlink families. ``group_numbers`` are
+    the fixed multicast groups of a raw protocol. ``remarks`` lists what this reader skips: keys
+    that it does not know.
     """
 
     declaration: FamilyDeclaration
@@ -43,8 +43,8 @@ class Spec:
 def read_spec(text: str | bytes, file: str = "spec") -> Spec:
     """Read a spec in the kernel's format.
 
-    Raises :class:`DocumentError`, which names ``file``, line and column, for what is not YAML, is
-    too big, or does not make sense. Whatever the bytes are, nothing else is raised.
+    Raises :class:`DocumentError`, which names ``file``, line and column, if the text is not YAML,
+    is too big, or makes no sense. It raises nothing else, whatever the bytes are.
     """
     document = read_document(text, file)
     remarks = document.only(_KEYS)
@@ -82,7 +82,7 @@ def read_spec(text: str | bytes, file: str = "spec") -> Spec:
 
 
 def read_spec_file(spec: str | Path) -> Spec:
-    """A spec by its path; or its text itself, which has more than one line.
+    """Read a spec from a path, or from the text itself, which has more than one line.
 
     Raises DocumentError as :func:`read_spec`, and OSError for a file that cannot be read.
     """

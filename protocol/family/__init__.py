@@ -1,9 +1,9 @@
-"""A family by its names: what its messages are made of, and values by name to bytes and back.
+"""A family by names: the structure of its messages, and a codec between values by name and bytes.
 
-A family that is declared in Python and one that is read from the kernel's YAML specs are both
-made of these: :class:`AttributeSet`, :class:`Attribute`, :class:`Struct`, :class:`Enumeration`,
-:class:`Operation`, :class:`McastGroup`, together a :class:`FamilyDeclaration`. Names are spelled
-as the specs spell them ("rx-bytes").
+A :class:`FamilyDeclaration` consists of :class:`AttributeSet`, :class:`Attribute`,
+:class:`Struct`, :class:`Enumeration`, :class:`Operation` and :class:`McastGroup`, whether it is
+declared in Python or read from the kernel's YAML specs. Names are spelled as in the specs
+("rx-bytes").
 """
 
 from .attributes import Attribute, AttributeSet, AttrType, SubMessage, SubMessageFormat

@@ -1,7 +1,7 @@
-"""Attribute policies: what a family says of its attributes, and what a kernel makes of that.
+"""Attribute policies: how a family declares them, and how a kernel applies them.
 
-``declare`` has struct nla_policy and its macros, ``validate`` lib/nlattr.c, ``describe``
-net/netlink/policy.c, and ``parse`` the way of a request's attributes through all of it.
+``declare`` corresponds to struct nla_policy and its macros, ``validate`` to lib/nlattr.c, and
+``describe`` to net/netlink/policy.c. ``parse`` takes a request's attributes through all of them.
 """
 
 from .declare import (

@@ -1,1 +1,1 @@
-"""Datagrams for people: decoded, described, rendered, and written to captures."""
+"""Make datagrams readable: decode, describe and render them, and write them to captures."""
