@@ -16,12 +16,18 @@ PAGES = sorted(
         ROOT / "docs/index.md",
         ROOT / "docs/tutorial.md",
         ROOT / "docs/tutorial-cassettes.md",
+        ROOT / "docs/tutorial-family.md",
         ROOT / "docs/checked.md",
         ROOT / "docs/limits.md",
     ]
 )
 
-NEEDS = {"tutorial-cassettes": "ip", "howto-make": "make", "howto-ctest": "ctest"}
+NEEDS = {
+    "tutorial-cassettes": "ip",
+    "tutorial-family": "wg",
+    "howto-make": "make",
+    "howto-ctest": "ctest",
+}
 
 
 @needs_interposer
