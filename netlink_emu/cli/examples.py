@@ -88,6 +88,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu family call netdev.yaml dev-get --dump",
         "netlink-emu family call lamps.yaml lamp-set '{\"id\": 1}' --socket ./sandbox/nl",
     ),
+    "family dissector": ("netlink-emu family dissector wireguard.yaml > wireguard.lua",),
     "family record": ("netlink-emu family record netdev -o netdev.json",),
     "conformance": (
         "netlink-emu conformance",

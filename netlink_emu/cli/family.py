@@ -249,6 +249,26 @@ def _json(text: str | None) -> Any:
         raise ValueError(f"the request is no JSON: {exc}") from None
 
 
+# --- dissector
+
+
+@app.command("dissector")
+def dissector(
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Specs in the kernel's YAML.")],
+) -> None:
+    """Print a Lua dissector for Wireshark that names these families, too.
+
+    `netlink-emu files` has one that names nlctrl, TASKSTATS and NETLINK_EMU.
+    """
+    from netlink_emu.protocol.ours.control import NETLINK_EMU
+    from netlink_emu.protocol.reading.declared import describe
+    from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS
+    from netlink_emu.specs.wireshark import dissector as made
+
+    own = [describe(_read(file).declaration) for file in files]
+    print(made([NLCTRL, TASKSTATS, NETLINK_EMU, *own]), end="")
+
+
 # --- record
 
 

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from manual import complete, man, package, reference, releases, spec, specs, terminal
+from manual import (
+    complete,
+    dissector,
+    man,
+    package,
+    reference,
+    releases,
+    spec,
+    specs,
+    terminal,
+)
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completion-scripts"
@@ -20,6 +30,7 @@ FILES: dict[Path, Callable[[], str]] = {
     spec.YAML: spec.yaml,
     spec.HEADER: spec.header,
     spec.PAGE: spec.page,
+    dissector.LUA: dissector.lua,
     _COMPLETIONS / "netlink-emu": complete.bash,
     _COMPLETIONS / "_netlink-emu": complete.zsh,
     _COMPLETIONS / "netlink-emu.fish": complete.fish,

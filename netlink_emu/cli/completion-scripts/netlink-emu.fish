@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
+            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family show' 'family check' 'family call' 'family dissector' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -280,6 +280,7 @@ complete -c netlink-emu -n '__netlink_emu_at family' -l help -d 'Show help and e
 complete -c netlink-emu -n '__netlink_emu_at family' -a show -d 'Show what a family has: operations, what the store keeps of it, groups, attributes.'
 complete -c netlink-emu -n '__netlink_emu_at family' -a check -d 'Say whether specs are sound, or where they are not: file, line, column, and why.'
 complete -c netlink-emu -n '__netlink_emu_at family' -a call -d 'Call an operation, of a server, a real kernel, or under run: JSON in, JSON out.'
+complete -c netlink-emu -n '__netlink_emu_at family' -a dissector -d 'Print a Lua dissector for Wireshark that names these families, too.'
 complete -c netlink-emu -n '__netlink_emu_at family' -a record -d 'Record what the real kernel says of a family: its operations, groups and policies.'
 complete -c netlink-emu -n '__netlink_emu_at family show' -l json -d 'As JSON.'
 complete -c netlink-emu -n '__netlink_emu_at family show' -l help -d 'Show help and exit.'
@@ -288,6 +289,7 @@ complete -c netlink-emu -n '__netlink_emu_at family check' -l help -d 'Show help
 complete -c netlink-emu -n '__netlink_emu_at family call' -l dump -d 'Dump, where it can be done, too.'
 complete -c netlink-emu -n '__netlink_emu_at family call' -l socket -r -F -d 'A server'"'"'s socket; without it a netlink socket: of the kernel, or of run'"'"'s.'
 complete -c netlink-emu -n '__netlink_emu_at family call' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at family dissector' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at family record' -l output -s o -r -F -d 'Write it there; by default it is printed.'
 complete -c netlink-emu -n '__netlink_emu_at family record' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at conformance' -l target -x -a 'emulator kernel' -d 'What to test: the emulator, this machine'"'"'s kernel (as root), or the server at a Unix datagram socket. By default emulator.'
