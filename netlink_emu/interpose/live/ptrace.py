@@ -6,6 +6,7 @@ A tracee belongs to the thread that seized it; all calls about it must be that t
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 from typing import Final
@@ -65,8 +66,16 @@ def go_on(tid: int, number: int = 0) -> bool:
 
 
 def listen(tid: int) -> bool:
-    """Leave a tracee stopped as its signal has it, and be told when it is continued."""
-    return _unless_gone(PTRACE_LISTEN, tid)
+    """Leave a tracee stopped as its signal has it, and be told when it is continued.
+
+    False if it was killed meanwhile: it may stop in its exit then, which is yet to be told.
+    """
+    try:
+        return _unless_gone(PTRACE_LISTEN, tid)
+    except OSError as exc:
+        if exc.errno != errno.EIO:
+            raise
+        return False
 
 
 def interrupt(tid: int) -> bool:
