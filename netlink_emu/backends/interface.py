@@ -123,8 +123,11 @@ class Socket(Protocol):
         """recvmsg(2) and its kin, into ``size`` bytes: one datagram, or the pending error."""
         ...
 
-    def take_datagram(self) -> bytes | None:
-        """Take the oldest datagram, which the client has read past us; None if there is none."""
+    def take_datagram(self, size: int = 0) -> bytes | None:
+        """Take the oldest datagram, which the client has read past us; None if there is none.
+
+        It was read into ``size`` bytes; 0 where that is not known.
+        """
         ...
 
     def take_error(self) -> int:

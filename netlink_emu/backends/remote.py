@@ -298,7 +298,7 @@ class RemoteSock:
             self._wire.tell(self._call(RelayMethod.RECEIVED, None, a=size, b=flags))
         return received
 
-    def take_datagram(self) -> bytes | None:
+    def take_datagram(self, size: int = 0) -> bytes | None:
         """See Socket."""
         queue = self._here.receive_queue
         if not queue:

@@ -193,6 +193,7 @@ def run(
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
                 companion=_companion(sandbox, observation, playing),
                 catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
+                native_waits=not (fault or control or cassette),
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = finish(foreground, scenario)

@@ -87,7 +87,7 @@ class Foreground:
     too: a kernel of this process whose machine has the host's tasks. With ``fake_root`` the
     command is root to its own eyes. ``attend`` carries what a kernel in another process has
     queued: it is given what flushes it, and what is to be called when that kernel is gone. A
-    subclass that answers by itself has no backend.
+    subclass that answers by itself has no backend. ``native_waits`` is a supervisor's.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class Foreground:
         live_exits: Kernel | None = None,
         fake_root: bool = False,
         attend: Callable[[Callable[[], None], Callable[[], None]], Awaitable[None]] | None = None,
+        native_waits: bool = False,
     ) -> None:
         self._backend = backend
         self._command = command
@@ -112,6 +113,7 @@ class Foreground:
         self._live_exits = live_exits
         self._fake_root = fake_root
         self._attend = attend
+        self._native_waits = native_waits
         self._traced = False
         self._when_ended: Callable[[], None] = lambda: None
         self._high = fds.choose_high(fds.open_files_limit())
@@ -278,6 +280,7 @@ class Foreground:
             credentials=self._credentials,
             pending=launched.pending,
             errands=errands,
+            native_waits=self._native_waits,
         )
         answering = Answering(supervisor)
         if self._live_exits is not None:

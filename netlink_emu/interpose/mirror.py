@@ -135,6 +135,11 @@ class Mirror:
         if self._mark is None and self.push(data):
             self._mark = before
 
+    @property
+    def marked(self) -> bool:
+        """Whether the mark lies there."""
+        return self._mark is not None
+
     def unmark(self, client_fd: int) -> None:
         """Take the mark off once it comes first, from a duplicate of the client's descriptor."""
         if self._mark == 0:

@@ -24,6 +24,9 @@ class EmulatedSocket:
 
     ``given`` are the descriptors, by process and number, that we made of it; ``peer`` is the
     portid that it is connected to. ``asked`` says that the backend asks what has been received.
+    ``read_size`` is the largest buffer of receives that the pair has answered (0: unknown),
+    ``awaiting`` the threads that have been left to wait there, ``received`` how many datagrams
+    such threads have had.
     """
 
     def __init__(self, nl: Socket, mirror: Mirror, opener: Current) -> None:
@@ -32,13 +35,19 @@ class EmulatedSocket:
         self.opener: Final = opener
         self.peer = 0
         self.asked = False
+        self.read_size = 0
+        self.awaiting: Final[set[int]] = set()
+        self.received = 0
         self.given: Final[set[Given]] = set()
 
     def settle(self) -> None:
         """Let the model forget what the client has read past us; dumps go on by that."""
         count, marked = self.mirror.taken()
         for _ in range(count):
-            self.nl.take_datagram()
+            self.nl.take_datagram(self.read_size)
+            if self.awaiting:
+                self.awaiting.pop()
+                self.received += 1
         if marked and self.nl.sk_err:
             with contextlib.suppress(NetlinkError):  # which it has been told of
                 self.nl.recvmsg(0)

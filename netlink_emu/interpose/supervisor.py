@@ -20,7 +20,8 @@ class Supervisor(CallLoop):
 
     ``high`` is the threshold that their filter was built with; ``files`` finds what a client's
     descriptor refers to, for CGROUPSTATS. ``errands`` of other threads are done between calls;
-    their owner looks after them when there are none.
+    their owner looks after them when there are none. With ``native_waits`` receives may wait in
+    the host's kernel: no faults will be injected, and nobody else's recording is played.
     """
 
     _context: Context
@@ -35,10 +36,16 @@ class Supervisor(CallLoop):
         files: FileResolver = file_of,
         pending: Sequence[Notification] = (),
         errands: Errands | None = None,
+        native_waits: bool = False,
     ) -> None:
         clients = Clients(backend.machine, credentials, files)
-        context = Context(backend, listener, clients, high)
+        context = Context(backend, listener, clients, high, native_waits=native_waits)
         super().__init__(listener, context, Dispatcher(context, native()), pending, errands)
+
+    @property
+    def looks_after_waiting(self) -> bool:
+        """Whether calls are waiting here, or something else has to be tried again and again."""
+        return self._context.needs_ticks
 
     def on_trace(self, let_go: LetGo, signalled: Signalled) -> None:
         """Ask ``let_go`` for a thread that a client is about to trace: it may be traced by us.

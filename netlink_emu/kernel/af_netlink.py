@@ -353,18 +353,19 @@ class NetlinkSock(NetlinkOptions):
             except NetlinkError as error:
                 self.set_error(error.errno)
 
-    def take_datagram(self) -> bytes | None:
+    def take_datagram(self, size: int = 0) -> bytes | None:
         """Take what is first in the queue, for an edge whose client has its own: else None.
 
-        As a read by a client with a large buffer, without its system call: no pending error is
-        reported. Dumps go on, a drained queue ends congestion.
+        As a read by a client with a buffer of ``size`` bytes (0: a large one), without its system
+        call: no pending error is reported. Dumps go on, a drained queue ends congestion.
         """
         queue = self.receive_queue
         if not queue:
             return None
         skb = queue.popleft()
         self.rmem_alloc -= skb.truesize
-        self.max_recvmsg_len = self.kernel.skb.max_dump
+        largest = self.kernel.skb.max_dump
+        self.max_recvmsg_len = max(self.max_recvmsg_len, min(size, largest)) if size else largest
         if self.dump is not None:
             self._continue_dump()
         if not queue:

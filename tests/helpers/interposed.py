@@ -77,6 +77,7 @@ def run_supervised(
     credentials: CredentialPolicy | None = None,
     allow_io_uring: bool = False,
     meanwhile: Callable[[Supervisor, subprocess.Popen[str]], None] | None = None,
+    native_waits: bool = False,
 ) -> Result:
     """Run a client under a supervisor in this thread, to the end of all that it starts."""
     if kernel is None:
@@ -102,6 +103,7 @@ def run_supervised(
         high=high,
         credentials=credentials,
         pending=launched.pending,
+        native_waits=native_waits,
     )
     output: list[str] = []
 

@@ -67,6 +67,13 @@ class ReceivingCall(Protocol):
         """One datagram, or the pending error; NetlinkError(EAGAIN) where there is none."""
         ...
 
+    def left_to_pair(self, size: int, flags: int, /) -> bool:
+        """Whether the host's kernel may do a receive without address on the descriptor itself.
+
+        It has been looked at, and its arguments are good.
+        """
+        ...
+
     def wait(
         self,
         attempt: Callable[[], int],

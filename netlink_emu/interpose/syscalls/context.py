@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from errno import ENFILE
 from functools import partial
+from socket import MSG_DONTWAIT, MSG_NOSIGNAL
 from typing import Final
 
 from netlink_emu.backends.interface import Backend, Socket
@@ -31,6 +32,8 @@ LetGo = Callable[[int, Callable[[], object]], bool]
 # A signal that stops or continues is being sent, to a process or (None) to several.
 Signalled = Callable[[int | None, int], object]
 
+# Of a receive that the pair may do: it waits or not by itself, and no signal comes of it.
+_PLAIN: Final = MSG_DONTWAIT | MSG_NOSIGNAL
 # So many descriptors of ours are left for what takes one for a moment.
 _SPARE: Final = 16
 
@@ -45,7 +48,16 @@ class Context:
     ``high`` is the lowest descriptor number that the filter looks at. Nothing here waits.
     """
 
-    def __init__(self, backend: Backend, listener: Listener, clients: Clients, high: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        listener: Listener,
+        clients: Clients,
+        high: int,
+        *,
+        native_waits: bool = False,
+    ) -> None:
+        self._native_waits: Final = native_waits
         self.backend: Final = backend
         self.listener: Final = listener
         self.clients: Final = clients
@@ -94,6 +106,7 @@ class Context:
         with contextlib.suppress(OSError):  # the kernel was lost; and what is closed leaves it
             self.ends.unregister(sock.mirror.fileno())
         self.sockets.remove(sock)
+        self.summary.received += sock.received + min(len(sock.awaiting), len(sock.mirror))
         sock.nl.watch(None)
         self.numbers.give_back(sock.given)
         sock.nl.release()
@@ -205,6 +218,14 @@ class Context:
             self.fill(sock)
         self.settle_dumps()
 
+    def may_wait_natively(self, sock: EmulatedSocket) -> bool:
+        """Whether a receive on an empty queue may wait in the host's kernel.
+
+        Nothing but a datagram, a signal or time ends it there: no error may come to an empty
+        queue. Where others wait here, it is behind them.
+        """
+        return self._native_waits and not self.waiting.waits_on(sock)
+
     def note_dump(self, sock: EmulatedSocket) -> None:
         """After a call on a socket: a dump may have begun, with no datagram where none fits."""
         if sock.nl.dumping:
@@ -255,6 +276,28 @@ class SocketCall:
             self.context.fill(sock)
             self.context.summary.received += 1
         return received
+
+    def left_to_pair(self, size: int, flags: int, /) -> bool:
+        """Whether the host's kernel may receive from the pair: its answer can be no other.
+
+        The pair has a datagram, a length and errors of memory; it waits, and ends for signals and
+        time-outs, as netlink does. It has no names, no pending errors, and learns no dump's size.
+        """
+        sock = self.sock
+        if flags & ~_PLAIN or not sock.asked:
+            return False
+        sock.settle()
+        sock.awaiting.discard(self.trap.tid)
+        if sock.nl.sk_err or sock.nl.dumping or sock.mirror.marked:
+            return False
+        if len(sock.mirror):
+            self.context.summary.received += 1
+        elif sock.nl.receive_queue or not self.context.may_wait_natively(sock):
+            return False
+        else:
+            sock.awaiting.add(self.trap.tid)
+        sock.read_size = max(sock.read_size, size)
+        return True
 
     def wait(
         self,

@@ -52,21 +52,29 @@ def recvfrom(call: ReceivingCall) -> int | Outcome:
         return place_address(trap, received.name, name_at, length_at) if name_at else []
 
     pieces = single(trap.long_arg(1), trap.long_arg(2))
-    return _receive(call, pieces, trap.unsigned_arg(3), place, length_at if name_at else 0)
+    flags = trap.unsigned_arg(3)
+    if not name_at and call.left_to_pair(total(pieces), flags):
+        return Outcome.PASS
+    return _receive(call, pieces, flags, place, length_at if name_at else 0)
 
 
 def read(call: ReceivingCall) -> int | Outcome:
     """read(2); of 0 bytes it does not reach the socket's queue."""
     trap = call.trap
-    pieces = of_file(trap.long_arg(1), trap.long_arg(2))
-    return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
+    return _read(call, of_file(trap.long_arg(1), trap.long_arg(2)))
 
 
 def readv(call: ReceivingCall) -> int | Outcome:
     """readv(2)."""
     trap = call.trap
-    pieces = readv_iovec(trap, trap.long_arg(1), trap.long_arg(2))
-    return _receive(call, pieces, 0, _nothing) if total(pieces) else 0
+    return _read(call, readv_iovec(trap, trap.long_arg(1), trap.long_arg(2)))
+
+
+def _read(call: ReceivingCall, pieces: Iovec) -> int | Outcome:
+    size = total(pieces)
+    if not size or call.left_to_pair(size, 0):
+        return Outcome.PASS if size else 0
+    return _receive(call, pieces, 0, _nothing)
 
 
 def recvmsg(call: ReceivingCall) -> int | Outcome:

@@ -23,9 +23,10 @@ def expected(name: str) -> list[str]:
 
 
 @needs_interposer
+@pytest.mark.parametrize("native_waits", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_emulated_kernel(program: Compile, name: str) -> None:
-    result = run_supervised([program(name)])
+def test_emulated_kernel(program: Compile, name: str, native_waits: bool) -> None:
+    result = run_supervised([program(name)], native_waits=native_waits)
     assert result.stderr == ""
     assert result.stdout.splitlines() == expected(name)
     assert result.returncode == 0

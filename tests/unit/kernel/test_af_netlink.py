@@ -238,6 +238,19 @@ class TestReceiving:
         assert sock.take_datagram() is None
         assert sock.sk_err == ENOBUFS
 
+    def test_what_an_edge_takes_tells_how_much_is_read_at_a_time(self, bench: Bench) -> None:
+        """By which the datagrams of dumps are made, and so fit the client's buffer."""
+        sock = bench.sock(1)
+        for size, learned in (
+            (1000, 1000),
+            (500, 1000),
+            (5000, 5000),
+            (1 << 20, bench.kernel.skb.max_dump),
+        ):
+            sock.sendmsg(bench.current, NLCTRL)
+            assert sock.take_datagram(size) is not None
+            assert sock.max_recvmsg_len == learned
+
 
 class TestOverrun:
     def overrun(self, bench: Bench) -> NetlinkSock:
