@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.progress import TimedLines
 from netlink_emu.cli.recordings import load_cases, machine_beside, read_file
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpus import load_corpus
@@ -79,14 +81,29 @@ def _emulator(release: str | None, arch: str | None, config: list[str]) -> Emula
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[Result], None]]:
-    """A bar on stderr if that is a terminal; failures are told as they come."""
+    """A bar on stderr if that is a terminal, else a line every ten seconds.
+
+    On a terminal, failures are told as they come.
+    """
     if not sys.stderr.isatty():
-        yield lambda _result: None
+        lines = TimedLines(total, "cases")
+        yield lambda _result: lines.advance()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
 
@@ -159,6 +176,9 @@ def conformance(
     listing: Annotated[
         bool, typer.Option("--list", help="List the cases without running them.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per case.")
+    ] = False,
 ) -> None:
     """Run cases that were recorded on a real kernel, and compare byte for byte.
 
@@ -169,6 +189,9 @@ def conformance(
     cases = _selected(load_cases(vectors, corpus), expression)
     if listing:
         for case in cases:
+            if as_json:
+                print(json.dumps(_case_values(case)))
+                continue
             where = f"{case.corpus}/{case.group}" if case.corpus else case.group
             print(f"{where}/{case.name}: {case.title}")
         return
@@ -178,7 +201,11 @@ def conformance(
         exceptions = not_emulated() if opened.name == "emulator" else {}
         with progress(len(cases)) as on_result:
             report = run(cases, opened, on_result, exceptions)
-    _show(report)
+    if as_json:
+        for result in report.results:
+            print(json.dumps(_result_values(result)))
+    else:
+        _show(report)
     _write(report, junit_xml, html)
     raise typer.Exit(1 if report.failed else 0)
 
@@ -242,6 +269,29 @@ def _write_file(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as exc:
         raise UserError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _case_values(case: Case) -> dict[str, Any]:
+    return {
+        "case": case.name,
+        "group": case.group,
+        "corpus": case.corpus,
+        "title": case.title,
+    }
+
+
+def _result_values(result: Result) -> dict[str, Any]:
+    return {
+        **_case_values(result.case),
+        "verdict": result.verdict.value,
+        "seconds": round(result.seconds, 6),
+        "attempts": result.attempts,
+        "reason": result.reason,
+        "mismatches": [
+            {"step": mismatch.step, "what": mismatch.what, "text": mismatch.text}
+            for mismatch in result.mismatches
+        ],
+    }
 
 
 def _show(report: Report) -> None:

@@ -44,6 +44,7 @@ def _root(
         bool,
         Option(
             "--version",
+            "-V",
             callback=_print_version,
             is_eager=True,
             help="Print the version and exit.",
@@ -81,10 +82,11 @@ def build(args: list[str]) -> typer.Typer:
         add_completion=False,  # completion would import every command at each key
         rich_markup_mode=None,  # plain help: rich takes longer to import than `run` to start
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
     root.callback()(as_typer(_root))
     named = [name for name in COMMANDS if args[:1] == [name]] or list(COMMANDS)
-    for name in [] if args[:1] == ["--version"] else named:
+    for name in [] if args[:1] in (["--version"], ["-V"]) else named:
         _add(root, name)
     return root
 

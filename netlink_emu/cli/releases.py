@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.eras.report import HEADINGS, compare, describe, era_rows
+from netlink_emu.eras.report import (
+    HEADINGS,
+    capability_values,
+    compare,
+    describe,
+    difference_values,
+    era_rows,
+    era_values,
+)
 from netlink_emu.kernel.profile import Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, eras, profile_for
 
@@ -22,6 +32,13 @@ ArchOption = Annotated[
     str, typer.Option("--arch", metavar="ARCH", help="The architecture: x86_64, i386, mips64...")
 ]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+
+
+def _print_json(objects: Iterable[dict[str, Any]]) -> None:
+    for values in objects:
+        print(json.dumps(values))
+
 
 def _profile(release: str, arch: str) -> Profile:
     try:
@@ -31,7 +48,9 @@ def _profile(release: str, arch: str) -> Profile:
 
 
 @app.callback()
-def table(context: typer.Context, arch: ArchOption = "x86_64") -> None:
+def table(
+    context: typer.Context, arch: ArchOption = "x86_64", as_json: JsonOption = False
+) -> None:
     """List the eras: a client cannot tell apart the kernels in one line."""
     if context.invoked_subcommand is not None:
         return
@@ -39,6 +58,9 @@ def table(context: typer.Context, arch: ArchOption = "x86_64") -> None:
         eras(arch)
     except UnknownArchError as exc:
         raise UserError(str(exc)) from exc
+    if as_json:
+        _print_json(era_values(arch))
+        return
     rows = list(era_rows(arch))
     if sys.stdout.isatty():
         _print_rich(rows)
@@ -72,9 +94,14 @@ def diff(
     to_arch: Annotated[
         str | None, typer.Option("--to-arch", metavar="ARCH", help="B's architecture, if not A's.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show in words and bytes what changes for a client from kernel A to kernel B."""
-    for line in compare(_profile(a, arch), _profile(b, to_arch or arch)):
+    one, other = _profile(a, arch), _profile(b, to_arch or arch)
+    if as_json:
+        _print_json(difference_values(one, other))
+        return
+    for line in compare(one, other):
         print(line)
 
 
@@ -82,7 +109,12 @@ def diff(
 def show(
     release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release: 6.1.192")],
     arch: ArchOption = "x86_64",
+    as_json: JsonOption = False,
 ) -> None:
     """Show everything that a client can find out about one kernel."""
-    for line in describe(_profile(release, arch)):
+    profile = _profile(release, arch)
+    if as_json:
+        _print_json(capability_values(profile))
+        return
+    for line in describe(profile):
         print(line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 from textwrap import wrap
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlink_emu.eras.bench import Bench
 from netlink_emu.eras.probes import probes
@@ -71,6 +71,21 @@ def era_rows(arch: str) -> Iterator[tuple[str, ...]]:
         )
 
 
+def era_values(arch: str) -> Iterator[dict[str, Any]]:
+    """The same eras for programs."""
+    for era in eras(arch):
+        size = sizes(era.profile)
+        yield {
+            "release": era.release,
+            "kernels": era.kernels,
+            "taskstats_version": era.profile.taskstats_version,
+            "struct_bytes": size.struct,
+            "get_bytes": size.get,
+            "group_event_bytes": size.group_event,
+            "new": [change.capability for change in era.changes],
+        }
+
+
 # --- one release
 
 
@@ -97,7 +112,39 @@ def describe(profile: Profile) -> Iterator[str]:
                 yield f"  {WORDS[capability].subject}: {sentence(profile, capability)}"
 
 
+def capability_values(profile: Profile) -> Iterator[dict[str, Any]]:
+    """The same for programs: an object for each capability."""
+    for capability in CAPABILITIES:
+        yield {
+            **_about(capability),
+            "value": _plain(getattr(profile, capability)),
+            "text": sentence(profile, capability),
+        }
+
+
+def _about(capability: str) -> dict[str, Any]:
+    words = WORDS[capability]
+    return {"capability": capability, "area": words.area.value, "subject": words.subject}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | str | None) else str(value)
+
+
 # --- two releases
+
+
+def difference_values(a: Profile, b: Profile) -> Iterator[dict[str, Any]]:
+    """What changes in capabilities, for programs: an object for each."""
+    for capability in differences(a, b):
+        yield {
+            **_about(capability),
+            "source": source(capability),
+            "from": _plain(getattr(a, capability)),
+            "to": _plain(getattr(b, capability)),
+            "from_text": sentence(a, capability),
+            "to_text": sentence(b, capability),
+        }
 
 
 def compare(a: Profile, b: Profile) -> Iterator[str]:

@@ -1,0 +1,8 @@
+"""``python -m netlink_emu`` is ``netlink-emu``."""
+
+from __future__ import annotations
+
+from netlink_emu.cli.main import main
+
+if __name__ == "__main__":
+    main()
