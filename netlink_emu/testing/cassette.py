@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +12,17 @@ import trio
 
 from netlink_emu.cassettes import Cassette, read_cassette
 from netlink_emu.cassettes.fields import UnknownAttribute, ignored
+from netlink_emu.cassettes.model import NAMES
 from netlink_emu.cassettes.read import MOST_BYTES
 from netlink_emu.cassettes.silence import Silence
 from netlink_emu.cassettes.tape import Tape
 from netlink_emu.documents import DocumentError
+from netlink_emu.host.netlink import HostNetlink
 from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
+from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing import checks
 from netlink_emu.testing.errors import WrongType, WrongValue, hide
+from netlink_emu.testing.recorded import save
 
 if TYPE_CHECKING:
     from netlink_emu.testing.booted import Booted
@@ -26,8 +30,8 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = hide
 
-PATIENCE: Final = 5.0
 NEWS: Final = ("at-once", "emit", "clock")
+MODES: Final = ("none", "once", "new_episodes", "all")  # vcrpy's
 _LOOK: Final = 0.1  # seconds between two looks at the sockets
 
 
@@ -41,6 +45,7 @@ class CassetteOptions:
     repeat: bool
     news: str
     patience: float
+    records: bool = False
 
     @property
     def name(self) -> str:
@@ -49,33 +54,51 @@ class CassetteOptions:
 
     @property
     def release(self) -> str | None:
-        """The recorded release, where that is known."""
+        """The recorded release, where that is known; that of this machine where it is recorded."""
+        release = self.cassette.head.release
+        if self.records:
+            release = os.uname().release
         try:
-            profile_for(self.cassette.head.release)
+            profile_for(release)
         except UnknownReleaseError:
             return None
-        return self.cassette.head.release
+        return release
+
+    @property
+    def arch(self) -> str | None:
+        """The recorded machine, where that is known."""
+        return self.cassette.head.arch or None
+
+    def again(self) -> CassetteOptions:
+        """The same when a kernel is booted anew: what it has recorded is on the cassette then."""
+        if self.path is None or not self.records or not self.path.exists():
+            return self
+        return replace(self, cassette=load(self.path))
 
 
 def cassette_options(
     cassette: Cassette | str | os.PathLike[str] | None,
     *,
+    record: str,
     ignore: str | Iterable[str],
     repeat: bool,
     news: str,
     patience: float,
 ) -> CassetteOptions | None:
     """What EmulatedKernel's arguments say of a cassette; raises WrongType and WrongValue."""
+    checks.name("record", record, MODES)
     checks.name("news", news, NEWS)
     checks.number("patience", patience, least=0)
     if cassette is None:
         return None
-    path = None
+    path, records = None, False
     if not isinstance(cassette, Cassette):
         path = _path(cassette)
-        cassette = load(path)
+        exists = path.exists()
+        records = record in ("new_episodes", "all") or (record == "once" and not exists)
+        cassette = Cassette() if records and (record == "all" or not exists) else load(path)
     names = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    return CassetteOptions(cassette, path, names, repeat, news, patience)
+    return CassetteOptions(cassette, path, names, repeat, news, patience, records)
 
 
 def _path(value: object) -> Path:
@@ -91,6 +114,11 @@ def load(path: Path) -> Cassette:
             return read_cassette(file.read(MOST_BYTES + 1), str(path))
     except DocumentError as exc:
         raise WrongValue(str(exc)) from None
+    except FileNotFoundError:
+        raise WrongValue(
+            f"there is no cassette {path}: make it with netlink-emu record, or with "
+            "--netlink-record=once where the client finds its kernel"
+        ) from None
     except OSError as exc:
         raise WrongValue(f"the cassette {path} cannot be read: {exc.strerror}") from None
 
@@ -103,9 +131,11 @@ class CassetteHandle:
         self._booted: Final = booted
         self._running: Running | None = None
         kernel = booted.kernel
+        self._host: Final = HostNetlink() if options.records else None
         order = kernel.profile.arch.order
         try:
-            passed_over = ignored(options.cassette, options.ignore, order)
+            names = () if options.records else options.ignore
+            passed_over = ignored(options.cassette, names, order)
         except UnknownAttribute as exc:
             raise WrongValue(f"ignore: {exc}") from None
         self._tape: Final = Tape(
@@ -113,12 +143,18 @@ class CassetteHandle:
             options.cassette,
             ignore=passed_over,
             repeat=options.repeat,
+            live=self._host,
+            protocols=NAMES if options.records else (),
             hold=options.news != "at-once",
             note=lambda text: booted.own_journal.note(f"{options.name}: {text}"),
         )
         self._silence: Final = Silence(self._tape)
         self._ended: Final[list[str]] = []
         kernel.observe(self._silence)
+        if self._host is not None:
+            if order is not HOST_ORDER:
+                raise WrongValue(f"{kernel.profile.arch.name} cannot be recorded here")
+            kernel.observe(self._host)
 
     def __repr__(self) -> str:
         return f"<{self._options.name}: {self.position}>"
@@ -203,12 +239,12 @@ class CassetteHandle:
 
     def left_over(self) -> Iterator[tuple[object, str]]:
         """See Usage.expect()."""
-        for said in self.unused:
+        for said in () if self._options.records else self.unused:
             yield said, f"{self._options.name}: {said} was not made."
 
     def look_after(self) -> None:
         """From now on end waits for what never comes; there are clients."""
-        if self._running is None and self._options.patience:
+        if self._running is None and (self._options.patience or self._options.records):
             self._running = self._booted.calls.start(self._look_after)
 
     async def _look_after(self, task_status: Any) -> None:
@@ -216,14 +252,28 @@ class CassetteHandle:
         quiet = 0.0
         while True:
             await trio.sleep(_LOOK)
+            self._carry_news()
             quiet = 0.0 if self._silence.broken() else quiet + _LOOK
-            if quiet >= self._options.patience:
+            if quiet >= self._options.patience > 0:
                 quiet = 0.0
                 self._ended.extend(self._silence.end())
                 self._booted.calls.flush()
 
+    def _carry_news(self) -> None:
+        """What the host's kernel has said by itself."""
+        found = [] if self._host is None else [*self._host.news()]
+        for sk, event in found:
+            self._tape.deliver(sk, event)
+        if found:
+            self._booted.calls.flush()
+
     def close(self) -> None:
-        """Look after nobody any more."""
+        """Look after nobody any more; what was recorded is written. Raises WrongValue."""
         if self._running is not None:
             self._running.cancel(self._booted.calls.loop)
             self._running = None
+        if self._host is not None:
+            self._host.close()
+            if self._host.streams:
+                assert self.path is not None
+                save(self.path, self._options.cassette, self._host.streams)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from netlink_emu.testing.errors import hide
-from netlink_emu.testing.options import KernelDefaults, KernelOptions
+from netlink_emu.testing.options import KernelDefaults, KernelOptions, RecordMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,8 @@ class KernelFactory:
     """Makes emulated kernels, which are closed at the end of the fixture's scope.
 
     ``defaults`` are arguments that the caller does not give; ``cassettes`` gives the cassette of
-    each, where the test's marker asks for one. ``shared`` says whether its kernels outlive a test.
+    each, where the test's marker asks for one, ``record`` how they are made. ``shared`` says
+    whether its kernels outlive a test.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class KernelFactory:
         *,
         shared: bool,
         cassettes: Callable[[], Path] | None = None,
+        record: RecordMode = "none",
     ) -> None:
         self._stack = stack
         self._defaults = defaults
         self._files = files
         self._cassettes = cassettes
+        self._record: RecordMode = record
         self.shared = shared
         self.kernels: list[EmulatedKernel] = []
         self.over = False
@@ -54,6 +57,8 @@ class KernelFactory:
             arguments["release"] = release
         if self._cassettes is not None and "cassette" not in options:
             arguments["cassette"] = self._cassettes()
+        if "cassette" in arguments:
+            arguments.setdefault("record", self._record)
         kernel = EmulatedKernel(**arguments)
         self._stack.enter_context(kernel)
         if self._files is not None:

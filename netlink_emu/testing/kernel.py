@@ -84,7 +84,9 @@ class EmulatedKernel:
     call ``cassette.emit()``, with ``"clock"`` as the machine's time passes. A client that waits
     for something unrecorded gets ETIMEDOUT after ``patience`` seconds of silence (0: never). A
     test fails if it asks something unrecorded (``allow_unused="unrecorded"`` allows that), or
-    not everything that was recorded (``"cassette"``).
+    not everything that was recorded (``"cassette"``). With ``record``, this machine's own kernel
+    answers, and the cassette is written at the end: ``"once"`` if the file does not exist,
+    ``"all"`` always, ``"new_episodes"`` for requests that are not on it.
 
     You can call all methods from any thread; they return when the effect is complete. The
     machine's time stands still until :meth:`advance`. Use the kernel as a context manager, or
@@ -106,17 +108,20 @@ class EmulatedKernel:
         seed: int = 1,
         allow_unused: bool | str | Iterable[str] = False,
         cassette: Cassette | str | os.PathLike[str] | None = None,
+        record: Literal["none", "once", "new_episodes", "all"] = "none",
         ignore: str | Iterable[str] = (),
         repeat: bool = False,
         news: Literal["at-once", "emit", "clock"] = "at-once",
         patience: float = 5.0,
     ) -> None:
         need_threads()
-        tape = _tape(cassette, ignore=ignore, repeat=repeat, news=news, patience=patience)
+        tape = _tape(
+            cassette, record=record, ignore=ignore, repeat=repeat, news=news, patience=patience
+        )
         if release is None:
             release = (tape and tape.release) or DEFAULT_RELEASE
         if arch is None and tape is not None:
-            arch = tape.cassette.head.arch or None
+            arch = tape.arch
         checks.text("release", release, "6.1")
         checks.cpus(cpus)
         checks.whole("uid", uid)
@@ -128,7 +133,7 @@ class EmulatedKernel:
             self.profile, numbers, tasks, tuple(families), control, seed
         )
         self._uid: Final = uid
-        self._tape: Final = tape
+        self._tape = tape
         self._waiting: Final = Waiting()
         self._usage: Final = Usage(release, allowed=allow_unused)
         self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults.rules))
@@ -443,6 +448,7 @@ class EmulatedKernel:
         calls.end("this was handed out before reset(): ask the kernel for it again")
         self._end_clients()
         self.cgroups.close()
+        self._tape = self._tape and self._tape.again()
         self._boot()
         if served:
             self._clients.serve()

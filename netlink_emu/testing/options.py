@@ -17,6 +17,9 @@ Argv: TypeAlias = "Sequence[str | os.PathLike[str]]"
 Tasks: TypeAlias = Iterable[str | Mapping[str, Any]] | str
 
 
+RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
+
+
 class KernelOptions(TypedDict, total=False):
     """The keyword arguments of :class:`EmulatedKernel`, which explains them."""
 
@@ -31,6 +34,7 @@ class KernelOptions(TypedDict, total=False):
     seed: int
     allow_unused: bool | str | Iterable[str]
     cassette: Cassette | str | os.PathLike[str] | None
+    record: RecordMode
     ignore: str | Iterable[str]
     repeat: bool
     news: Literal["at-once", "emit", "clock"]

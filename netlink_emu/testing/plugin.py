@@ -46,6 +46,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="write what clients and kernel said to DIR when a test fails, as pages for a browser",
     )
+    group.addoption(
+        "--netlink-record",
+        metavar="MODE",
+        choices=("none", "once", "new_episodes", "all"),
+        default="none",
+        help="make cassettes by asking this machine's kernel: none (the default), once, "
+        "new_episodes, all",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,7 +81,12 @@ def _factory(
 
     with ExitStack() as stack:
         factory = KernelFactory(
-            stack, defaults, _journal_files(request), shared=shared, cassettes=cassettes
+            stack,
+            defaults,
+            _journal_files(request),
+            shared=shared,
+            cassettes=cassettes,
+            record=request.config.getoption("--netlink-record"),
         )
         _factories(request.config).append(factory)
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import struct
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,15 @@ from netlink_emu.cassettes import (
     Cassette,
     Event,
     Head,
+    RecordedFamily,
     Request,
     Stream,
+    read_cassette,
     write_cassette,
 )
+from netlink_emu.cassettes.check import check
 from netlink_emu.cassettes.text import texted
-from netlink_emu.testing import EmulatedKernel, NotUsed
+from netlink_emu.testing import EmulatedKernel, NotUsed, recorded
 from netlink_emu.testing.errors import NoSuchName, WrongType, WrongValue
 
 pytest_plugins = ["pytester"]
@@ -40,19 +46,61 @@ def addresses(family=2, group=0, count=1):
         found = []
         for seq in range(count):
             sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1234 + seq, 0, family))
-            while True:
+            kind = 0
+            while kind != 3:
                 data = sock.recv(65536)
-                kind, _, number, pid = struct.unpack_from("=HHII", data, 4)
-                assert (number, pid) == (1234 + seq, sock.getsockname()[0]), (number, pid)
-                if kind == 2:
-                    return "refused"
-                if kind == 3:
-                    break
-                found.append(data[20:24].hex())
+                while data:
+                    size, kind, _, number, pid = struct.unpack_from("=IHHII", data)
+                    assert (number, pid) == (1234 + seq, sock.getsockname()[0]), (number, pid)
+                    if kind == 2:
+                        return "refused"
+                    if kind == 20:
+                        found.append(data[20:24].hex())
+                    data = data[size + 3 & ~3 :]
         return " ".join(found)
 
 if __name__ == "__main__":
     print(addresses(int((sys.argv + ["2"])[1])))
+"""
+
+
+# Extended acks on; a family that is there, one that is not, and all of them.
+FAMILIES = """
+import socket, struct
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
+    sock.settimeout(60)
+    sock.setsockopt(270, 11, 1)
+    for flags, name in ((5, b"nlctrl"), (5, b"nosuch"), (0x301, b"")):
+        attr = struct.pack("=HH8s", 11, 2, name) if name else b""
+        head = struct.pack("=IHHII", 20 + len(attr), 16, flags, 7, 0)
+        sock.send(head + bytes((3, 2, 0, 0)) + attr)
+        kind = 0
+        while kind not in (2, 3):
+            data = sock.recv(65536)
+            while data:
+                size, kind, _, seq, pid = struct.unpack_from("=IHHII", data)
+                assert (seq, pid) == (7, sock.getsockname()[0])
+                print(kind, size, data[16:24].hex())
+                data = data[size + 3 & ~3 :]
+"""
+
+# Waits for one RTM_NEWLINK of RTNLGRP_LINK.
+LISTENER = """
+import socket
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+    sock.settimeout(100)
+    sock.bind((0, 1))
+    print(sock.recv(65536)[16:32].hex())
+"""
+NEWS_RECORDER = f"""
+import subprocess, sys
+from netlink_emu import EmulatedKernel
+with EmulatedKernel(cassette=sys.argv[1], record="once", patience=0) as kernel:
+    client = kernel.popen([sys.executable, "-c", {LISTENER!r}])
+    kernel.wait_until(lambda kernel: "joined" in "\\n".join(kernel.journal.lines()), timeout=100)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    assert client.wait(100) == 0
+    print(client.stdout, end="")
 """
 
 
@@ -232,12 +280,111 @@ class TestNews:
             assert kernel.now == pytest.approx(before + 2.999)
 
 
+@needs_interposer
+class TestRecording:
+    """Against the kernel that runs here."""
+
+    def test_once(self, tmp_path: Path) -> None:
+        file = tmp_path / "new" / "addresses.cassette"
+        here = addresses()
+        with EmulatedKernel(cassette=file, record="once") as kernel:
+            assert kernel.release == os.uname().release
+            assert kernel.thread(addresses).result() == here
+            kernel.usage.assert_used()
+        before = file.read_text()
+        assert os.listdir(file.parent) == [file.name]
+        for mode in ("none", "once"):
+            with EmulatedKernel(cassette=file, record=mode) as kernel:
+                assert kernel.thread(addresses).result() == here
+                assert kernel.thread(addresses, 10).result() == "refused"
+        assert file.read_text() == before
+        found = read_cassette(before, "")
+        assert found.head.release == os.uname().release
+        assert check(found) == []
+        [stream] = found.streams
+        assert stream.comm
+
+    def test_new_episodes(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "addresses.cassette")
+        of_here = Head(os.uname().release, os.uname().machine)
+        file.write_text(write_cassette(replace(cassette(), head=of_here)))
+        here = addresses(10)
+        with EmulatedKernel(cassette=file, record="new_episodes") as kernel:
+            assert kernel.thread(addresses).result() == "fe800001"
+            assert kernel.thread(addresses, 10).result() == here
+            kernel.reset()
+            assert kernel.thread(addresses, 10).result() == here
+            assert kernel.cassette.unmatched == []
+        assert len(read_cassette(file.read_text(), "").streams) == 2
+        with EmulatedKernel(cassette=file) as kernel:
+            assert kernel.thread(addresses).result() == "fe800001"
+            assert kernel.thread(addresses, 10).result() == here
+            kernel.usage.assert_used()
+
+    def test_all(self, tmp_path: Path) -> None:
+        file = write(tmp_path / "addresses.cassette")
+        with EmulatedKernel(cassette=file, record="all") as kernel:
+            assert kernel.thread(addresses).result() == addresses()
+        assert len(read_cassette(file.read_text(), "").streams) == 1
+        assert "fe800001" not in file.read_text()
+
+    def test_a_program_of_generic_netlink(self, tmp_path: Path) -> None:
+        """It finds its family by nlctrl: of the host's kernel then, and of the cassette."""
+        client = [sys.executable, "-c", FAMILIES]
+        here = subprocess.run(client, capture_output=True, check=True, text=True).stdout
+        file = tmp_path / "families.cassette"
+        for mode in ("once", "none"):
+            with EmulatedKernel(cassette=file, record=mode) as kernel:
+                assert kernel.run(client).stdout == here
+                kernel.usage.assert_used()
+        assert read_cassette(file.read_text(), "").head.families["nlctrl"].id == 16
+
+    def test_keys_are_blanked(self, tmp_path: Path) -> None:
+        key = struct.pack("=HH32s", 36, 3, b"k" * 32)
+        asked = Request(nlmsg(40, 5, 1, 0, b"\1\1\0\0" + key))
+        before = Cassette(Head("", "", families={"wireguard": RecordedFamily(40)}))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(recorded, "families_here", lambda: before.head.families)
+            recorded.save(tmp_path / "wg.cassette", before, (Stream(16, 3, events=(asked,)),))
+        text = (tmp_path / "wg.cassette").read_text()
+        assert 'redacted: ["wireguard.WGDEVICE_A_PRIVATE_KEY"]' in text
+        assert b"k".hex() * 4 not in text
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace")
+    @pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs ip")
+    def test_news(self, tmp_path: Path) -> None:
+        """What comes by multicast, to a client that asks for nothing."""
+        file = tmp_path / "news.cassette"
+        (tmp_path / "recorder.py").write_text(NEWS_RECORDER)
+        command = ["unshare", "--net", sys.executable, "recorder.py", str(file)]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        with EmulatedKernel(cassette=file) as kernel:
+            assert kernel.run([sys.executable, "-c", LISTENER]).stdout == done.stdout
+            kernel.usage.assert_used()
+        [stream] = read_cassette(file.read_text(), "").streams
+        assert [event.group for event in stream.events if isinstance(event, Answer)] == [1]
+
+    def test_with_another_byte_order(self, tmp_path: Path) -> None:
+        with pytest.raises(WrongValue, match="s390x cannot be recorded here"):
+            EmulatedKernel("6.1", arch="s390x", cassette=tmp_path / "x", record="once")
+
+    def test_where_nothing_can_be_written(self, tmp_path: Path) -> None:
+        kernel = EmulatedKernel(cassette=tmp_path / "f" / "x", record="once")
+        (tmp_path / "f").write_text("")
+        kernel.thread(addresses).result()
+        with pytest.raises(WrongValue, match="cannot be written: "):
+            kernel.close()
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("options", "error", "said"),
         [
             ({"cassette": 7}, WrongType, "cassette is a file, or a Cassette, not 7"),
-            ({"cassette": "nosuch"}, WrongValue, "the cassette nosuch cannot be read: No such"),
+            ({"cassette": "nosuch"}, WrongValue, "there is no cassette nosuch: make it with "),
             ({"cassette": __file__}, WrongValue, "test_cassette.py:"),
             ({"cassette": cassette(), "news": "later"}, WrongValue, "there is no news 'later'"),
             ({"cassette": cassette(), "patience": "x"}, WrongType, "patience is a number"),
@@ -294,7 +441,7 @@ class TestNames:
 
 
 @pytest.fixture
-def recorded(project: pytest.Pytester) -> pytest.Pytester:
+def taped(project: pytest.Pytester) -> pytest.Pytester:
     project.makepyfile(client=CLIENT, test_them=TESTS)
     folder = project.path / "cassettes"
     for name in (
@@ -308,8 +455,29 @@ def recorded(project: pytest.Pytester) -> pytest.Pytester:
 
 @needs_interposer
 class TestPlugin:
-    def test_cassettes_lie_beside_the_test(self, recorded: pytest.Pytester) -> None:
-        run(recorded).assert_outcomes(passed=6)
+    def test_cassettes_lie_beside_the_test(self, taped: pytest.Pytester) -> None:
+        run(taped).assert_outcomes(passed=6)
+
+    def test_recorded_by_two_workers_at_once(self, project: pytest.Pytester) -> None:
+        pytest.importorskip("xdist")
+        project.makepyfile(
+            client=CLIENT,
+            test_new="""
+            import pytest
+            from client import addresses
+
+            @pytest.mark.netlink_cassette
+            @pytest.mark.parametrize("family", [0, 2])
+            def test_it(netlink_emu_kernel, family):
+                assert netlink_emu_kernel.thread(addresses, family).result() != "refused"
+            """,
+        )
+        workers = ("-p", "xdist.plugin", "-n", "2")
+        run(project, *workers).assert_outcomes(errors=2)
+        run(project, *workers, "--netlink-record=once").assert_outcomes(passed=2)
+        names = [path.name for path in project.path.glob("cassettes/test_new/*")]
+        assert sorted(names) == ["test_it-0.cassette", "test_it-2.cassette"]
+        run(project, *workers).assert_outcomes(passed=2)
 
     def test_a_test_that_fails_tells_where_the_tape_is(self, project: pytest.Pytester) -> None:
         project.makepyfile(
@@ -340,7 +508,7 @@ class TestPlugin:
         result.assert_outcomes(failed=2, errors=2)
         result.stdout.fnmatch_lines(
             [
-                "*test_not_there.cassette cannot be read: No such file or directory*",
+                "*there is no cassette */test_not_there.cassette: make it with netlink-emu rec*",
                 "*netlink_cassette has no nome; it has name, ignore, repeat, news, patience*",
                 "the cassette */test_it.cassette: 0 of 1 requests were played; next is request 1 "
                 "of socket 1: RTM_GETADDR REQUEST|DUMP",

@@ -1,0 +1,39 @@
+"""Writes what a test has recorded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from netlink_emu import __version__
+from netlink_emu.cassettes import Cassette, Head, Stream, write_cassette
+from netlink_emu.cassettes.finish import Incompatible, appended, finished
+from netlink_emu.host.families import families_here
+from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.testing.errors import WrongValue, hide
+
+__tracebackhide__ = hide
+
+
+def save(path: Path, before: Cassette, streams: tuple[Stream, ...]) -> None:
+    """Write a cassette with what was on it and ``streams``, whose keys are blanked.
+
+    Raises WrongValue.
+    """
+    here = os.uname()
+    head = Head(here.release, here.machine, __version__, families=families_here())
+    cassette = finished(head, streams, HOST_ORDER)
+    try:
+        if before.streams:
+            cassette = appended(before, cassette)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            part.write_text(write_cassette(cassette))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except Incompatible as exc:
+        raise WrongValue(f"the cassette {path} cannot be added to: {exc}") from None
+    except OSError as exc:
+        raise WrongValue(f"the cassette {path} cannot be written: {exc.strerror}") from None
