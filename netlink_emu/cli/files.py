@@ -16,7 +16,7 @@ def files(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print where the files are that come with netlink-emu: for C, for Go, and YAML specs."""
+    """Print where the files for C, Go and Wireshark are, and the YAML specs."""
     try:
         paths = {file: str(path_of(file)) for file in (FILES if name is None else [name])}
     except LookupError as exc:

@@ -10,7 +10,7 @@ from typing import Final
 
 FILES: Final = {
     "netlink_emu.h": "NETLINK_EMU for C: its commands and attributes",
-    "netlink_emu.lua": "a Lua dissector for Wireshark and tshark",
+    "netlink_emu.lua": "A Lua dissector for Wireshark and tshark",
     "netlink_emu.yaml": "NETLINK_EMU as a spec in the kernel's format",
     "netlinkemu.go": "A package for Go tests: starts a kernel, makes tasks, reads the journal",
     "nlctrl.yaml": "nlctrl, the controller of generic netlink, as a spec",

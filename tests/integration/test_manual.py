@@ -80,7 +80,7 @@ def test_the_page_is_formatted_without_a_warning() -> None:
 
 
 COMPLETIONS = [
-    ("r", ["run", "replay", "releases"]),
+    ("r", ["run", "record", "replay", "releases"]),
     ("tasks s", ["set", "spawn", "storm"]),
     ("tasks spawn --po", ["--policy"]),
     ("tasks spawn x ut", ["utime="]),
