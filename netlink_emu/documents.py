@@ -233,7 +233,7 @@ class _Reader:
         try:
             return self._loader.construct_object(node)
         except ValueError as exc:
-            raise DocumentError(self._place(node), f"{node.value!r} is no value") from exc
+            raise DocumentError(self._place(node), f"{node.value!r} is not a valid value") from exc
 
     def _map(self, node: yaml.MappingNode, depth: int) -> Map:
         found = Map(self._place(node))

@@ -90,7 +90,7 @@ def _bytes(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
             elif rest or not event.data:
                 if isinstance(event, Request):  # a client may send what it likes, and ip does
                     continue
-                said = f"its last {rest} bytes are no message" if rest else "it has no bytes"
+                said = f"its last {rest} bytes are not a message" if rest else "it has no bytes"
                 yield Finding(said, event=index)
 
 

@@ -36,11 +36,12 @@ def amounts_of(words: list[str] | None) -> dict[str, int] | None:
     for word in words or ():
         name, equals, text = word.partition("=")
         if not equals or name not in AMOUNTS:
-            raise UserError(f"{word!r} is no amount: write one of {', '.join(AMOUNTS)} =NUMBER")
+            known = ", ".join(AMOUNTS)
+            raise UserError(f"{word!r} is not an amount: write NAME=NUMBER, with one of {known}")
         try:
             number = float(text)
         except ValueError:
-            raise UserError(f"{name} is {text!r}, which is no number") from None
+            raise UserError(f"{name} is {text!r}, which is not a number") from None
         number *= 1e9 if name in SECONDS else 1
         if not 0 <= number < 1 << 64:  # nor is nan
             raise UserError(f"{name} cannot be {text}: it is counted from 0 on, in 64 bits")

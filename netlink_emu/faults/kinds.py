@@ -465,5 +465,5 @@ def _parse_value(annotation: str, key: str, value: Any) -> Any:
             return int(value, 0)
     except ValueError:
         if "str" not in annotation:
-            raise FaultError(f"{key} is {value!r}, which is no number") from None
+            raise FaultError(f"{key} is {value!r}, which is not a number") from None
     return value

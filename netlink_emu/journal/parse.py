@@ -32,7 +32,7 @@ def add_criterion(criteria: dict[str, Any], word: str) -> None:
         criteria[key] = number_or_text(value) if key == "errno" else value
     else:
         known = ", ".join(sorted(NUMBERS | WORDS))
-        raise ValueError(f"{key!r} is no criterion: there are {known}, and attributes by name")
+        raise ValueError(f"{key!r} is not a criterion: use one of {known}, and attributes by name")
 
 
 def number(key: str, value: str) -> int:
@@ -40,7 +40,7 @@ def number(key: str, value: str) -> int:
     try:
         return int(value, 0)
     except ValueError:
-        raise ValueError(f"{key} is {value!r}, which is no number") from None
+        raise ValueError(f"{key} is {value!r}, which is not a number") from None
 
 
 def number_or_text(value: str) -> int | str:

@@ -103,8 +103,8 @@ class Usage:
 
     def _nobody(self) -> str:
         return (
-            f"nobody asked the emulated kernel (Linux {self._release}): no client has made a "
-            f"generic netlink socket in it. {_HINT}"
+            f"no client talked to the emulated kernel (Linux {self._release}): "
+            f"none has opened a generic netlink socket in it. {_HINT}"
         )
 
 
@@ -117,7 +117,7 @@ def explain(unused: Iterable[Unused]) -> str:
     value = repr(kinds[0]) if len(kinds) == 1 else repr(kinds)
     lines = [one.text for one in unused]
     lines.append(
-        f"If that is meant: allow_unused={value}, as the kernel's or the marker's option."
+        f"To allow this, set allow_unused={value}, as the kernel's or the marker's option."
     )
     return "\n".join(lines)
 

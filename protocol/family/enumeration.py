@@ -48,7 +48,7 @@ class Enumeration:
         Raises ValueError for a name that there is not.
         """
         if isinstance(value, bool) or not isinstance(value, int | str | Iterable):
-            raise ValueError(f"{value!r} is no name of {self.name}")
+            raise ValueError(f"{value!r} is not a name of {self.name}")
         if isinstance(value, int):
             return value
         if isinstance(value, str):

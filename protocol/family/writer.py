@@ -188,7 +188,7 @@ class _Writer:
             return b"".join(self._number(attribute, kind, part) for part in value)
         if attribute.display_hint and isinstance(value, str):
             return unshown(value, attribute.display_hint)
-        raise ValueError(f"{value!r} is no bytes")
+        raise ValueError(f"{value!r} is not bytes")
 
     def _bitfield32(self, attribute: Attribute, value: Any) -> bytes:
         if not isinstance(value, Mapping) or not value.keys() <= {"value", "selector"}:

@@ -305,7 +305,7 @@ def decode_cmsgs(control: bytes) -> list[tuple[int, int, bytes]]:
     cmsgs, at = [], 0
     while at < len(control):
         if at + _CMSG.size > len(control):
-            raise DecodeError(f"{len(control) - at} bytes are no control message")
+            raise DecodeError(f"{len(control) - at} bytes are not a control message")
         level, kind, size = _CMSG.unpack_from(control, at)
         at += _CMSG.size
         if at + size > len(control):

@@ -50,4 +50,4 @@ def _read_line(line: str, number: int) -> bytes:
     try:
         return bytes.fromhex(digits)
     except ValueError:
-        raise DecodeError(f"line {number} is no hex: {line.strip()[:40]!r}") from None
+        raise DecodeError(f"line {number} is not hex: {line.strip()[:40]!r}") from None

@@ -105,8 +105,8 @@ class TestTasks:
         ("args", "said"),
         [
             (["spawn", "x", "--pid", "1"], "pid 1 is taken"),
-            (["spawn", "x", "utime"], "'utime' is no amount"),
-            (["charge", "1", "utime=long"], "utime is 'long', which is no number"),
+            (["spawn", "x", "utime"], "'utime' is not an amount"),
+            (["charge", "1", "utime=long"], "utime is 'long', which is not a number"),
             (["spawn", "x", "--policy", "fair"], "no policy 'fair'; there are other, fifo"),
             (["set", "1", "--state", "dead"], "there is no state 'dead'; there are running"),
             (["kill", "1", "-s", "SIGNOPE"], "there is no signal SIGNOPE"),
@@ -276,7 +276,7 @@ class TestDecode:
         [
             (["/no/such/file"], "is neither a file nor hex"),
             (["--family", "X", "00000000"], "--family takes NAME=ID"),
-            (["000000000"], "line 1 is no hex"),
+            (["000000000"], "line 1 is not hex"),
         ],
     )
     def test_mistakes(self, args: list[str], said: str) -> None:

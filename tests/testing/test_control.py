@@ -169,7 +169,7 @@ class TestTasks:
             ("fault-new", {"rule": "explode"}, EINVAL, "no fault"),
             ("fault-del", {"id": 3}, ESRCH, "there is no rule 3"),
             ("wait", {"cpu": 9}, EINVAL, "CPU 9 is not possible"),
-            ("wait", {"request": "x=1"}, EINVAL, "'x' is no criterion"),
+            ("wait", {"request": "x=1"}, EINVAL, "'x' is not a criterion"),
         ],
     )
     def test_mistakes_are_told(

@@ -37,7 +37,9 @@ class TestTheKernel:
 
     def test_nobody_asked(self) -> None:
         with EmulatedKernel("6.1") as kernel:
-            with pytest.raises(NotUsed, match=r"nobody asked the emulated kernel \(Linux 6\.1\)"):
+            with pytest.raises(
+                NotUsed, match=r"no client talked to the emulated kernel \(Linux 6\.1\)"
+            ):
                 kernel.usage.assert_used()
             ask(kernel)
             kernel.usage.assert_used()
@@ -58,7 +60,7 @@ class TestTheKernel:
         assert str(raised.value) == (
             "the fault 'drop cmd=TASKSTATS_CMD_GET TASKSTATS_CMD_ATTR_PID=7' never came in: "
             "no message was one that it is for.\n"
-            "If that is meant: allow_unused='fault', as the kernel's or the marker's option."
+            "To allow this, set allow_unused='fault', as the kernel's or the marker's option."
         )
         kernel.faults.remove(rule)
         kernel.usage.assert_used()
@@ -163,15 +165,15 @@ class TestInPytest:
         result.stdout.fnmatch_lines(
             [
                 "*_ test_forgotten _*",
-                "nobody asked the emulated kernel (Linux 6.1)*here=True).",
-                "If that is meant: allow_unused='kernel', as *",
+                "no client talked to the emulated kernel (Linux 6.1)*here=True).",
+                "To allow this, set allow_unused='kernel', as *",
                 "*_ test_forgotten_and_failed _*",
                 "*my own*",
                 "*netlink-emu: Linux 6.18*",
-                "nobody asked the emulated kernel (Linux 6.18)*",
+                "no client talked to the emulated kernel (Linux 6.18)*",
             ]
         )
-        assert str(result.stdout).count("nobody asked the emulated kernel (Linux 6.1)") == 1
+        assert str(result.stdout).count("no client talked to the emulated kernel (Linux 6.1)") == 1
         result.stdout.no_fnmatch_line("*plugin.py*")
 
     def test_faults_and_scenarios(self, project: pytest.Pytester) -> None:
@@ -245,7 +247,7 @@ class TestInPytest:
         )
         result = run(project)
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["nobody asked the emulated kernel*"])
+        result.stdout.fnmatch_lines(["no client talked to the emulated kernel*"])
 
 
 @needs_interposer
@@ -331,7 +333,9 @@ class TestHere:
         out = str(result.stdout)
         assert "run_here" not in out
         assert "threads.py" not in out
-        result.stdout.fnmatch_lines(["*nobody asked the emulated kernel*", "*CTRL_CMD_GETFAMILY*"])
+        result.stdout.fnmatch_lines(
+            ["*no client talked to the emulated kernel*", "*CTRL_CMD_GETFAMILY*"]
+        )
 
     def test_trio_and_asyncio_plugins(self, here: pytest.Pytester) -> None:
         pytest.importorskip("pytest_trio")

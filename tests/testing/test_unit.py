@@ -113,7 +113,7 @@ def test_a_failure_has_the_exchange() -> None:
 def test_a_test_that_asks_nobody(case: type[Any]) -> None:
     result, said = run(case, "asks_nobody")
     assert len(result.failures) == 1
-    assert "NotUsed: nobody asked the emulated kernel" in said
+    assert "NotUsed: no client talked to the emulated kernel" in said
 
 
 def test_a_skipped_one() -> None:

@@ -210,7 +210,7 @@ class Family(Answers):
             raise ValueError(f"{self.name} has {name!r} already")
         if not group:
             if not self._declaration.groups:
-                raise ValueError(f"{self.name} has no group that could be told of {name!r}")
+                raise ValueError(f"{self.name} has no multicast group for the event {name!r}")
             group = self._declaration.groups[0].name
         number = self._next() if cmd is None else cmd
         told = Exchange(reply=(), cmd=number, reply_cmd=number)
@@ -315,7 +315,7 @@ class Family(Answers):
         op = self._declaration.operation(name)
         told = op.event
         if told is None:
-            raise ValueError(f"{name!r} of {self.name} is no event")
+            raise ValueError(f"{name!r} of {self.name} is not an event")
         wanted = group or op.mcgrp
         names = [known.name for known in self._declaration.groups]
         if wanted not in names:

@@ -39,7 +39,7 @@ def _bytes(name: str, value: Any) -> Any:
     try:
         return bytes.fromhex(value.replace(":", " "))
     except ValueError:
-        raise ValueError(f"{name}: {value!r} is no hex") from None
+        raise ValueError(f"{name}: {value!r} is not hex") from None
 
 
 def _value(attribute: Attribute, value: Any, around: Mapping[Any, Any]) -> Any:

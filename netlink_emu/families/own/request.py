@@ -105,7 +105,7 @@ class Request(Mapping[str | int, Any]):
         attribute, offset = None, None
         for name in path:
             if attributes is None:
-                raise ValueError(f"{'.'.join(path)} is no attribute: {name!r} is in no nest")
+                raise ValueError(f"{'.'.join(path)} is not an attribute: {name!r} has no nest")
             attribute, offset = attributes[name], None
             found = span
             span = None

@@ -157,7 +157,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "nosuch is neither a file nor hex", ["decode", "nosuch"]),
     (USER, "dir cannot be read: Is a directory", ["decode", "dir"]),
     (USER, "is neither a file nor hex", ["decode", "a\0b"]),
-    (USER, "line 1 is no hex: 'text'", ["decode", "file"]),
+    (USER, "line 1 is not hex: 'text'", ["decode", "file"]),
     (USER, "--family takes NAME=ID, not 'x'", ["decode", "--family", "x", "empty.toml"]),
     (USER, "no server at nosuch: No such file", ["decode", "--socket", "nosuch"]),
     (USER, "line 1 is not a journal's: KeyError('time')", ["decode", "journal.jsonl"]),
@@ -219,12 +219,12 @@ def test_every_command_is_in_the_table() -> None:
 
 AMOUNT: Final = "it is counted from 0 on, in 64 bits"
 REFUSED: Final = [
-    ("utime is 'abc', which is no number", ["tasks", "spawn", "x", "utime=abc"]),
+    ("utime is 'abc', which is not a number", ["tasks", "spawn", "x", "utime=abc"]),
     (AMOUNT, ["tasks", "spawn", "x", "utime=nan"]),
     (AMOUNT, ["tasks", "spawn", "x", "utime=inf"]),
     (AMOUNT, ["tasks", "spawn", "x", "utime=-1"]),
     (AMOUNT, ["tasks", "charge", "1", "min_flt=1e300"]),
-    ("'foo' is no amount: write one of", ["tasks", "spawn", "x", "foo"]),
+    ("'foo' is not an amount: write NAME=NUMBER", ["tasks", "spawn", "x", "foo"]),
     ("CPU 99 is not possible", ["tasks", "spawn", "x", "--cpu", "99"]),
     ("has 32 bits", ["tasks", "spawn", "x", "--cpu", str(1 << 32)]),
     ("has 32 bits", ["tasks", "spawn", "x", "--uid", str(1 << 32)]),
@@ -239,7 +239,7 @@ REFUSED: Final = [
     ("there is no rule 9", ["faults", "remove", "9"]),
     ("there is no fault 'burn'", ["faults", "add", "burn"]),
     ("there is no fault", ["faults", "add", "\udcff"]),
-    ("'foo' is no criterion", ["journal", "show", "foo=bar"]),
+    ("'foo' is not a criterion", ["journal", "show", "foo=bar"]),
     ("CPU 9 is not possible", ["journal", "wait", "--cpu", "9"]),
     ("has 32 bits", ["journal", "show", "--since", str(1 << 70)]),
 ]

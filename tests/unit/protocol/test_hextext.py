@@ -51,9 +51,9 @@ def test_blank_lines_separate_datagrams() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("10\n\nno hex", "line 3 is no hex: 'no hex'"),
-        ("101", "line 1 is no hex: '101'"),
-        ("z" * 41, f"line 1 is no hex: '{'z' * 40}'"),
+        ("10\n\nno hex", "line 3 is not hex: 'no hex'"),
+        ("101", "line 1 is not hex: '101'"),
+        ("z" * 41, f"line 1 is not hex: '{'z' * 40}'"),
         ("0000000000", None),
         ("000000", None),
     ],

@@ -149,5 +149,5 @@ def test_a_control_message_that_is_cut() -> None:
     assert decode_cmsgs(b"") == []
     with pytest.raises(DecodeError, match="a control message of 4 bytes has 3"):
         decode_cmsgs(whole[:-1])
-    with pytest.raises(DecodeError, match="11 bytes are no control message"):
+    with pytest.raises(DecodeError, match="11 bytes are not a control message"):
         decode_cmsgs(whole[:11])

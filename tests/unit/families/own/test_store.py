@@ -171,7 +171,7 @@ def test_answers_in_cans(lamps: Client) -> None:
         (lambda family: family.reply("lamp-get", {"id": 1}, times=0), "not 0 times"),
         (lambda family: family.store.seed({"lmap": []}), "no objects 'lmap'; it has: lamp"),
         (lambda family: family.store.seed({"lamp": [{"level": 300}]}), "300 does not fit"),
-        (lambda family: family.store.seed({"lamp": [{"key": "xy"}]}), "'xy' is no hex"),
+        (lambda family: family.store.seed({"lamp": [{"key": "xy"}]}), "'xy' is not hex"),
         (lambda family: family.store.seed({"lamp": 3}), "by name, not as 3"),
         (lambda family: family.store.change("lamp", {"id": 8}), "no such lamp"),
         (lambda family: Family("x").store, "Family.from_spec makes one"),

@@ -210,7 +210,7 @@ def test_nests_in_nests_end_somewhere() -> None:
         ({"u8": True}, "u8: True is no u8"),
         ({"uint": 1 << 64}, "does not fit in uint"),
         ({"text": 5}, "text: 5 is no string"),
-        ({"bytes": "5"}, "bytes: '5' is no bytes"),
+        ({"bytes": "5"}, "bytes: '5' is not bytes"),
         ({"flag": 1}, "flag: 1 is no flag"),
         ({"nest": 5}, "nest: attributes are given by name, not as 5"),
         ({"nest": {"one": 999}}, "nest: one: 999 does not fit in u8"),
