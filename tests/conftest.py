@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ examples.settle()
 
 def pytest_configure() -> None:
     let_children_hear_signals()
+    # pytest says more where it is set: what tests run, and read, says the same everywhere.
+    for name in ("CI", "BUILD_NUMBER"):
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from netlink_emu.protocol.reading.printable import printable_lines
+
+def _printable(said: str) -> str:
+    """Without what a client may have put in to fool a terminal."""
+    from netlink_emu.protocol.reading.printable import printable_lines  # every session has us
+
+    return printable_lines(said)
 
 
 class TestingError(Exception):
@@ -40,7 +45,7 @@ class TimeIsUp(TestingError, AssertionError):
     """A wait timed out; ``told`` are the clients that the message describes."""
 
     def __init__(self, said: str, told: Sequence[object] = ()) -> None:
-        super().__init__(printable_lines(said))
+        super().__init__(_printable(said))
         self.told = told
 
 
@@ -78,7 +83,7 @@ class ControlError(TestingError):
     """A kernel that is controlled over netlink refused a request, with ``errno``."""
 
     def __init__(self, errno: int, said: str) -> None:
-        super().__init__(printable_lines(said))
+        super().__init__(_printable(said))
         self.errno = errno
 
 

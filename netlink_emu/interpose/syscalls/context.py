@@ -194,11 +194,14 @@ class Context:
         A call that waits on it takes one; others take some for a moment. Raises
         NetlinkError(ENFILE).
         """
-        needed = _SPARE + len(self.sockets) - self.waiting.copies
-        if fds.room() < needed:
+        if self._lacks_descriptors():
             self.give_up_descriptors()
-            if fds.room() < needed:
+            self.serve_ends()  # what clients have closed by now
+            if self._lacks_descriptors():
                 raise NetlinkError(ENFILE)
+
+    def _lacks_descriptors(self) -> bool:
+        return fds.room() < _SPARE + len(self.sockets) - self.waiting.copies
 
     def give_up_descriptors(self) -> None:
         """Close what is merely remembered."""
