@@ -11,16 +11,19 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from netlink_emu.cli.errors import UserError
+from netlink_emu.documents import DocumentError
 from netlink_emu.journal.reading import looks_like_journal
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.control import NETLINK_EMU
+from netlink_emu.protocol.reading.declared import describe
 from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
 from netlink_emu.protocol.reading.hextext import read_hex
 from netlink_emu.protocol.reading.pcapng import Packet, read_capture
 from netlink_emu.protocol.reading.printable import printable, printable_json
 from netlink_emu.protocol.reading.render import message_json, message_lines
+from netlink_emu.specs import read_spec_file
 
 
 def decode(
@@ -39,7 +42,9 @@ def decode(
     family: Annotated[
         list[str] | None,
         typer.Option(
-            "--family", metavar="NAME=ID", help="A family's number, if no message has it."
+            "--family",
+            metavar="NAME=ID|FILE[=ID]",
+            help="A family's number, if no message has it; or its YAML spec, for its names.",
         ),
     ] = None,
     big_endian: Annotated[
@@ -64,8 +69,10 @@ def decode(
 
         journal.app.commands["follow"](socket=socket, as_json=as_json)
         return
-    ids = {0x1F: TASKSTATS.name} | dict(map(_family, family or []))
+    ids = {0x1F: TASKSTATS.name}
     known = {desc.name: desc for desc in (NLCTRL, TASKSTATS, NETLINK_EMU)}
+    for text in family or []:
+        _family(text, ids, known)
     data = _read(source)
     if as_html or looks_like_journal(data):
         _entries(source, data, ids, known, as_json=as_json, as_html=as_html, big_endian=big_endian)
@@ -113,12 +120,27 @@ def _entries(
             print(line)
 
 
-def _family(text: str) -> tuple[int, str]:
-    name, _, number = text.rpartition("=")
+def _family(text: str, ids: dict[int, str], known: dict[str, FamilyDesc]) -> None:
+    """Take a family's number, or its names from a spec."""
+    name, equals, number = text.rpartition("=")
+    file = text
+    if equals and number[:1].isdigit():
+        file = name
+    if Path(file).suffix in (".yaml", ".yml"):
+        try:
+            declaration = read_spec_file(Path(file)).declaration
+        except DocumentError as exc:
+            raise UserError(str(exc)) from None
+        except OSError as exc:
+            raise UserError(f"{file} cannot be read: {exc.strerror}") from None
+        name = declaration.name
+        known[name] = describe(declaration)
+        if file == text:
+            return
     try:
-        return int(number, 0), name
+        ids[int(number, 0)] = name
     except ValueError:
-        raise UserError(f"--family takes NAME=ID, not {text!r}") from None
+        raise UserError(f"--family takes NAME=ID, or a spec, not {text!r}") from None
 
 
 def _packets(data: bytes, *, big_endian: bool) -> Iterator[Packet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
 from helpers.nets import SECONDS
+
+from netlink_emu.protocol.family import talk
+from netlink_emu.specs import read_spec_file
 
 SPECS = Path(__file__).parents[1] / "data" / "specs" / "7.3"
 LAMPS = """\
@@ -84,7 +88,6 @@ def test_show(lamps: Path) -> None:
 @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_kernels_specs_can_be_shown(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from netlink_emu.cli.family import show
-    from netlink_emu.specs import read_spec_file
 
     show(spec, as_json=True)
     whole = json.loads(capsys.readouterr().out)
@@ -167,6 +170,23 @@ def test_the_names_are_in_the_journal(lamps: Path, tmp_path: Path) -> None:
     family("call", lamps, "lamp-set", '{"id": 1, "level": 7}', before=run)
     assert '"lamp-set"' in log.read_text()
     assert '"level"' in log.read_text()
+
+
+def test_decode_knows_a_specs_names(lamps: Path) -> None:
+    message = talk.request(
+        read_spec_file(lamps).declaration,
+        read_spec_file(lamps).declaration.operation("lamp-set"),
+        {"id": 7, "colour": {"red": 3}},
+        family=40,
+    )
+    for options in (["--family", f"{lamps}=40"], ["--family", str(lamps), "--family", "lamps=40"]):
+        done = subprocess.run(
+            [*NETLINK_EMU, "decode", *options, message.hex()],
+            capture_output=True, text=True, timeout=SECONDS, check=True,
+        )  # fmt: skip
+        assert "lamp-set" in done.stdout
+        assert re.search(r"\bid\b.*7", done.stdout)
+        assert re.search(r"\bred\b.*3", done.stdout)
 
 
 @pytest.mark.real_kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from helpers.specs import SPECS, WAYS, specs, value_of, values_of
 
 from netlink_emu.families.own import Family
 from netlink_emu.families.own.kinds import Kind, Verb, kind_for, meaning
+from netlink_emu.kernel.releases import profile_for
 from netlink_emu.protocol.family import Attribute, AttrType, SubMessageFormat, decode, encode, talk
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 from netlink_emu.protocol.netlink import nlmsg_walk
@@ -132,3 +134,31 @@ def ask(
         for start, header in nlmsg_walk(datagram)
         if header.nlmsg_type == family.genl.id
     ]
+
+
+@pytest.mark.parametrize("release", ["4.19", "6.18"])
+@pytest.mark.parametrize("path", GENETLINK)
+def test_whatever_is_asked_nothing_slips(path: Path, release: str) -> None:
+    """Before 5.2 a kernel is liberal: what is not what its type says reaches the store."""
+    random = Random(f"{path.stem} {release}")
+    bench = make_bench(profile_for(release))
+    family = Family.from_spec(path)
+    for kind in family.store.kinds.values():
+        family.store.seed({kind.name: [_object(kind)]})
+    family.attach(bench.kernel)  # what is no NetlinkError is raised
+    declaration = family.declaration
+    asked = [op for op in declaration.operations if op.do is not None or op.dump is not None]
+    for op in asked:
+        for number in range(40):
+            dump = op.do is None or (op.dump is not None and number % 2 == 1)
+            some = [each for each in op.attributes if random.random() < 0.3]
+            values = {each.name: value_of(each, random.choice(WAYS)) for each in some}
+            message = bytearray(
+                talk.request(declaration, op, values, family=family.genl.id, dump=dump)
+            )
+            for _ in range(random.choice((0, 0, 1, 2, 8))):
+                if len(message) > 20:
+                    message[random.randrange(20, len(message))] = random.randrange(256)
+            sock = bench.sock(0)
+            bench.ask(sock, bytes(message))
+            sock.release()
