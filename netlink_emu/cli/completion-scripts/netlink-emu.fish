@@ -137,7 +137,7 @@ complete -c netlink-emu -n '__netlink_emu_at serve' -x -a '(__netlink_emu_comman
 complete -c netlink-emu -n '__netlink_emu_at doctor' -l json -d 'Print one JSON object per line.'
 complete -c netlink-emu -n '__netlink_emu_at doctor' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l socket -r -F -d 'Follow the server at PATH.'
-complete -c netlink-emu -n '__netlink_emu_at decode' -l family -x -d 'A family'"'"'s number, if no message has it.'
+complete -c netlink-emu -n '__netlink_emu_at decode' -l family -x -d 'A family'"'"'s number, if no message has it; or its YAML spec, for its names.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l big-endian -d 'The hex is from a big-endian machine.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l json -d 'Print one JSON object per datagram.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l html -d 'Print one HTML page, for a browser.'

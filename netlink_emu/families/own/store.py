@@ -16,7 +16,14 @@ from netlink_emu.families.own.kinds import Kind, Verb, kind_for, kinds_of, meani
 from netlink_emu.families.own.merging import merge
 from netlink_emu.families.own.plain import from_plain
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.family import FamilyDeclaration, decode, encode
+from netlink_emu.protocol.family import (
+    Attribute,
+    AttributeSet,
+    AttrType,
+    FamilyDeclaration,
+    decode,
+    encode,
+)
 from netlink_emu.protocol.format import LITTLE
 
 if TYPE_CHECKING:
@@ -253,8 +260,10 @@ class Store:
             if name in kind.within and isinstance(value, Mapping):
                 leaves = {path[1] for path in kind.keys if path[0] == name and len(path) > 1}
                 kept[name] = {leaf: part for leaf, part in value.items() if leaf in leaves}
-            elif name in kind.members or name in kind.kept or name in before:
+            elif name in kind.members:
                 kept[name] = value
+            elif name in kind.attributes and (name in kind.kept or name in before):
+                kept[name] = _known(kind.attributes[name], value)
         return kept
 
     def _change(self, kind: Kind, found: Object, values: Object) -> None:
@@ -294,9 +303,57 @@ class Store:
         return {name: values[name] for name in (*kind.members, *names) if name in values}
 
 
+_BYTES: Final = (AttrType.BINARY, AttrType.UNUSED, AttrType.SUB_MESSAGE, AttrType.STRING)
+
+
 def _given(request: Request) -> Object:
+    """What a request says by names.
+
+    A liberal kernel (before 5.2, or by GENL_DONT_VALIDATE_STRICT) lets pass what is longer than
+    its type, or a nest that is none; the values of these mean nothing here, and are EINVAL.
+    """
     named = {name: request[name] for name in request if isinstance(name, str)}
+    wrong = _unsound(request.op.attributes, named)
+    if wrong:
+        raise NetlinkError("EINVAL", attr=wrong.partition(".")[0])
     return {**request.header, **named}
+
+
+def _unsound(attributes: AttributeSet, values: Mapping[Any, Any]) -> str:
+    """The path of a value that is not of its type; empty where all are."""
+    for name, value in values.items():
+        if isinstance(name, int):
+            continue
+        attribute = attributes[name]
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bytes) and not _may_be_bytes(attribute):
+                return str(name)
+            if isinstance(one, Mapping) and attribute.nested is not None:
+                rest = {key: part for key, part in one.items() if key in attribute.nested}
+                wrong = _unsound(attribute.nested, rest)
+                if wrong:
+                    return f"{name}.{wrong}"
+    return ""
+
+
+def _known(attribute: Attribute, value: Any) -> Any:
+    """A value without what the attributes of its nests, told by a get, do not have."""
+    if isinstance(value, list):
+        return [_known(attribute, one) for one in value]
+    nested = attribute.nested
+    if nested is None or not isinstance(value, Mapping):
+        return value
+    return {
+        name: _known(nested[name], part) if name in nested else part
+        for name, part in value.items()
+        if name in nested or name in attribute.type_value
+    }
+
+
+def _may_be_bytes(attribute: Attribute) -> bool:
+    if attribute.type is AttrType.INDEXED_ARRAY:
+        return attribute.sub_type in _BYTES
+    return attribute.type in _BYTES
 
 
 def _without(values: Mapping[Any, Any], path: tuple[str, ...]) -> Object:
