@@ -66,6 +66,16 @@ def check(cassette: Cassette) -> list[Finding]:
     return sorted(found, key=lambda one: (one.stream or 0, one.event or 0))
 
 
+def torn(cassette: Cassette) -> list[Finding]:
+    """Datagrams that are cut or of another byte order: what a player should know of."""
+    order = order_of(cassette)
+    return [
+        replace(finding, stream=number)
+        for number, stream in enumerate(cassette.streams)
+        for finding in _bytes(stream, order)
+    ]
+
+
 def _head(cassette: Cassette) -> Iterator[Finding]:
     if cassette.head.arch:
         try:

@@ -49,6 +49,7 @@ PatienceOption = Annotated[
 ]  # fmt: skip
 
 DEFAULT_PATIENCE: Final = 5.0
+_MOST_TOLD: Final = 5
 _LOOK: Final = 0.1  # seconds between two looks at the sockets
 
 
@@ -134,6 +135,23 @@ class Playing:
         return bool(lines)
 
 
+def _tell_torn(path: Path, cassette: Cassette) -> None:
+    """Say which datagrams are not whole: the client will get them as they are."""
+    from netlink_emu.cassettes.check import place, torn
+    from netlink_emu.cassettes.read import MOST_BYTES
+    from netlink_emu.documents import read_document
+
+    found = torn(cassette)
+    if not found:
+        return
+    data = read_file(path, most=MOST_BYTES)
+    document = read_document(data, str(path), most_bytes=MOST_BYTES)
+    for one in found[:_MOST_TOLD]:
+        say(f"{place(document, one)}: {one.said}")
+    if found[_MOST_TOLD:]:
+        say(f"{path}: {len(found) - _MOST_TOLD} more: see netlink-emu cassette check")
+
+
 def playing_on(
     kernel: Kernel,
     path: Path | None,
@@ -154,6 +172,7 @@ def playing_on(
     from netlink_emu.cassettes.tape import Tape
 
     cassette = load_cassette(path)
+    _tell_torn(path, cassette)
     try:
         passed_over = ignored(cassette, ignore or (), kernel.profile.arch.order)
     except UnknownAttribute as exc:

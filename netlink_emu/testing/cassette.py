@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from netlink_emu.cassettes import Cassette, read_cassette
+from netlink_emu.cassettes.check import torn
 from netlink_emu.cassettes.fields import UnknownAttribute, ignored
 from netlink_emu.cassettes.model import NAMES
 from netlink_emu.cassettes.read import MOST_BYTES
@@ -230,7 +231,11 @@ class CassetteHandle:
 
     def report(self) -> list[str]:
         """How far it came, what was asked in vain, and who waited in vain."""
-        return [f"{self._options.name}: {self.position}", *self.unmatched, *self._ended]
+        cut = [
+            f"{self._options.name}, socket {(one.stream or 0) + 1}: {one.said}"
+            for one in torn(self.cassette)
+        ]
+        return [f"{self._options.name}: {self.position}", *cut, *self.unmatched, *self._ended]
 
     def unrecorded(self) -> Iterator[tuple[object, str]]:
         """See Usage.expect()."""

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from helpers.interposed import needs_interposer
 
-from netlink_emu.cassettes import Answer, Bound, Cassette, Head, Request, Stream, write_cassette
+from netlink_emu.cassettes import (
+    Answer,
+    Bound,
+    Cassette,
+    Event,
+    Head,
+    Request,
+    Stream,
+    write_cassette,
+)
 
 CLIENT = """
 import socket, struct, sys
@@ -144,3 +153,61 @@ def test_a_server_says_what_was_not_asked(cassette: Path) -> None:
     assert (status, err) == (
         1, f"netlink-emu: {cassette}: request 1 of socket 1 was not made: RTM_GETADDR\n"
     )  # fmt: skip
+
+
+# --- broken on purpose
+
+
+def small(head: Head, *events: Event) -> str:
+    return write_cassette(Cassette(head, (Stream(0, 3, "python", (Bound(777), *events)),)))
+
+
+@needs_interposer
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        pytest.param(small(Head(arch="s390x"), REQUEST), 1,
+                     "s390x is big-endian, and a command of this little-endian machine cannot",
+                     id="another byte order"),
+        pytest.param(small(Head(arch="pdp11"), REQUEST), 1, "unknown architecture 'pdp11'",
+                     id="another machine"),
+        pytest.param(small(Head(), REQUEST, *ANSWERS)[:-55], 1, "bytes is a string, not nothing",
+                     id="cut in the middle"),
+        pytest.param(small(Head(), REQUEST, *ANSWERS)[:-28], 0,
+                     "broken.cassette:16:5: its last 8 bytes are no message", id="cut in bytes"),
+        pytest.param(small(Head(), REQUEST, *ANSWERS).replace("dgram", "x").replace("raw", "x"), 1,
+                     "type is dgram or raw, not 'x'", id="a word that is none"),
+        pytest.param("netlink-emu-cassette: 2\n", 1, "version 2 of the format is not known",
+                     id="another version"),
+        pytest.param("- " * 100_000, 1, "not YAML: ", id="deep"),
+        pytest.param("netlink-emu-cassette: 1\n#" + "x" * (100 << 20), 1, "longer than 32 MiB",
+                     id="100 MB"),
+        pytest.param("netlink-emu-cassette: 1\nsockets: []\n", 0, "", id="nothing recorded"),
+    ],
+)  # fmt: skip
+def test_broken_cassettes(tmp_path: Path, text: str, status: int, said: str) -> None:
+    """One clear sentence each, before the command has begun."""
+    file = tmp_path / "broken.cassette"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "netlink_emu.cli.main", "replay", str(file), "--", "echo", "ran"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (status, "" if status else "ran\n")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == bool(said), done.stderr
+
+
+@needs_interposer
+def test_an_extra_request(cassette: Path) -> None:
+    """It gets its errno, the first its answers."""
+    status, out, err = replay(cassette, "2", "and more")
+    assert status == 1
+    assert out.splitlines()[-1].startswith("2 1235 True a1ffffff")
+    assert "nearest is request 1 of socket 1: header is 07000000, recorded is 02000000" in err
+
+
+@needs_interposer
+def test_bytes_are_played_whatever_the_text_says(cassette: Path) -> None:
+    cassette.write_text(cassette.read_text().replace("RTM_GETADDR", "RTM_GETLINK"))
+    assert replay(cassette, "2")[0] == 0
