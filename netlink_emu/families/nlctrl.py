@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from errno import EINVAL, ENODATA, ENOENT
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import Part
@@ -193,14 +194,43 @@ class Nlctrl:
         attrs.put_u32(CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_ID, number)
         attrs.put_string(CtrlAttrMcastGrp.CTRL_ATTR_MCAST_GRP_NAME, name)
 
-    def dumpfamily(self, info: GenlInfo) -> Iterator[bytes]:
-        """ctrl_dumpfamily(): all that are visible."""
-        return self._dump_families(info.net)
+    def dumpfamily(self, info: GenlInfo) -> Iterator[Part]:
+        """ctrl_dumpfamily(): all that are visible.
 
-    def _dump_families(self, net: NetNamespace) -> Iterator[bytes]:
-        for family in self._kernel.genl.in_dump_order():
-            if self._kernel.genl.visible(family, net):
-                yield self._header(CtrlCmd.CTRL_CMD_NEWFAMILY) + self.fill_info(family)
+        Families may come and go between two datagrams; no NLM_F_DUMP_INTR tells of it. The list
+        by numbers is gone through again each time, past as many as were there: where one of
+        those has gone, another is left out.
+        """
+        if self._kernel.profile.families_dumped_by_id:
+            return self._dump_by_number(info.net)
+        return self._dump_by_bucket(info.net)
+
+    def _dump_by_number(self, net: NetNamespace) -> Iterator[Part]:
+        for number in count():
+            if number >= len(self._visible(net)):
+                return
+
+            def fill(_place: int, number: int = number) -> bytes:
+                left = self._visible(net)[number:]
+                return self._new_family(left[0]) if left else b""
+
+            yield fill
+
+    def _dump_by_bucket(self, net: NetNamespace) -> Iterator[Part]:
+        for family in self._visible(net):
+
+            def fill(_place: int, family: GenlFamily = family) -> bytes:
+                there = self._kernel.genl.families.get(family.id) is family
+                return self._new_family(family) if there else b""
+
+            yield fill
+
+    def _visible(self, net: NetNamespace) -> list[GenlFamily]:
+        genl = self._kernel.genl
+        return [family for family in genl.in_dump_order() if genl.visible(family, net)]
+
+    def _new_family(self, family: GenlFamily) -> bytes:
+        return self._header(CtrlCmd.CTRL_CMD_NEWFAMILY) + self.fill_info(family)
 
     def _header(self, cmd: int) -> bytes:
         return GENLMSGHDR[self._kernel.profile.arch.order].pack(cmd, self.family.version, 0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DONE_SIZE = NLMSG_HDRLEN + NLMSGERR.size
 
 # The payload of a message behind its nlmsghdr; or, where the place decides what is in it, what
-# gives it for the address modulo 8 at which it begins.
+# gives it for the address modulo 8 at which it begins: nothing if it has gone meanwhile.
 Part = bytes | Callable[[int], bytes]
 
 
@@ -109,6 +109,9 @@ def _fill(
         payload = dump.pending
         if not isinstance(payload, bytes):
             payload = payload(start + len(datagram) + NLMSG_HDRLEN)
+            if not payload:
+                dump.pending = None
+                continue
         length = NLMSG_HDRLEN + len(payload)
         if len(datagram) + length > room:
             if dump.loses_unfit:

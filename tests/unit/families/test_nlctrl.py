@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from errno import EINVAL, ENODATA, ENOENT, EOPNOTSUPP
 
 import pytest
@@ -14,7 +15,7 @@ from netlink_emu.kernel.profile import GetfamilyAttrs, Getpolicy, Profile
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.namespaces import NetNamespace
 from netlink_emu.protocol.attributes import nla_walk
-from netlink_emu.protocol.netlink import NLM_F_DUMP
+from netlink_emu.protocol.netlink import NLM_F_DUMP, NLM_F_DUMP_INTR
 from netlink_emu.protocol.policy import NlaPolicy, NlaType
 from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
 
@@ -109,6 +110,33 @@ class TestDump:
             bench.kernel.genl.register_family(GenlFamily("X", 1, (), id=0x20))
             found = [m.find("CTRL_ATTR_FAMILY_ID") for m in messages(self.dump(bench))[:-1]]
             assert [number.value for number in found if number] == expected
+
+    @pytest.mark.parametrize("release", ["7.2", "6.18", "4.14", "4.4", "2.6.32"])
+    def test_families_that_go_meanwhile(self, release: str) -> None:
+        profile = dataclasses.replace(profile_for(release), dump_grows_with_reads=False)
+        bench = make_bench(profile)
+        families = [GenlFamily(f"FAMILY{number:09}", 1, ()) for number in range(300)]
+        for family in families:
+            bench.kernel.genl.register_family(family)
+        sock = bench.sock(0)
+        request = bench.request(16, GETFAMILY, flags=NLM_F_DUMP)
+        sock.sendmsg(bench.current, request, addr=bench.address(0))
+        before = [sock.recvmsg(1 << 16).data]
+        before += [skb.data for skb in sock.receive_queue]  # the next part is queued by then
+        shown = {m.find("CTRL_ATTR_FAMILY_NAME").value for m in messages(before)}  # type: ignore[union-attr]
+        gone = families[1::3]
+        for family in gone:
+            bench.kernel.genl.unregister_family(family)
+        rest = messages(bench.drain(sock)[len(before) - 1 :])
+        assert rest[-1].type_name == "NLMSG_DONE"
+        assert not any(message.header.nlmsg_flags & NLM_F_DUMP_INTR for message in rest)
+        names = [m.find("CTRL_ATTR_FAMILY_NAME").value for m in rest[:-1]]  # type: ignore[union-attr]
+        assert len(set(names)) == len(names) > 50
+        assert not set(names) & ({family.name for family in gone} | shown)
+        # By numbers as many more are left out as have gone of those that were shown.
+        stay = {f.name for f in families} - {f.name for f in gone} - shown
+        lost = len(shown & {f.name for f in gone}) if profile.families_dumped_by_id else 0
+        assert len(stay - set(names)) == lost
 
     def test_4_10_lost_the_family_that_did_not_fit(self) -> None:
         counts = []
