@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
+from helpers.nets import SECONDS
 
 from netlink_emu.host.families import host_has_family
 from netlink_emu.host.proc import host_delayacct
@@ -278,6 +281,33 @@ def test_a_full_disk_for_the_journal_changes_nothing_for_the_client(status: int)
     assert done.stderr == (
         "netlink-emu: the journal /dev/full ends behind #0: No space left on device\n"
     )
+
+
+ASKING = """
+import socket, struct
+s = socket.socket(16, 3, 16)
+while True:
+    s.send(struct.pack("=IHHII BBH HHH2x", 28, 16, 1, 1, 0, 3, 1, 0, 6, 1, 16))
+    s.recv(4096)
+"""
+
+
+def test_what_is_in_a_capture_can_be_read_when_we_are_killed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.pcapng"
+    command = [*NETLINK_EMU, "run", "--journal", str(path), "--", *python(ASKING)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + SECONDS
+        while not path.exists() or path.stat().st_size < 20_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    done = netlink_emu("decode", str(path))
+    assert done.stdout.count("CTRL_CMD_GETFAMILY") > 50
+    # The last block alone may be torn, and is then told of.
+    torn = r"netlink-emu: the block at byte (\d+) says that it has \d+ bytes\n"
+    found = re.fullmatch(torn, done.stderr)
+    assert not done.stderr or (found and path.stat().st_size - int(found[1]) < 10_000)
+    assert done.returncode == bool(done.stderr)
 
 
 def test_our_higher_limit_is_not_the_commands() -> None:

@@ -385,6 +385,57 @@ def test_who_controls_in_the_emulated_kernel() -> None:
     assert not any(admits(7, host) for host in (None, 0, 1000, 7))
 
 
+# --- a command that is run
+
+
+@needs_interposer
+@needs_root
+def test_a_set_user_id_program_of_nobodys_is_still_nobody(public: Path) -> None:
+    """root's own id(1), for everybody to run as root."""
+    program = public / "id"
+    shutil.copy(shutil.which("id") or "", program)
+    program.chmod(0o4755)
+
+    def who(*ours: str) -> str:
+        command = [*AS_NOBODY, *ours, str(program), "-u"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    if who() != "0\n":
+        pytest.skip("set-user-id programs get no rights here")
+    assert who(*NETLINK_EMU, "run", "--") == f"{NOBODY}\n"
+    assert who(*NETLINK_EMU, "run", "--uid", "0", "--") == f"{NOBODY}\n"
+
+
+# Sends descriptors by the pair behind an emulated socket, past the filter, and to us by it.
+FLOOD = """
+import os, select, socket, struct
+netlink = socket.socket(16, 3, 16)
+past = socket.socket(fileno=os.dup2(netlink.fileno(), 20))
+ask = struct.pack("=IHHII BBH HHH2x", 28, 16, 1, 1, 0, 3, 1, 0, 6, 1, 16)
+reader, writer = os.pipe()
+refused = served = 0
+for sock in (past, netlink):
+    for number in (1, 4, 253):
+        for _ in range(100):
+            try:
+                socket.send_fds(sock, [ask], [writer] * number)
+            except OSError:
+                refused += 1
+            else:
+                served += len(netlink.recv(4096)) > 28
+os.close(writer)
+ready, _, _ = select.select([reader], [], [], 60)
+print(refused, served, os.read(reader, 1) if ready else "somebody holds them")
+"""
+
+
+@needs_interposer
+def test_a_flood_of_descriptors_from_a_command_fills_nobodys_table() -> None:
+    done = emulated(PYTHON, "-c", FLOOD, prefix=("prlimit", "--nofile=512:512"))
+    # A kernel's netlink sockets take no descriptors (EINVAL).
+    assert (done.stdout, done.stderr) == ("300 300 b''\n", "")
+
+
 # --- what is printed
 
 # A name that colours the terminal and forges a line, a family that changes the window's title.

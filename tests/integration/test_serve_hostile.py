@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import select
 import socket
 import struct
 import subprocess
@@ -245,6 +246,22 @@ class TestDatagrams:
             ):
                 client.sock.sendmsg([FENCE], [(level, kind, data)])
                 assert client.until_fence() == []
+
+
+def test_a_flood_of_descriptors(server: Serving) -> None:
+    reader, writer = os.pipe()
+    before = len(os.listdir("/proc/self/fd"))  # the server's, too: it is a thread of ours
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(str(server.path))
+        for number in (1, 4, 5, 253):
+            for greeting in (hello(), FENCE, b"", hello(version=2)):
+                for _ in range(50):
+                    socket.send_fds(sender, [greeting], [writer] * number)
+    os.close(writer)
+    assert select.select([reader], [], [], SECONDS)[0]
+    assert os.read(reader, 1) == b"", "the server holds none"
+    os.close(reader)
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_descriptors_run_out(tmp_path: Path) -> None:
