@@ -87,6 +87,9 @@ def read_status(tid: int) -> Status:
     return parse_status(Path(f"/proc/{tid}/status").read_text(encoding="latin-1"))
 
 
+_NO_SIGNAL: Final = b"\nSigPnd:\t" + b"0" * 16 + b"\nShdPnd:\t" + b"0" * 16 + b"\n"
+
+
 class StatusFile:
     """/proc/T/status kept open, for who reads it often; it stays this task's."""
 
@@ -94,7 +97,15 @@ class StatusFile:
         self._fd = os.open(f"/proc/{tid}/status", os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> Status:
-        return parse_status(os.pread(self._fd, _STATUS_MAX, 0).decode("latin-1"))
+        return parse_status(self._read().decode("latin-1"))
+
+    def read_if_signalled(self) -> Status | None:
+        """None if no signal waits for the thread or its process, blocked ones included."""
+        data = self._read()
+        return None if _NO_SIGNAL in data else parse_status(data.decode("latin-1"))
+
+    def _read(self) -> bytes:
+        return os.pread(self._fd, _STATUS_MAX, 0)
 
     def close(self) -> None:
         os.close(self._fd)

@@ -12,10 +12,8 @@ import trio
 from netlink_emu.interpose.errands import Errands
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.blocking import WaitingRoom
+from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
 
-# Seconds between two looks for signals of calls that wait.
-TICK: Final = 0.01
 # After an answer the next call usually comes at once: waiting for it here, for milliseconds, is
 # cheaper than a turn of trio's loop. The rest of the process waits no longer than a stretch.
 _LINGER_MS: Final = 1
@@ -51,6 +49,10 @@ class Serving(Protocol):
     @property
     def needs_ticks(self) -> bool:
         """Whether there is something to look after."""
+        ...
+
+    def pace(self, now: float) -> float:
+        """Seconds until the next :meth:`tick`, at a time of the monotonic clock."""
         ...
 
     def close(self) -> None:
@@ -175,22 +177,36 @@ class CallLoop:
 
     def _note_waiting(self) -> None:
         if self._context.needs_ticks:
-            self._someone_waits.set()
+            self._someone_waits.set()  # who sleeps long wakes: another call may end before that
 
     async def _look_after_waiting(self) -> None:
         context = self._context
         while True:
             await self._someone_waits.wait()
-            next_tick = time.monotonic() + TICK
+            now = time.monotonic()
+            next_tick = now + context.pace(now)
             while context.needs_ticks:
                 deadline = context.waiting.next_deadline()
-                until = next_tick if deadline is None else min(next_tick, deadline)
-                await trio.sleep(max(0.0, until - time.monotonic()))
+                await self._sleep_until(
+                    next_tick if deadline is None else min(next_tick, deadline)
+                )
                 start = time.monotonic()
                 context.waiting.expire(start)
                 if start >= next_tick:
                     context.tick()
                     # With very many waiting calls, a tenth of the time is enough for this.
                     spent = time.monotonic() - start
-                    next_tick = start + max(TICK, 10 * spent)
+                    next_tick = start + max(context.pace(start), 10 * spent)
+                else:
+                    next_tick = min(next_tick, start + context.pace(start))
             self._someone_waits = trio.Event()
+
+    async def _sleep_until(self, until: float) -> None:
+        """Sleep; if for long, then until another call waits at most."""
+        seconds = max(0.0, until - time.monotonic())
+        if seconds <= TICK:
+            await trio.sleep(seconds)
+            return
+        self._someone_waits = trio.Event()
+        with trio.move_on_after(seconds):
+            await self._someone_waits.wait()

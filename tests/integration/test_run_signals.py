@@ -210,25 +210,35 @@ import errno, select, socket, threading
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
 s.bind((0, 0))
 other = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+third = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
 polled = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
 found = {}
 def wait():
     try:
-        other.recv(100)
+        other.recvmsg(100)
     except OSError as exc:
         found["waiting"] = errno.errorcode[exc.errno]
-thread = threading.Thread(target=wait)
-thread.start()
+def wait_natively():
+    try:
+        while True:  # ends with end of file, if it waits by now
+            assert third.recv(100) == b""
+    except OSError as exc:
+        found["natively"] = errno.errorcode[exc.errno]
+threads = [threading.Thread(target=target) for target in (wait, wait_natively)]
+for thread in threads:
+    thread.start()
 poll = select.poll()
 poll.register(polled, select.POLLIN)
 print("ready", flush=True)
 events = poll.poll()
-thread.join()
+for thread in threads:
+    thread.join()
 try:
     s.send(b"x" * 16)
 except OSError as exc:
     found["send"] = errno.errorcode[exc.errno]
-print(found["waiting"], found["send"], bool(events[0][1] & select.POLLHUP), flush=True)
+ended = bool(events[0][1] & select.POLLHUP)
+print(found["waiting"], found["natively"], found["send"], ended, flush=True)
 """
 
 
@@ -236,4 +246,4 @@ def test_if_we_are_killed_clients_get_errors() -> None:
     with running(sys.executable, "-c", ORPHAN) as process:
         assert line(process) == "ready"
         process.kill()
-        assert line(process) == "ENOSYS ENOSYS True"
+        assert line(process) == "ENOSYS ENOSYS ENOSYS True"

@@ -109,6 +109,10 @@ class RecordingContext:
     def needs_ticks(self) -> bool:
         return bool(len(self.waiting))
 
+    def pace(self, now: float) -> float:
+        """Seconds until the next :meth:`tick`."""
+        return self.waiting.pace(now)
+
     def close(self) -> None:
         self.waiting.close()
         self.clients.close()

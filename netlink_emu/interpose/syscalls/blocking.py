@@ -9,6 +9,7 @@ include/net/sock.h). The client's own kernel then runs the handler, and restarts
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from errno import EAGAIN, EINTR, EMFILE, ENFILE, ENOENT, ESRCH
@@ -19,6 +20,11 @@ from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
+
+# Seconds between two looks for signals of calls that wait; and so long after the last that came.
+TICK: Final = 0.01
+_SLOW_TICK: Final = 0.1
+_QUIET: Final = 1.0
 
 ERESTARTSYS: Final = 512  # include/linux/errno.h; no program ever sees it
 
@@ -45,11 +51,14 @@ class Waiting:
     status: StatusFile | None = None
     passed_over: int = 0
 
-    def read_status(self) -> Status:
-        """Its thread's; raises OSError. Kept open, because it is read a hundred times a second."""
+    def read_status(self) -> Status | None:
+        """Its thread's, None if no signal waits for it; raises OSError.
+
+        Kept open, because it is read a hundred times a second.
+        """
         if self.status is None:
             self.status = StatusFile(self.trap.tid)
-        return self.status.read()
+        return self.status.read_if_signalled()
 
     def close_status(self) -> None:
         if self.status is not None:
@@ -135,6 +144,7 @@ class WaitingRoom:
         self._failed = failed
         self._closing = closing
         self._calls: list[Waiting] = []
+        self._latest = 0.0  # when the last came
         self._copies: dict[Hashable, tuple[int, int]] = {}  # the copy, how many share it
 
     def __len__(self) -> int:
@@ -154,6 +164,7 @@ class WaitingRoom:
             call.copy = copy
         self._copies[call.sock] = copy, users + 1
         self._calls.append(call)
+        self._latest = time.monotonic()
 
     @property
     def copies(self) -> int:
@@ -164,6 +175,15 @@ class WaitingRoom:
         """Give back all descriptors that are merely convenient."""
         for call in self._calls:
             call.close_status()
+
+    def pace(self, now: float) -> float:
+        """Seconds until the next look; Ctrl-C shall not seem to hang, whoever waits for long.
+
+        Not so long where a call is tried again and again, or may be the one that a signal is for.
+        """
+        if now - self._latest < _QUIET or any(c.polled or c.passed_over for c in self._calls):
+            return TICK
+        return _SLOW_TICK
 
     def next_deadline(self) -> float | None:
         """When the first time-out ends."""
@@ -237,10 +257,16 @@ class WaitingRoom:
                 yield call, status
 
     def _status(self, call: Waiting) -> Status | None:
-        """None where it cannot be had now; a call whose thread is gone is forgotten."""
+        """None where no signal waits, or it cannot be had now.
+
+        A call whose thread is gone is forgotten.
+        """
         for last in (False, True):
             try:
-                return call.read_status()
+                status = call.read_status()
+                if status is None:
+                    call.passed_over = 0
+                return status
             except OSError as exc:
                 if exc.errno in (ENOENT, ESRCH):
                     self._drop(call)

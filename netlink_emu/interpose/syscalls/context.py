@@ -21,7 +21,7 @@ from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
+from netlink_emu.interpose.syscalls.blocking import TICK, Waiting, WaitingRoom
 from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
@@ -245,6 +245,10 @@ class Context:
     @property
     def needs_ticks(self) -> bool:
         return bool(self._behind or self._dumping) or len(self.waiting) > 0
+
+    def pace(self, now: float) -> float:
+        """Seconds until the next :meth:`tick`."""
+        return TICK if self._behind or self._dumping else self.waiting.pace(now)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 
 import pytest
@@ -79,6 +80,23 @@ def test_a_status_file_is_read_again_and_again() -> None:
     assert file.read().threads == before + 1
     go.set()
     thread.join()
+    file.close()
+
+
+def test_a_status_is_parsed_where_a_signal_waits() -> None:
+    file = StatusFile(threading.get_native_id())
+    assert file.read_if_signalled() is None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        status = file.read_if_signalled()
+        assert status is not None
+        assert status.thread_pending == 1 << signal.SIGUSR1 - 1
+        assert not status.deliverable_to_thread
+        assert signal.sigtimedwait({signal.SIGUSR1}, 0) is not None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert file.read_if_signalled() is None
     file.close()
 
 

@@ -155,3 +155,18 @@ def test_a_call_that_ends_may_have_lost_the_memory_that_it_writes(
     assert (listener.given, len(room)) == (answers, 0)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(call.copy)
+
+
+def test_who_waits_for_long_is_looked_after_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    room = WaitingRoom(Answers(), lambda _exc: 0)  # type: ignore[arg-type]
+    call = waiting(10)
+    call.copy = os.open(os.devnull, os.O_RDONLY)
+    room.add(call)
+    assert room.pace(100.5) == blocking.TICK
+    assert blocking.TICK < room.pace(102.0) < 0.15
+    call.passed_over = 1
+    assert room.pace(102.0) == blocking.TICK
+    call.passed_over, call.polled = 0, True
+    assert room.pace(102.0) == blocking.TICK
+    room.close()
