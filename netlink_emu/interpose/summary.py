@@ -89,7 +89,7 @@ class Summary:
         """What could not be emulated: to be said whether the rest is asked for or not."""
         lines = [
             f"{_count(count, 'request')} for family {name}, which this machine's kernel has, "
-            "but which is not emulated: docs/limits.md"
+            "but which is not emulated: --family can add it, docs/howto-spec.md"
             for name, count in sorted(self.unemulated.items())
         ]
         if self.sealed:

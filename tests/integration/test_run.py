@@ -175,7 +175,7 @@ def test_a_family_that_only_the_host_has_is_named() -> None:
     assert done.stdout.splitlines() == ["2", "2", "2", "found"]
     assert done.stderr == (
         f"netlink-emu: 2 requests for family {name}, which this machine's kernel has, but which "
-        "is not emulated: docs/limits.md\n"
+        "is not emulated: --family can add it, docs/howto-spec.md\n"
     )
 
 

@@ -41,9 +41,9 @@ def test_families_that_the_host_alone_has() -> None:
     summary.unemulated.update({"mptcp_pm": 1, "ethtool": 2})
     assert summary.misses() == [
         "2 requests for family ethtool, which this machine's kernel has, but which is not "
-        "emulated: docs/limits.md",
+        "emulated: --family can add it, docs/howto-spec.md",
         "1 request for family mptcp_pm, which this machine's kernel has, but which is not "
-        "emulated: docs/limits.md",
+        "emulated: --family can add it, docs/howto-spec.md",
     ]
 
 
