@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 import threading
 from collections.abc import Iterator
-from errno import EINVAL, EOPNOTSUPP, EPERM, ERANGE, ESRCH
+from errno import EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ESRCH
 from typing import Any
 
 import pytest
 from helpers.messages import decode, get, receive, register, request, stats_of, waiting
 
 from netlink_emu.protocol.attributes import NLA_F_NESTED
+from netlink_emu.protocol.netlink import NLMSG_ERROR
 from netlink_emu.protocol.ours.control import (
     AMOUNT,
     CONTROL,
@@ -385,6 +387,21 @@ class TestPermission:
             pytest.raises(ControlError, match="was not started with --control"),
         ):
             Remote(kernel.path)
+
+    @pytest.mark.parametrize(("control", "families"), [(False, 2), (True, 3)])
+    def test_without_control_no_number_leads_to_it(self, control: bool, families: int) -> None:
+        """Whoever guesses its number, and its commands, finds nobody there."""
+        found = set()
+        with EmulatedKernel(control=control) as kernel, kernel.connect() as sock:
+            for number in range(0x10, 0x400):
+                for command in (1, 2, 3):
+                    sock.send(struct.pack("=IHHIIBBxx", 20, number, 5, 1, 0, command, 1))
+                    kind = error = 0
+                    while kind != NLMSG_ERROR:  # which an ack is, too
+                        kind, error = struct.unpack_from("=H10xi", sock.recv(4096), 4)
+                    if error != -ENOENT:
+                        found.add(number)
+        assert len(found) == families
 
     @pytest.mark.parametrize("release", ["2.6.18", "4.11"])
     def test_a_release_without_extended_acks(self, release: str) -> None:
