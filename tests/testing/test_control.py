@@ -172,6 +172,8 @@ class TestTasks:
             ("fault-del", {"id": 3}, ESRCH, "there is no rule 3"),
             ("wait", {"cpu": 9}, EINVAL, "CPU 9 is not possible"),
             ("wait", {"request": "x=1"}, EINVAL, "'x' is not a criterion"),
+            ("wait", {"count": 0}, EINVAL, "nothing to wait for: NLEMU_A_WATCH_COUNT is 0"),
+            ("wait", {"count": 0, "request": "cmd=X"}, EINVAL, "nothing to wait for"),
         ],
     )
     def test_mistakes_are_told(

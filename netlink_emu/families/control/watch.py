@@ -113,6 +113,8 @@ class WatchOps(Observer):
 
     def wait(self, asked: Asked) -> None:
         count = asked.number("count", 1)
+        if count == 0:
+            raise ValueError("there is nothing to wait for: NLEMU_A_WATCH_COUNT is 0")
         timeout_ms = asked.number("timeout", DEFAULT_TIMEOUT_MS)
         if "request" in asked:
             look, explain = self._for_request(asked, count)
