@@ -164,6 +164,23 @@ def test_wg(emulated: Side, tmp_path: Path) -> None:
     ]
 
 
+def test_wg_shows_the_public_key_of_the_private_one(emulated: Side, tmp_path: Path) -> None:
+    state = {"device": {"ifname": "wg0", "ifindex": 7}}
+    script = f"""
+    cd {tmp_path}; umask 077
+    for key in 1 2 3; do
+        wg genkey >key; wg pubkey <key
+        wg set wg0 private-key key; wg show wg0 public-key
+    done
+    wg show wg0 private-key | cmp - key
+    wg set wg0 private-key /dev/null; wg show wg0 public-key
+    """
+    *keys, none = lines(shell(emulated, script, "wireguard", written(tmp_path, state)))
+    assert len(set(keys)) == 3
+    assert keys[::2] == keys[1::2]
+    assert none == "(none)"
+
+
 # --- ethtool
 
 HEADER: Final = {"dev-name": "eth7", "dev-index": 7}

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netlink_emu.families.own.curve25519 import KEY_SIZE, public_key
 from netlink_emu.families.own.kinds import Verb
 from netlink_emu.protocol.errors import NetlinkError
 
 Object = Mapping[Any, Any]
 # Of what kind, the objects that there are, the one that is changed (none that is made), and what
-# a request has for it: what is taken of that. Raises NetlinkError for what the kernel refuses.
+# a request has for it: what is taken of that, None removing
+# an attribute. Raises NetlinkError for what the kernel refuses.
 Look = Callable[[Verb, str, Sequence[Object], Object | None, Object], Object]
 
 
@@ -79,9 +81,24 @@ def _not_appended(objects: Sequence[Object], address: Object) -> str | None:
     return None
 
 
+def _wireguard(
+    _verb: Verb, _kind: str, _objects: Sequence[Object], _found: Object | None, values: Object
+) -> Object:
+    """wg_set_device(): the public key is that of the private one."""
+    key = values.get("private-key")
+    if not isinstance(key, str) or len(key) != 2 * KEY_SIZE:
+        return values
+    private = bytes.fromhex(key)
+    if not any(private):
+        return {**values, "private-key": None, "public-key": None}
+    return {**values, "public-key": public_key(private).hex()}
+
+
 _HABITS: Final[Mapping[str, Habits]] = {
     # net/ipv4/tcp_metrics.c: tcp_metrics_nl_cmd_get(), tcp_metrics_nl_cmd_del()
     "tcp_metrics": Habits(absent=("ESRCH", ""), removes_all=True),
+    # drivers/net/wireguard/netlink.c
+    "wireguard": Habits(look=_wireguard),
     # net/mptcp/pm_kernel.c: mptcp_pm_nl_get_addr(), mptcp_pm_nl_del_addr_doit()
     "mptcp_pm": Habits(
         absent=("EINVAL", "address not found"),

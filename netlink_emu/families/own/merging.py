@@ -30,7 +30,7 @@ def _orders(attribute: Attribute) -> list[str]:
 def merge(
     attributes: AttributeSet, before: Mapping[Any, Any], values: Mapping[Any, Any]
 ) -> dict[Any, Any]:
-    """``values`` over ``before``, attribute by attribute; nests are laid over nests.
+    """``values`` over ``before``, attribute by attribute, nests over nests; None removes one.
 
     A list takes the place of the one before, unless the set has a bit to ask for that
     ("replace-peers" of "peers"): then its elements are added, changed, and with "remove-me"
@@ -42,6 +42,9 @@ def merge(
     }
     orders = orders_of(attributes, values)
     for name, value in values.items():
+        if value is None:
+            merged.pop(name, None)
+            continue
         if name not in attributes:
             merged[name] = value
             continue
