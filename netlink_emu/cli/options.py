@@ -15,6 +15,7 @@ from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
+from netlink_emu.host.settings import Settings, SettingsError, find_settings
 from netlink_emu.host.tasks import HostTasks
 from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.profile import KernelConfig
@@ -156,6 +157,15 @@ def _check_described(path: Path, script: Scenario) -> None:
             raise UserError(scenario_problem(path, script.error(str(exc), key))) from exc
 
 
+def _project() -> Settings:
+    try:
+        return find_settings(Path.cwd())
+    except SettingsError as exc:
+        raise UserError(str(exc)) from exc
+    except OSError:  # the working directory is gone
+        return Settings()
+
+
 def _configure_one(setting: str) -> KernelConfig:
     return configure(parse_settings([setting]))
 
@@ -183,10 +193,14 @@ def build_sandbox(
     if scenario is not None:
         script = read_scenario(scenario)
         _check_described(scenario, script)
+    project = _project()
     settings = [*(script.config if script else ()), *(config or ())]
     if script is not None:
         cpus, release, arch = cpus or script.cpus, release or script.release, arch or script.arch
-    cpus = cpus or os.sysconf("SC_NPROCESSORS_CONF")
+    release, arch = release or project.release, arch or project.arch
+    if not families and not (script and script.families):
+        families = [*map(str, project.families)]
+    cpus = cpus or project.cpus or os.sysconf("SC_NPROCESSORS_CONF")
     if not 0 < speed <= 1e6:
         raise UserError(f"time cannot pass {speed:g} times as fast: --speed takes 0 to 1000000")
     if virtual_time and tasks is TaskChoice.HOST:

@@ -17,6 +17,7 @@ from netlink_emu.testing.options import KernelDefaults, KernelOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from netlink_emu.host.settings import Settings
     from netlink_emu.testing.kernel import EmulatedKernel
     from netlink_emu.testing.usage import Mark, Unused
 
@@ -41,6 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="write the exchange of every test with an emulated kernel to DIR, as pcapng",
     )
+    for name, what in (
+        ("release", "the release that kernels emulate by default"),
+        ("arch", "the architecture of kernels by default"),
+        ("cpus", "the number of CPUs of kernels by default"),
+        ("cassettes", "the folder of a test's cassettes, beside its file by default"),
+    ):
+        parser.addini(f"netlink_emu_{name}", what, default="")
+    parser.addini("netlink_emu_families", "YAML specs of kernels' families", type="paths")
     group.addoption(
         "--netlink-emu-html",
         metavar="DIR",
@@ -70,6 +79,37 @@ def netlink_emu_defaults() -> KernelDefaults:
     return {}
 
 
+def _project(config: pytest.Config) -> KernelDefaults:
+    """What pytest's settings say, or else [tool.netlink-emu] of the project's pyproject.toml."""
+    from netlink_emu.testing.project import project_defaults
+
+    try:
+        return project_defaults(_settings(config))
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+
+
+def _settings(config: pytest.Config) -> Settings:
+    from dataclasses import replace
+
+    from netlink_emu.host.settings import find_settings
+
+    try:
+        settings = find_settings(config.rootpath)
+    except ValueError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    own = {name: config.getini(f"netlink_emu_{name}") for name in ("release", "arch", "cassettes")}
+    settings = replace(settings, **{name: value for name, value in own.items() if value})
+    families, cpus = config.getini("netlink_emu_families"), config.getini("netlink_emu_cpus")
+    if families:
+        settings = replace(settings, families=tuple(families))
+    if cpus:
+        if not cpus.isdecimal():
+            raise pytest.UsageError(f"netlink_emu_cpus takes a number, not {cpus!r}")
+        settings = replace(settings, cpus=int(cpus))
+    return settings
+
+
 def _factory(
     request: pytest.FixtureRequest,
     defaults: KernelDefaults,
@@ -79,6 +119,7 @@ def _factory(
 ) -> Iterator[KernelFactory]:
     from contextlib import ExitStack
 
+    defaults = KernelDefaults(**{**_project(request.config), **defaults})
     with ExitStack() as stack:
         factory = KernelFactory(
             stack,
@@ -168,7 +209,7 @@ def _cassettes(node: pytest.Item) -> Callable[[], Path] | None:
     name, *more = [*marker.args, *filter(None, [marker.kwargs.get("name")]), None]
     if len(more) > 1 or not isinstance(name, str | None):
         raise pytest.UsageError("netlink_cassette takes one name, as a string")
-    folder = node.path.parent / "cassettes"
+    folder = node.path.parent / (_settings(node.config).cassettes or "cassettes")
     if name is None:
         folder /= node.path.stem
         own = node.nodeid.partition("::")[2].replace("::", ".")

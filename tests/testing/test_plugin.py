@@ -235,6 +235,29 @@ def test_a_page_of_a_test_that_fails(project: pytest.Pytester) -> None:
     assert "::test_fails: Linux" in text
 
 
+def test_a_projects_defaults(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.netlink_emu(allow_unused="kernel")
+
+        def test_settings(netlink_emu):
+            kernel = netlink_emu()
+            assert kernel.profile.release == "6.1"
+            assert len(kernel.kernel.machine.cpus.possible) == 3
+
+        @pytest.mark.netlink_emu("5.10")
+        def test_marker(netlink_emu):
+            assert netlink_emu().profile.release == "5.10"
+        """
+    )
+    (project.path / "pyproject.toml").write_text('[tool.netlink-emu]\nrelease = "5.4"\ncpus = 3\n')
+    run(project, "-o", "netlink_emu_release=6.1").assert_outcomes(passed=2)
+    result = run(project, "-o", "netlink_emu_cpus=many")
+    result.stdout.fnmatch_lines(["*netlink_emu_cpus takes a number, not 'many'*"])
+
+
 def test_a_page_that_cannot_be_written(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
