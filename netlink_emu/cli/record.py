@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["CONTEXT_SETTINGS", "record"]
 
 SUFFIX: Final = ".cassette"
+_NUMBERS: Final = re.compile(r"\d+(\.\d+)*")
 
 
 def record(
@@ -172,8 +174,9 @@ class _Saving:
         from netlink_emu.conformance.targets.real.probe import upstream_release
         from netlink_emu.host.families import families_here
 
+        numbers = _NUMBERS.match(upstream_release())
         head = Head(
-            upstream_release(),
+            numbers[0] if numbers else "",  # what a vendor adds is not in the table of releases
             os.uname().machine,
             __version__,
             tuple(self.command),
@@ -200,7 +203,7 @@ def _tell(recording: Recording, foreground: RecordedForeground, summary: Summary
         (summary.failures.total(), "calls of which netlink-emu could not take note"),
         (
             recording.unheard,
-            "sockets whose answers were read unseen (by a descriptor that dup2 made, or io_uring)",
+            "sockets on which an answer was due: none was read, or by a descriptor that dup2 made",
         ),
     ):
         if number:
