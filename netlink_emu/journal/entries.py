@@ -19,6 +19,7 @@ from netlink_emu.protocol.netlink import (
 )
 from netlink_emu.protocol.reading.decode import Decoder, Message, walk
 from netlink_emu.protocol.reading.printable import printable
+from netlink_emu.protocol.reading.raw_messages import raw_messages
 from netlink_emu.protocol.reading.render import message_json, message_lines
 
 
@@ -191,15 +192,16 @@ class Datagram(Entry):
 
     @property
     def messages(self) -> list[Message]:
-        """The decoded messages; none of protocols other than NETLINK_GENERIC."""
+        """The decoded messages; none of protocols of which nothing is known."""
         global _last_long
         if self._messages is not None:
             return self._messages
         if _last_long is not None and _last_long[0] is self:
             return _last_long[1]
         if self.peer is not None and self.peer.protocol != NETLINK_GENERIC:
-            return []
-        messages = self.decoder.datagram(self.data)
+            messages = raw_messages(self.decoder, self.peer.protocol, self.data)
+        else:
+            messages = self.decoder.datagram(self.data)
         if len(self.data) <= _KEPT:
             self._messages = messages
         else:

@@ -11,6 +11,8 @@ from netlink_emu.journal.entries import MessageKind, MessageView
 from netlink_emu.protocol.errors import ERRNOS, errno_name
 from netlink_emu.protocol.reading.declared import attribute_names
 from netlink_emu.protocol.reading.describe import EXTACK, FamilyDesc
+from netlink_emu.protocol.reading.raw import TYPE_NAMES
+from netlink_emu.protocol.reading.raw_messages import NAMES
 
 
 class UnknownName(ValueError):
@@ -55,10 +57,12 @@ class Match:
     def check_names(self, families: Mapping[str, FamilyDesc]) -> None:
         """Raise UnknownName unless the described ``families`` have these constants."""
         commands, attrs = _known(families.values())
+        commands |= TYPE_NAMES
+        known = frozenset(families) | frozenset(NAMES.values())
         if isinstance(self.cmd, str) and self.cmd not in commands:
             raise UnknownName("command", self.cmd, commands)
-        if self.family is not None and self.family not in families:
-            raise UnknownName("family", self.family, frozenset(families))
+        if self.family is not None and self.family not in known:
+            raise UnknownName("family", self.family, known)
         for name in self.attrs:
             if name not in attrs:
                 raise UnknownName("attribute", name, attrs)

@@ -56,6 +56,9 @@ _TYPES: Final[Mapping[int, Mapping[int, RawType]]] = {
 }
 
 
+TYPE_NAMES: Final = frozenset(known.name for types in _TYPES.values() for known in types.values())
+
+
 def raw_type(protocol: int, nlmsg_type: int) -> RawType:
     """What a message of ``nlmsg_type`` is in a netlink protocol."""
     if protocol == NETLINK_NETFILTER:

@@ -214,6 +214,23 @@ class TestClients:
             assert kernel.thread(addresses).result() == "fe800001"
             assert kernel.thread(ask).result() == 16
 
+    def test_faults_and_journal_of_other_protocols(self) -> None:
+        with EmulatedKernel(cassette=cassette()) as kernel:
+            kernel.faults.errno("EPERM", cmd="RTM_GETADDR")
+            assert kernel.thread(addresses).result() == "refused"
+            kernel.usage.assert_used()
+            said = "\n".join(kernel.journal.lines())
+            assert "route RTM_GETADDR REQUEST|DUMP seq 1234" in said
+            assert "NLMSG_ERROR EPERM" in said
+            assert "about route RTM_GETADDR seq 1234" in said
+            kernel.journal.assert_request(cmd="RTM_GETADDR", family="route")
+        with EmulatedKernel(cassette=cassette()) as kernel:
+            kernel.faults.delay(seconds=3, kind="done")
+            thread = kernel.thread(addresses)
+            kernel.wait_until(lambda kernel: kernel.journal.answers(cmd="RTM_NEWADDR"))
+            kernel.advance(3)
+            assert thread.result() == "fe800001"
+
     def test_faults_on_what_is_played(self) -> None:
         asked = nlmsg(40, 1, 9, 0, b"\1\1\0\0")
         stream = Stream(16, 3, "", (Request(asked), Answer(nlmsg(40, 0, 9, 777, b"\2\1\0\0"))))
