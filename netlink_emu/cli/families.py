@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say, to_stderr
-from netlink_emu.documents import DocumentError
 from netlink_emu.protocol.errors import NetlinkError
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def load_family(text: str, beside: Path | None = None) -> Family:
     file = directory / file
     if file.suffix == ".py":
         return _from_python(file, rest)
+    # Imports yaml: not for those who have no such family.
+    from netlink_emu.documents import DocumentError
     from netlink_emu.families.own import Family
 
     try:
