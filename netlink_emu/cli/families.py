@@ -27,6 +27,20 @@ FamilyOption = Annotated[
 ]  # fmt: skip
 
 
+def load_described_family(text: str, directory: Path) -> Family:
+    """The family that a scenario in ``directory`` names; raises UserError.
+
+    A scenario may be anybody's: it runs no Python, and reads nothing outside of its directory.
+    """
+    file, rest = _split(text, directory)
+    if file.suffix == ".py":
+        raise UserError(f"a scenario takes families from specs; name {file} by --family")
+    for each in (file, Path(rest)):
+        if not (directory / each).resolve().is_relative_to(directory.resolve()):
+            raise UserError(f"{each} is outside of the scenario's directory; name it by --family")
+    return load_family(text, directory)
+
+
 def load_family(text: str, beside: Path | None = None) -> Family:
     """The family that an option names, of files in ``beside``; raises UserError."""
     directory = beside or Path()

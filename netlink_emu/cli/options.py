@@ -256,10 +256,15 @@ def _families(
     described = () if script is None or scenario is None else script.families
     if not options and not described:
         return ()
-    from netlink_emu.cli.families import attach_families, load_family  # rarely wanted
+    from netlink_emu.cli.families import (  # rarely wanted
+        attach_families,
+        load_described_family,
+        load_family,
+    )
 
     families = [load_family(text) for text in options or ()]
-    families += [load_family(text, scenario and scenario.parent) for text in described]
+    if scenario is not None:
+        families += [load_described_family(text, scenario.parent) for text in described]
     attach_families(kernel, families)
     return tuple(families)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.families import load_family
+from netlink_emu.cli.families import load_described_family, load_family
 from netlink_emu.cli.options import build_sandbox
 from netlink_emu.families.own import Family
 
@@ -106,3 +107,22 @@ def test_a_slip_of_a_function_is_shown(place: Path, capsys: pytest.CaptureFixtur
     assert failed is not None
     failed(KeyError("level"))
     assert "a function of family lamps raised KeyError: 'level'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("lamps.py:LAMP", "a scenario takes families from specs; name lamps.py by --family"),
+        ("/etc/passwd", "/etc/passwd is outside of the scenario's directory"),
+        ("../lamps.yaml", "../lamps.yaml is outside of the scenario's directory"),
+        ("lamps.yaml:../desk.json", "../desk.json is outside of the scenario's directory"),
+    ],
+)
+def test_a_scenario_runs_no_python_and_reads_nothing_elsewhere(
+    place: Path, names: str, said: str
+) -> None:
+    """It may be anybody's: docs/security.md."""
+    (place / "lamps.py").write_text("raise AssertionError('it ran')\n")
+    (place / "lamps.yaml").write_text("name: x\n")
+    with pytest.raises(UserError, match=re.escape(said)):
+        load_described_family(names, place)
