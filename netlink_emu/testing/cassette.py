@@ -33,6 +33,7 @@ __tracebackhide__ = hide
 
 NEWS: Final = ("at-once", "emit", "clock")
 MODES: Final = ("none", "once", "new_episodes", "all")  # vcrpy's
+_ADD: Final = "pytest --netlink-record=new_episodes adds it, where the client finds its kernel."
 _LOOK: Final = 0.1  # seconds between two looks at the sockets
 
 
@@ -240,7 +241,7 @@ class CassetteHandle:
     def unrecorded(self) -> Iterator[tuple[object, str]]:
         """See Usage.expect()."""
         for number, said in enumerate(self.unmatched):
-            yield number, f"{self._options.name}: {said}."
+            yield number, f"{self._options.name}: {said}. {_ADD}"
 
     def left_over(self) -> Iterator[tuple[object, str]]:
         """See Usage.expect()."""

@@ -530,6 +530,7 @@ class TestPlugin:
                 "the cassette */test_it.cassette: 0 of 1 requests were played; next is request 1 "
                 "of socket 1: RTM_GETADDR REQUEST|DUMP",
                 "*nearest is request 1 of socket 1: header is 0a000000, recorded is 02000000*",
+                "*--netlink-record=new_episodes adds it*",
                 "*request 1 of socket 1: RTM_GETADDR REQUEST|DUMP was not made.*",
             ]
         )
