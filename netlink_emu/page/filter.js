@@ -5,8 +5,12 @@ const CHOICES = {
   "by-family": (entry) => entry.families ?? [],
   "by-cmd": (entry) => entry.cmds ?? [],
   "by-error": (entry) => entry.errors ?? [],
-  "by-kind": (entry) => [entry.what === "queued" || entry.what === "sent" ? entry.kinds[0] ?? entry.what : entry.what],
+  "by-kind": (entry) => [kindOf(entry)],
 };
+
+function kindOf(entry) {
+  return entry.what === "queued" || entry.what === "sent" ? entry.kinds[0] ?? entry.what : entry.what;
+}
 
 function fillChoices(session) {
   for (const [id, valuesOf] of Object.entries(CHOICES)) {

@@ -31,7 +31,7 @@ function start() {
     const client = session.lanes.get(entry.socket)?.name ?? "";
     const way = { sent: "→ ", queued: "← ", dropped: "✗ " }[entry.what] ?? "";
     const values = [
-      "#" + entry.number, (entry.time / 1e9).toFixed(6), way + client, entry.kinds?.[0] ?? entry.what,
+      "#" + entry.number, (entry.time / 1e9).toFixed(6), way + client, kindOf(entry),
       (entry.families ?? []).join(" "), saying(entry), (entry.errors ?? []).join(" "), entry.size ?? "",
     ];
     values.forEach((value, index) => {

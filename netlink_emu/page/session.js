@@ -34,10 +34,20 @@ function readSession(text) {
   }
   session.byTime = session.entries.map((_, index) => index);
   session.byTime.sort((a, b) => session.entries[a].time - session.entries[b].time || a - b);
+  tellApart(session.lanes);
   session.machine = machineOf(session);
   const times = new Set(session.entries.map((entry) => entry.time));
   placeAll(session, times.size < session.entries.length / 2);
   return session;
+}
+
+// Of several sockets of one client the number is told, too.
+function tellApart(lanes) {
+  const counts = new Map();
+  for (const lane of lanes.values()) counts.set(lane.name, (counts.get(lane.name) ?? 0) + 1);
+  for (const lane of lanes.values()) {
+    if (counts.get(lane.name) > 1) lane.name += ` s${lane.socket}`;
+  }
 }
 
 // Where each entry stands on the axis, ``at``: its time, or one behind the other. A machine's time

@@ -243,6 +243,32 @@ def test_the_diagram_zooms_and_is_clicked(browser: Browser, journal: Journal) ->
     assert {found[8][0], found[10][0]} == {"Axis: time", "Axis: order"}
 
 
+def test_faults_losses_and_listeners_that_are_gone(browser: Browser) -> None:
+    with EmulatedKernel("6.1", tasks=[{"comm": "postgres", "pid": 4242}]) as kernel:
+        asks, listens = kernel.connect(), kernel.connect()
+        listens.send(
+            (32).to_bytes(4, "little") + kernel.family_id.to_bytes(2, "little")
+            + b"\x05\0" + bytes(8) + b"\1\1\0\0\x08\0\3\0" + b"0\0" + bytes(6)
+        )  # fmt: skip
+        listens.recv(4096)
+        kernel.faults.parse("errno error=EPERM cmd=TASKSTATS_CMD_GET")
+        ask(kernel, asks, 4242, 1)
+        listens.close()
+        kernel.wait_until(lambda k: any(entry.what == "closed" for entry in k.journal))
+        kernel.tasks.spawn("w").exit()
+        page = write_page("x", kernel.journal)
+    found = browser.look(
+        page,
+        ["texts", "#table .row .kind"],
+        ["texts", "#legend span"],
+        ["texts", "#table .row .client"],
+    )
+    assert {"fault", "dropped", "closed", "listener", "task"} <= set(found[0])
+    assert {"fault", "drop", "pruned", "closed"} <= {text.strip() for text in found[1]}
+    lanes = {text.lstrip("→←✗ ") for text in found[2]} - {""}
+    assert len(lanes) == 2, "each socket has a name of its own"
+
+
 FILTER: Final = """new Promise((done) => {
   const find = document.getElementById("find"), began = performance.now();
   find.value = WHAT;
