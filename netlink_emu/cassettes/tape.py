@@ -8,12 +8,14 @@ an extended ack that names the nearest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from errno import EOPNOTSUPP
 from typing import Final, Protocol
 
 from netlink_emu.cassettes.fields import Fields
+from netlink_emu.cassettes.following import following
 from netlink_emu.cassettes.held import Held, Rest
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
@@ -34,26 +36,31 @@ class _Track:
 
     number: int
     stream: Stream
+    following: Mapping[int, Sequence[Event]]  # what came of each, by index
+    portids: Sequence[int]
     blanked: dict[int, bytes] = field(default_factory=dict)
+    _alike: dict[bytes, list[int]] = field(default_factory=dict)
     used: dict[int, int] = field(default_factory=dict)  # how often, by index
     at: int = 0  # the index behind what was matched last
     taken: bool = False
     rewriter: Rewriter | None = None
 
+    def __post_init__(self) -> None:
+        for index, key in self.blanked.items():
+            self._alike.setdefault(key, []).append(index)
+
     def equal(self, key: bytes, start: int = 0) -> int | None:
         """The first request of ``start`` on that is equal and unused."""
-        return next(
-            (
-                index
-                for index, each in self.blanked.items()
-                if index >= start and each == key and index not in self.used
-            ),
-            None,
-        )
+        alike = self._alike.get(key, [])
+        for at in range(bisect_left(alike, start), len(alike)):
+            if alike[at] not in self.used:
+                return alike[at]
+        return None
 
     def equal_again(self, key: bytes) -> int | None:
         """The last request that is equal, used or not."""
-        return next((index for index, each in reversed(self.blanked.items()) if each == key), None)
+        alike = self._alike.get(key)
+        return alike[-1] if alike else None
 
     @property
     def first(self) -> bytes | None:
@@ -155,7 +162,8 @@ class Tape:
             for index, event in enumerate(stream.events)
             if isinstance(event, Request)
         }
-        return _Track(number, stream, requests)
+        portids = [event.portid for event in stream.events if isinstance(event, Bound)]
+        return _Track(number, stream, following(stream, self._order), portids, requests)
 
     def _install(self, protocol: int) -> None:
         """Stand before what the kernel has for the protocol, or in its place."""
@@ -256,7 +264,7 @@ class Tape:
         if self._note is not None:
             number = [*track.blanked].index(index) + 1
             self._note(f"played request {number} of socket {track.number + 1}")
-        for event in self._following(track, index):
+        for event in track.following[index]:
             self._give(sk, event, rewriter)
 
     def _give(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None) -> None:
@@ -273,40 +281,8 @@ class Tape:
         """Numbers of the stream in the socket's: its own portid for the recorded one."""
         if track.rewriter is None:
             track.rewriter = Rewriter(self._order, {}, {})
-        for event in track.stream.events:
-            if isinstance(event, Bound):
-                track.rewriter.portids[event.portid] = sk.portid
+        track.rewriter.portids |= dict.fromkeys(track.portids, sk.portid)
         return track.rewriter
-
-    def _following(self, track: _Track, index: int) -> Iterator[Event]:
-        """What came of the request at ``index``: its answers, and the news behind them.
-
-        An answer that quotes the number of an earlier or later request is that one's; of
-        several with that number it is the last one's.
-        """
-        events = track.stream.events
-        asked = events[index]
-        assert isinstance(asked, Request)
-        own = {header.nlmsg_seq for _, header in messages(asked.data, self._order)}
-        others = {
-            header.nlmsg_seq
-            for other in track.blanked
-            if other != index
-            for event in (events[other],)
-            if isinstance(event, Request)
-            for _, header in messages(event.data, self._order)
-        } - own
-        last = True
-        for event in events[index + 1 :]:
-            if isinstance(event, Request):
-                last = False
-                own -= {header.nlmsg_seq for _, header in messages(event.data, self._order)}
-            elif isinstance(event, Answer) and not event.group:
-                seqs = {header.nlmsg_seq for _, header in messages(event.data, self._order)}
-                if seqs & own or (last and not seqs & others):
-                    yield event
-            elif last:
-                yield event
 
     def deliver(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None = None) -> None:
         """What arrives at a socket, with its own numbers if there is a ``rewriter``."""

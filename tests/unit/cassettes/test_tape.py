@@ -18,12 +18,14 @@ from netlink_emu.cassettes import (
     Request,
     Stream,
 )
+from netlink_emu.cassettes.following import following
 from netlink_emu.cassettes.tape import Tape
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.format import LITTLE
 
 ROUTE, GENERIC = 0, 16
 GETLINK, NEWLINK, GETADDR = 18, 16, 22
@@ -266,3 +268,12 @@ def test_who_has_a_secret_is_answered_by_a_cassette_that_has_it_not() -> None:
     client = Client(kernel, GENERIC)
     assert len(client.ask(request(bytes(range(32))))) == 1
     assert tape.unmatched == []
+
+
+def test_what_came_of_a_request_is_its_own() -> None:
+    """A late acknowledgement is the first request's, news and strays are the last one's."""
+    first, second = Request(nlmsg(GETLINK, REQUEST | ACK, 1)), Request(nlmsg(GETADDR, REQUEST, 2))
+    news, stray = Answer(nlmsg(NEWLINK, 0, 0, 0), 0, 1), Answer(nlmsg(NEWLINK, 0, 9, 777))
+    answer, late = Answer(nlmsg(NEWLINK, 0, 2, 777)), Answer(nlmsg(2, 0, 1, 777, bytes(20)))
+    found = following(route(first, second, answer, news, late, stray), LITTLE)
+    assert found == {1: [late], 2: [answer, news, stray]}

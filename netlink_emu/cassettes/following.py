@@ -1,0 +1,48 @@
+"""Which answers of a stream came of which request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netlink_emu.cassettes.match import messages
+from netlink_emu.cassettes.model import Answer, Event, Request, Stream
+from netlink_emu.protocol.format import ByteOrder
+
+
+def following(stream: Stream, order: ByteOrder) -> Mapping[int, list[Event]]:
+    """What came of each request, by its index: its answers, and the news behind them.
+
+    An answer that quotes the nlmsg_seq of an earlier or later request is that one's; of several
+    with that number it is the last one's before it.
+    """
+    numbers = [
+        {header.nlmsg_seq for _, header in messages(event.data, order)}
+        if isinstance(event, Request | Answer)
+        else set()
+        for event in stream.events
+    ]
+    asked = {
+        seq
+        for event, seqs in zip(stream.events, numbers, strict=True)
+        if isinstance(event, Request)
+        for seq in seqs
+    }
+    found: dict[int, list[Event]] = {}
+    latest: dict[int, int] = {}  # the last request that has a number
+    last: int | None = None
+    for index, event in enumerate(stream.events):
+        if isinstance(event, Request):
+            last = index
+            found[index] = []
+            latest |= dict.fromkeys(numbers[index], index)
+            continue
+        owners: set[int] = set()
+        quoted: set[int] = set()
+        if isinstance(event, Answer) and not event.group:
+            owners = {latest[seq] for seq in numbers[index] if seq in latest}
+            quoted = numbers[index] & asked
+        if last is not None and quoted <= numbers[last]:
+            owners.add(last)
+        for owner in owners:
+            found[owner].append(event)
+    return found
