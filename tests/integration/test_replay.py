@@ -174,7 +174,7 @@ def small(head: Head, *events: Event) -> str:
         pytest.param(small(Head(), REQUEST, *ANSWERS)[:-55], 1, "bytes is a string, not nothing",
                      id="cut in the middle"),
         pytest.param(small(Head(), REQUEST, *ANSWERS)[:-28], 0,
-                     "broken.cassette:16:5: its last 8 bytes are no message", id="cut in bytes"),
+                     ".cassette:16:5: its last 8 bytes are not a message", id="cut in bytes"),
         pytest.param(small(Head(), REQUEST, *ANSWERS).replace("dgram", "x").replace("raw", "x"), 1,
                      "type is dgram or raw, not 'x'", id="a word that is none"),
         pytest.param("netlink-emu-cassette: 2\n", 1, "version 2 of the format is not known",
