@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import (
+    busy,
     commands,
     exits,
     fixture,
@@ -30,6 +31,7 @@ FIGURES: dict[str, Figure] = {
     "exits": exits.figures,
     "kernel": kernel_alone.figures,
     "interposer": traps.figures,
+    "busy": busy.figures,
     "commands": commands.figures,
     "fixture": fixture.figures,
     "memory": memory.figures,
