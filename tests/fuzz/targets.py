@@ -19,11 +19,13 @@ from helpers.memory import BASE, Pages, trap
 from fuzz.check import check
 from fuzz.edges import relay_calls, relay_reports, system_calls
 from fuzz.families import policies, recording, values
+from netlink_emu.cassettes import read_cassette, write_cassette
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.transcripts import read_transcripts
 from netlink_emu.conformance.runner import run_case
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
+from netlink_emu.documents import DocumentError
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults
@@ -46,6 +48,7 @@ from netlink_emu.protocol.attributes import nla_walk
 from netlink_emu.protocol.bpf import Filter
 from netlink_emu.protocol.cpulist import CpulistDialect, format_cpulist, parse_cpulist
 from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
+from netlink_emu.protocol.family import decode
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
 from netlink_emu.protocol.netlink import nlmsg_align, nlmsg_walk
 from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello, is_hello
@@ -63,6 +66,7 @@ from netlink_emu.protocol.reading.hextext import read_hex
 from netlink_emu.protocol.reading.pcapng import Packet, PcapngWriter, read_capture
 from netlink_emu.protocol.reading.render import message_json, message_lines
 from netlink_emu.server.service import Service, Ucred, everyone_is_root
+from netlink_emu.specs import read_spec
 
 Target = Callable[[bytes], None]
 
@@ -423,6 +427,27 @@ def bpf(data: bytes) -> None:
         check(0 <= kept < 1 << 32)
 
 
+def spec(data: bytes) -> None:
+    """Any text as a spec; one that is read decodes whatever follows."""
+    try:
+        family = read_spec(data, "x").declaration
+    except DocumentError as error:
+        _one_sentence(str(error))
+        return
+    for attributes in family.attribute_sets.values():
+        decode(attributes, data[-256:])
+
+
+def cassette(data: bytes) -> None:
+    """Any text as a cassette; what is read is written, and read back equal."""
+    try:
+        found = read_cassette(data, "x")
+    except DocumentError as error:
+        _one_sentence(str(error))
+        return
+    check(read_cassette(write_cassette(found), "x") == found)
+
+
 def _one_sentence(text: str) -> None:
     check(text and "\n" not in text and len(text) < 2000, text)
 
@@ -433,6 +458,6 @@ TARGETS: Final[dict[str, Target]] = {
         datagram, control, attributes, cpulist, scenario, capture, hextext, transcript, rules,
         ancillary, hello, memory, bpf,
         system_calls, relay_calls, relay_reports,
-        policies, values, recording,
+        policies, values, recording, spec, cassette,
     )
 }  # fmt: skip
