@@ -1,4 +1,4 @@
-"""The two sides that every client here is run on."""
+"""The two sides that clients here are run on."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def side(request: pytest.FixtureRequest) -> Side:
     elif not has_taskstats():
         pytest.skip("no real TASKSTATS, or no right to ask it")
     return side
+
+
+@pytest.fixture
+def emulated() -> Side:
+    """The emulated side alone, for what the real kernel lacks."""
+    if what_is_missing():
+        pytest.skip(f"no interposer here: {what_is_missing()}")
+    return Side("emulated")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from helpers.alone import alone
+from helpers.building import go_program
 from helpers.nets import SECONDS
 from helpers.sides import Side
 
@@ -23,30 +23,10 @@ STATS = {
 
 # --- Go, without libc
 
-GOPATH = Path("/usr/share/gocode")
-
 
 @pytest.fixture(scope="module")
 def go_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("go") is None:
-        pytest.skip("needs golang-go")
-    if not (GOPATH / "src/github.com/mdlayher/genetlink").exists():
-        pytest.skip("needs golang-github-mdlayher-genetlink-dev")
-    directory = tmp_path_factory.mktemp("go")
-    program = directory / "genl"
-    subprocess.run(
-        ["go", "build", "-o", program, PROGRAMS / "genl.go"],
-        env=os.environ
-        | {
-            "GO111MODULE": "off",
-            "GOPATH": str(GOPATH),
-            "CGO_ENABLED": "0",
-            "GOCACHE": str(directory / "cache"),
-        },
-        check=True,
-        timeout=SECONDS,
-    )
-    return program
+    return go_program(PROGRAMS / "genl.go", tmp_path_factory.mktemp("go"))
 
 
 def test_a_static_go_program(side: Side, go_client: Path) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from helpers.interposed import what_is_missing
 from helpers.sides import SEARCHED, Side
 
 SPECS: Final = Path(__file__).parents[1] / "data" / "specs" / "7.3"
@@ -28,13 +27,6 @@ def shell(side: Side, script: str, spec: str, state: Path | None = None) -> str:
         return side.run("unshare", "-n", "sh", "-c", text).stdout
     family = str(SPECS / f"{spec}.yaml") + ("" if state is None else f":{state}")
     return side.run("sh", "-c", text, options=["--family", family]).stdout
-
-
-@pytest.fixture
-def emulated() -> Side:
-    if what_is_missing():
-        pytest.skip(f"no interposer here: {what_is_missing()}")
-    return Side("emulated")
 
 
 def written(place: Path, state: dict[str, Any]) -> Path:

@@ -1,0 +1,46 @@
+"""Clients in C and Go of a family that no kernel has: it is made of a spec alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+from helpers.building import go_program, libmnl_program
+from helpers.sides import Side
+
+PROGRAMS: Final = Path(__file__).parent / "programs"
+LAMPS: Final = [
+    {"name": "desk", "hours": 12, "mode": "steady", "colour": {"red": 255, "green": 7}},
+    {"name": "hall", "hours": 12345678901, "mode": "off"},
+]
+# A change merges into the nest: red stays. The offset is that of green, in the nest.
+SAID: Final = """\
+family lamp 1
+group changes
+set
+get: cmd 1 desk hours 1099511627776 blinking red 255 green 100
+dump: cmd 1 desk hours 1099511627776 blinking red 255 green 100
+dump: cmd 1 hall hours 12345678901 off
+told: cmd 3 desk hours 1099511627776 blinking red 255 green 100
+too green: errno 34, offset 56, "integer out of range"
+"""
+
+
+def run(side: Side, program: Path, place: Path) -> tuple[int, str, str]:
+    state = place / "lamps.json"
+    state.write_text(json.dumps({"lamp": LAMPS}))
+    done = side.run(program, options=["--family", f"{PROGRAMS / 'lamp.yaml'}:{state}"])
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_libmnl_program(emulated: Side, tmp_path: Path) -> None:
+    program = libmnl_program(PROGRAMS / "lamp.c", tmp_path)
+    assert run(emulated, program, tmp_path) == (0, SAID, "")
+
+
+@pytest.mark.xdist_group("languages")  # Go builds one program at a time
+def test_a_static_go_program(emulated: Side, tmp_path: Path) -> None:
+    program = go_program(PROGRAMS / "lamp.go", tmp_path)
+    assert run(emulated, program, tmp_path) == (0, SAID, "")
