@@ -1,8 +1,9 @@
 """Unmodified AF_NETLINK clients in an emulated kernel, by seccomp user notification.
 
-The package's map, from the bottom: ``libc``, ``abi`` and ``seccomp`` speak to the host's kernel;
-``bpf_filter`` says which system calls stop; ``memory``, ``pidfd`` and ``fds`` reach into a client;
-``launch`` starts one under the filter; ``sockets`` holds what its descriptors stand for;
-``syscalls`` answers each call; ``blocking`` keeps the receives that wait; ``supervisor`` is the
-loop around them.
+From the bottom: ``libc`` and ``abi`` speak to the host's kernel; ``filter/`` says which system
+calls stop, and how they reach us; ``client/`` is a client seen from outside, its memory and its
+descriptors; ``syscalls/`` answers each call, and keeps those that wait; ``sockets`` and ``mirror``
+hold what a client's descriptors stand for; ``recording/`` makes the calls on the host's own
+sockets instead; ``live/`` watches the ends of clients. ``launch`` starts a client under the
+filter, ``loop`` and ``supervisor`` are the loop around the calls, and ``foreground`` is a command.
 """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netlink_emu.host.proc import read_status
+from netlink_emu.interpose.abi import ABIS, native
 from netlink_emu.interpose.client import pidfd
 from netlink_emu.interpose.client.access import (
     PTRACE_SCOPE,
@@ -22,7 +23,6 @@ from netlink_emu.interpose.client.access import (
 from netlink_emu.interpose.client.fds import choose_high, need_files, open_files_limit
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.errors import Unsupported
-from netlink_emu.interpose.filter.abi import ABIS, native
 from netlink_emu.interpose.filter.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,

@@ -20,9 +20,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.interpose import libc
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.access import need_access
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import Launched, launch, spawn_command
 from netlink_emu.interpose.summary import Summary

@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection
 from typing import Any, Final
 
-from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.abi import native
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 

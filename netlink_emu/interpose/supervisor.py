@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from netlink_emu.backends.interface import Backend
 from netlink_emu.host.cgroups import file_of
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client.clients import Clients, CredentialPolicy, FileResolver
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.loop import CallLoop
 from netlink_emu.interpose.syscalls.context import Context, LetGo, Signalled

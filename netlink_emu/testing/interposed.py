@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import AnyStr
 
 from netlink_emu.families import BootedKernel
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.access import need_access
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor

@@ -17,7 +17,7 @@ from netlink_emu.backends.remote import RemoteKernel, RemoteSock
 from netlink_emu.backends.wire import Wire
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host import proc
-from netlink_emu.interpose.filter.abi import X86_64
+from netlink_emu.interpose.abi import X86_64
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.interpose.sockets import EmulatedSocket

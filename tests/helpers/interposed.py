@@ -18,10 +18,10 @@ from helpers.nets import SECONDS
 from helpers.nobody import skip_where_closed
 
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import CredentialPolicy
 from netlink_emu.interpose.doctor import examine
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.summary import Summary

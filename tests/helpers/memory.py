@@ -7,7 +7,7 @@ from errno import EFAULT
 
 from netlink_emu.interpose.client.memory import ClientMemory
 from netlink_emu.interpose.filter.seccomp import Notification
-from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 BASE = 0x10000

@@ -15,7 +15,7 @@ import sys
 from typing import Final
 
 from netlink_emu.interpose import libc
-from netlink_emu.interpose.filter.abi import native
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.filter.bpf_filter import (
     NR,
     SECCOMP_RET_ALLOW,

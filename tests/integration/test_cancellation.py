@@ -23,8 +23,8 @@ from helpers.nets import SECONDS
 from helpers.serving import FENCE, hello, register
 
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client import fds
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import launch
 from netlink_emu.interpose.supervisor import Supervisor

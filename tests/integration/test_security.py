@@ -31,7 +31,7 @@ from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Notification
-from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.journal import Journal
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.releases import profile_for

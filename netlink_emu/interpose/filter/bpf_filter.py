@@ -17,7 +17,7 @@ from __future__ import annotations
 from errno import ENOSYS
 from typing import Final
 
-from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi, ForeignAbi
+from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi, ForeignAbi
 from netlink_emu.interpose.filter.ranges import ranges
 
 Instruction = tuple[int, int, int, int]  # struct sock_filter: code, jt, jf, k

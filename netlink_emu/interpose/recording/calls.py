@@ -12,7 +12,6 @@ from typing import Final
 
 from netlink_emu.host import proc
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.recording.context import RecordedCall, RecordingContext, Tapped
 from netlink_emu.interpose.recording.host import make_socket
 from netlink_emu.interpose.syscalls import descriptors, receive
@@ -20,6 +19,7 @@ from netlink_emu.interpose.syscalls.descriptors import (
     SOCK_CLOEXEC,
     SOCK_TYPE_MASK,
 )
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     Iovec,

@@ -17,10 +17,10 @@ from netlink_emu.interpose.client.clients import Threads
 from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER

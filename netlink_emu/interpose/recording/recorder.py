@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netlink_emu.cassettes.recording import Recording
+from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi, native
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi, native
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.loop import CallLoop
 from netlink_emu.interpose.recording.calls import HANDLERS, Handler, make
 from netlink_emu.interpose.recording.context import RecordedCall, RecordingContext
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from netlink_emu.host.proc import Status, StatusFile, read_status
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.seccomp import Listener
-from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 # Seconds between two looks for signals of calls that wait; and so long after the last that came.

@@ -9,8 +9,8 @@ from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Threads
 from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.filter.seccomp import Listener
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.kernel.af_netlink import RecvMsg
 
 

@@ -18,10 +18,10 @@ from netlink_emu.interpose.client.clients import Clients
 from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import TICK, Waiting, WaitingRoom
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM

@@ -9,11 +9,11 @@ from typing import Final
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.bpf_filter import F_DUPFD_CLOEXEC
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.mirror import Mirror
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls.calls import DescriptorCall, Giving
 from netlink_emu.interpose.syscalls.context import Context
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.kernel.kernel import MAX_LINKS
 from netlink_emu.protocol.errors import NetlinkError
 

@@ -8,13 +8,13 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
+from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
-from netlink_emu.interpose.filter.abi import X32_SYSCALL_BIT, Abi
 from netlink_emu.interpose.filter.bpf_filter import AF_NETLINK, SIGNAL_CALLS
 from netlink_emu.interpose.filter.seccomp import Notification
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
 from netlink_emu.interpose.syscalls.context import Context, Handler, SocketCall
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})

@@ -6,8 +6,8 @@ import struct
 from errno import EBADF, EINVAL, ENOPROTOOPT
 from typing import Final
 
-from netlink_emu.interpose.filter.trap import Outcome
 from netlink_emu.interpose.syscalls.context import SocketCall
+from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.kernel.sock import (
     SO_ATTACH_FILTER,
     SO_DETACH_FILTER,

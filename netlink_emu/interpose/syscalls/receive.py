@@ -10,9 +10,9 @@ from errno import EAGAIN, EFAULT, EINVAL
 from typing import Final
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
-from netlink_emu.interpose.filter.trap import Outcome
 from netlink_emu.interpose.syscalls.calls import ReceivingCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, receive_seconds
+from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     MSGHDR_SIZE,

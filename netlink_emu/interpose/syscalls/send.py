@@ -5,10 +5,10 @@ from __future__ import annotations
 from errno import EAGAIN, EFAULT
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
-from netlink_emu.interpose.filter.trap import Outcome
 from netlink_emu.interpose.syscalls.address import make_room, portid_in
 from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, send_seconds
+from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     MSGHDR_SIZE,

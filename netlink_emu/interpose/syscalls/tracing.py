@@ -6,8 +6,8 @@ from typing import Final
 
 from netlink_emu.host import proc
 from netlink_emu.interpose.filter.bpf_filter import PTRACE_TRACEME, SIGNAL_CALLS
-from netlink_emu.interpose.filter.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.context import Context
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 
 ERESTARTNOINTR: Final = 513  # include/linux/errno.h; no program ever sees it
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from netlink_emu.interpose import libc
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
-from netlink_emu.interpose.filter.trap import Trap
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOL_SOCKET

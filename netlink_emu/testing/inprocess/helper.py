@@ -18,8 +18,8 @@ import trio
 
 from netlink_emu.backends.remote import RemoteKernel
 from netlink_emu.backends.wire import Wire
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.seccomp import Listener, Notification
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.kernel.releases import profile_for

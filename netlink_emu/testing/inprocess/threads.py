@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from netlink_emu.interpose import libc
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client.access import need_access
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.filter.seccomp import install_filter
 from netlink_emu.kernel.profile import KernelConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from netlink_emu.interpose.abi import AARCH64, X86_64, Abi, native
 from netlink_emu.interpose.errors import Unsupported
-from netlink_emu.interpose.filter.abi import AARCH64, X86_64, Abi, native
 
 INCLUDE = Path("/usr/include")
 

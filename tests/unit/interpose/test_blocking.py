@@ -10,7 +10,6 @@ import pytest
 from netlink_emu.host.proc import Status
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, ClientSealed
 from netlink_emu.interpose.filter.seccomp import Notification
-from netlink_emu.interpose.filter.trap import Trap
 from netlink_emu.interpose.syscalls import blocking
 from netlink_emu.interpose.syscalls.blocking import (
     Interruption,
@@ -19,6 +18,7 @@ from netlink_emu.interpose.syscalls.blocking import (
     find_interruptions,
     leader_takes,
 )
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
 
 ALARM = 1 << 13

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlink_emu.interpose.filter.abi import AARCH64, X86_64, Abi
+from netlink_emu.interpose.abi import AARCH64, X86_64, Abi
 from netlink_emu.interpose.filter.bpf_filter import (
     FD_CALLS,
     SECCOMP_RET_ALLOW,

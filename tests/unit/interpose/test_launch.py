@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from netlink_emu.host.proc import parse_status
+from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.errors import SpawnError
-from netlink_emu.interpose.filter.abi import native
 from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.launch import (
     NOT_EXECUTABLE,
