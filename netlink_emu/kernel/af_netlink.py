@@ -285,9 +285,11 @@ class NetlinkSock(NetlinkOptions):
             raise NetlinkError(ENOBUFS)
         if length > len(data):
             raise NetlinkError(EFAULT)
+        # netlink_alloc_large_skb(); what goes to a group, or stays small, is in one piece.
+        sizes = self.kernel.skb
         skb = SkBuff(
             data,
-            self._truesize(len(data), group),
+            sizes.alloc_truesize(length) if group else sizes.large_truesize(length),
             self.portid,
             group,
             creds,
@@ -300,11 +302,6 @@ class NetlinkSock(NetlinkOptions):
         if group:
             self.kernel.netlink.broadcast(self, skb, portid, group)
         return self.kernel.netlink.unicast(self, skb, portid)
-
-    def _truesize(self, length: int, group: int) -> int:
-        """netlink_alloc_large_skb(); what goes to a group, or stays small, is in one piece."""
-        skb = self.kernel.skb
-        return skb.alloc_truesize(length) if group else skb.large_truesize(length)
 
     # --- receiving
 

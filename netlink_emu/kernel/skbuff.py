@@ -60,6 +60,7 @@ class SkbSizes:
         self.min_rcvbuf, self.min_sndbuf = self._min_buffers(profile.min_buffers, arch.bits)
         # Asked for every datagram, and of few sizes.
         self.alloc_truesize: Final = lru_cache(maxsize=1024)(self._alloc_truesize)
+        self.large_truesize: Final = lru_cache(maxsize=1024)(self._large_truesize)
         self.trimmed_truesize: Final = lru_cache(maxsize=1024)(self._trimmed_truesize)
 
     def _min_buffers(self, rule: MinBuffers, bits: int) -> tuple[int, int]:
@@ -101,7 +102,7 @@ class SkbSizes:
             return _align(size, self.line) + _SK_BUFF[self._profile.arch.bits]
         return self._head_size(size) + self.sk_buff
 
-    def large_truesize(self, size: int) -> int:
+    def _large_truesize(self, size: int) -> int:
         """What netlink_alloc_large_skb(size) charges: of more than a page, nothing is rounded."""
         needed = self._head_align(size)
         if needed <= self.page_size or not self._profile.large_sends_exact:
