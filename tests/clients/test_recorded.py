@@ -32,7 +32,7 @@ CASSETTES: Final = Path(__file__).parents[1] / "data" / "cassettes"
 STEADY: Final = (
     "ip link", "ip -json addr", "ip -6 addr", "ip route", "ip route get 127.0.0.1",
     "ip route show table all", "ip neigh", "ip rule", "ip netconf", "ip nexthop", "ip addrlabel",
-    "ip maddr", "ip netns list-id", "ip mptcp endpoint", "ip mptcp limits", "ip tcp_metrics",
+    "ip netns list-id", "ip mptcp endpoint", "ip mptcp limits", "ip tcp_metrics",
     "ip xfrm state", "ip xfrm policy", "ip link show dev nosuch",
     "ip link add x type nosuchtype", "ip addr add 192.0.2.1/24 dev v0", "ip token",
     "bridge link", "bridge fdb", "tc qdisc", "tc filter show dev v0", "ss -tln", "ss -uan",

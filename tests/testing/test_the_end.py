@@ -21,6 +21,7 @@ from helpers.interposed import needs_interposer
 from helpers.messages import get, receive
 from helpers.nets import SECONDS
 
+from netlink_emu.cassettes import Cassette
 from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.testing import EmulatedKernel, KernelClosed, TimeIsUp, WrongProcess
 
@@ -56,8 +57,8 @@ PARTS: dict[str, Callable[[K], object]] = {
 }
 # What can be looked at for ever, and what gives something that raises.
 HARMLESS = {
-    "aio", "cgroups", "clients", "clock", "close", "closed", "cpus", "faults", "family_id",
-    "journal", "kernel", "profile", "release", "report", "tasks", "threads",
+    "aio", "cassette", "cgroups", "clients", "clock", "close", "closed", "cpus", "faults",
+    "family_id", "journal", "kernel", "profile", "release", "report", "tasks", "threads",
     "usage",
 }  # fmt: skip
 
@@ -99,6 +100,13 @@ class TestClosed:
         assert len(kernel.journal.requests()) == 1
         assert "TASKSTATS_CMD_GET" in kernel.report()
         assert (kernel.closed, repr(kernel)) == (True, "<emulated kernel 6.18, closed>")
+
+    def test_a_cassette_that_is_over(self) -> None:
+        with EmulatedKernel(cassette=Cassette(), news="emit") as kernel:
+            cassette = kernel.cassette
+        for handle in (cassette, kernel.cassette):
+            with pytest.raises(KernelClosed):
+                handle.emit()
 
     def test_what_it_had_handed_out(self, kernel: EmulatedKernel) -> None:
         task, cgroup = kernel.tasks.spawn("x"), kernel.cgroups.mkdir("web")
