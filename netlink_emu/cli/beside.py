@@ -71,6 +71,7 @@ class Beside:
         self._command: Final = list(command)
         self._path: Final = path
         self._process: trio.Process | None = None
+        self._begun: Final = trio.Event()  # or could not be
         self._ended: Final = trio.Event()
 
     async def run(self) -> int:
@@ -85,6 +86,8 @@ class Beside:
         except OSError as exc:
             say(f"{name}: {(exc.strerror or str(exc)).lower()}")
             return NOT_EXECUTABLE
+        finally:
+            self._begun.set()
         try:
             code = await self._process.wait()
         finally:
@@ -92,7 +95,11 @@ class Beside:
         return code if code >= 0 else 128 - code
 
     async def end(self, number: int) -> None:
-        """Send it the signal that ends us, and SIGKILL where it does not end by that."""
+        """Send it the signal that ends us, and SIGKILL where it does not end by that.
+
+        The signal may come from the command itself, before we know that it has begun.
+        """
+        await self._begun.wait()
         if self._process is None or self._process.returncode is not None:
             return
         self._process.send_signal(number)
