@@ -35,6 +35,10 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+def waits(pid: int, supervisor: Supervisor) -> bool:
+    return bool(supervisor.summary.calls.keys() & RECEIVES) and state(pid) == "S"
+
+
 @pytest.mark.parametrize(
     ("call", "natively"),
     [
@@ -50,9 +54,7 @@ def test_who_waits_natively_costs_nothing(call: str, natively: bool) -> None:
 
     def interrupt(supervisor: Supervisor, client: subprocess.Popen[str]) -> None:
         end = time.monotonic() + SECONDS
-        while not supervisor.looks_after_waiting and not (
-            supervisor.summary.calls.keys() & RECEIVES and state(client.pid) == "S"
-        ):
+        while not (waits(client.pid, supervisor) if natively else supervisor.looks_after_waiting):
             assert client.poll() is None, "the client has ended"
             assert time.monotonic() < end, "the client does not wait"
             time.sleep(0.01)
