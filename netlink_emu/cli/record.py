@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["CONTEXT_SETTINGS", "record"]
 
 SUFFIX: Final = ".cassette"
-_NUMBERS: Final = re.compile(r"\d+(\.\d+)*")
 
 
 def record(
@@ -169,21 +167,11 @@ class _Saving:
             raise UserError(f"{self.file} cannot be written: {exc.strerror}") from exc
 
     def _cassette(self, recording: Recording) -> Cassette:
-        from netlink_emu.cassettes import Head
         from netlink_emu.cassettes.finish import finished
-        from netlink_emu.conformance.targets.real.probe import upstream_release
-        from netlink_emu.host.families import families_here
+        from netlink_emu.host.head import head_here
 
-        numbers = _NUMBERS.match(upstream_release())
-        head = Head(
-            numbers[0] if numbers else "",  # what a vendor adds is not in the table of releases
-            os.uname().machine,
-            __version__,
-            tuple(self.command),
-            families_here(),
-        )
         return finished(
-            head,
+            head_here(__version__, self.command),
             recording.streams,
             HOST_ORDER,
             redact=self.redact,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from netlink_emu.host.release import upstream_release
 from netlink_emu.protocol.format import HOST_ORDER
 
 from .cases import ops
@@ -80,7 +81,7 @@ def _transcript(case: Case, target: KernelTarget) -> tuple[Case, str]:
     made = dataclasses.replace(
         case,
         steps=tuple(run.steps),
-        kernel=probe.upstream_release(),
+        kernel=upstream_release(),
         arch=arch_name(),
         cpus_possible=probe.cpus_possible(),
         needs_quiet=case.needs_quiet or any(_has_event(step) for step in run.steps),

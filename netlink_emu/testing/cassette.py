@@ -19,6 +19,7 @@ from netlink_emu.cassettes.silence import Silence
 from netlink_emu.cassettes.tape import Tape
 from netlink_emu.documents import DocumentError
 from netlink_emu.host.netlink import HostNetlink
+from netlink_emu.host.release import release_number
 from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing import checks
@@ -59,7 +60,7 @@ class CassetteOptions:
         """The recorded release, where that is known; that of this machine where it is recorded."""
         release = self.cassette.head.release
         if self.records:
-            release = os.uname().release
+            release = release_number()
         try:
             profile_for(release)
         except UnknownReleaseError:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from netlink_emu import __version__
-from netlink_emu.cassettes import Cassette, Head, Stream, write_cassette
+from netlink_emu.cassettes import Cassette, Stream, write_cassette
 from netlink_emu.cassettes.finish import Incompatible, appended, finished
-from netlink_emu.host.families import families_here
+from netlink_emu.host.head import head_here
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing.errors import WrongValue, hide
 
@@ -20,9 +20,7 @@ def save(path: Path, before: Cassette, streams: tuple[Stream, ...]) -> None:
 
     Raises WrongValue.
     """
-    here = os.uname()
-    head = Head(here.release, here.machine, __version__, families=families_here())
-    cassette = finished(head, streams, HOST_ORDER)
+    cassette = finished(head_here(__version__), streams, HOST_ORDER)
     try:
         if before.streams:
             cassette = appended(before, cassette)

@@ -19,6 +19,7 @@ from netlink_emu.conformance.targets.kernel import KernelSession, KernelTarget
 from netlink_emu.conformance.targets.real import probe
 from netlink_emu.conformance.targets.real.quiet import wait_for_quiet
 from netlink_emu.families import boot
+from netlink_emu.host.release import upstream_release
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.cpus import Cpus
@@ -99,7 +100,7 @@ class Fuzzer:
         self.figures = Figures()
         self._family_id = kernel.family_id or 0
         self._profile = profile_for(
-            release or probe.upstream_release(),
+            release or upstream_release(),
             arch=probe.machine_name(),
             config=KernelConfig(taskstats_family_id=self._family_id),
         )

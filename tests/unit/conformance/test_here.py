@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.conformance.targets.real import here, probe
+from netlink_emu.conformance.targets.real import here
+from netlink_emu.host import release as host_release
+from netlink_emu.host.release import release_number, upstream_release
 
 
 def named(monkeypatch: pytest.MonkeyPatch, release: str, version: str, machine: str) -> None:
@@ -35,17 +37,15 @@ def test_the_number_that_mainline_knows(
     monkeypatch: pytest.MonkeyPatch, release: str, version: str, upstream: str
 ) -> None:
     named(monkeypatch, release, version, "x86_64")
-    monkeypatch.setattr(probe, "_read", lambda path: "")
-    assert probe.upstream_release() == upstream
+    monkeypatch.setattr(host_release, "_signature", lambda: "")
+    assert upstream_release() == release_number() == upstream
 
 
 def test_ubuntu_has_it_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     named(monkeypatch, "6.8.0-31-generic", "#31-Ubuntu SMP", "x86_64")
     signature = "Ubuntu 6.8.0-31.31-generic 6.8.1"
-    monkeypatch.setattr(
-        probe, "_read", lambda path: signature if path == "/proc/version_signature" else ""
-    )
-    assert probe.upstream_release() == "6.8.1"
+    monkeypatch.setattr(host_release, "_signature", lambda: signature)
+    assert upstream_release() == "6.8.1"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from netlink_emu.conformance.cases.structure import family_name, stats_blocks
+from netlink_emu.host.release import upstream_release
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlCmd, GenlMsgHdr
@@ -59,7 +60,7 @@ def describe_machine(family_id: int | None) -> dict[str, Any]:
     """
     config = kernel_config()
     told: dict[str, Any] = {
-        "release": probe.upstream_release(),
+        "release": upstream_release(),
         "arch": arch_name(),
         "byte_order": sys.byteorder,
         "user_mode_linux": "User Mode Linux" in _text("/proc/cpuinfo"),

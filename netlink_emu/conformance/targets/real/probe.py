@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 from netlink_emu.protocol.attributes import NLA_TYPE_MASK, AttrWriter, nla_walk
 from netlink_emu.protocol.format import HOST_ORDER, ByteOrder
@@ -119,23 +117,6 @@ def can_unshare_users() -> bool:
 
 def kernel_release() -> str:
     return os.uname().release
-
-
-# Distributions keep the patch level out of uname's release: Debian has it in its version, Ubuntu
-# in a file of its own.
-_DEBIAN: Final = re.compile(r"\bDebian (\d+\.\d+(?:\.\d+)?)")
-_NUMBERS: Final = re.compile(r"\d+\.\d+(?:\.\d+)?")
-
-
-def upstream_release() -> str:
-    """Mainline's number of this kernel, as far as it tells; of a candidate, the release's."""
-    for pattern, text in (
-        (_DEBIAN, os.uname().version),
-        (_NUMBERS, _read("/proc/version_signature").rpartition(" ")[2]),
-    ):
-        if match := pattern.search(text):
-            return match[match.re.groups]
-    return os.uname().release.partition("-rc")[0]
 
 
 def machine_name() -> str:
