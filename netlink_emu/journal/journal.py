@@ -27,10 +27,10 @@ from netlink_emu.journal.entries import (
     TaskEvent,
 )
 from netlink_emu.journal.match import Match
+from netlink_emu.journal.muted import Made, Muted
 from netlink_emu.journal.options import option_name, option_value
 from netlink_emu.journal.record import LIMIT, LIMIT_BYTES, Record
 from netlink_emu.kernel.trace import DropReason, Observer
-from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSGHDR, SOL_SOCKET
 from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
@@ -50,7 +50,6 @@ _REMEMBERED_SIZE: Final = 4096  # bytes of a datagram
 _COMMS: Final = 10_000
 
 Sink = Callable[[Entry], None]
-Made = Callable[..., Entry]  # an entry, given its peer, number and time
 
 
 class Journal(Record, Observer):
@@ -83,16 +82,16 @@ class Journal(Record, Observer):
         self._comms: dict[int, str] = {}  # by portid, for its listeners once it is gone
         self._requests: dict[Peer, dict[int, tuple[Sent, int]]] = {}
         self._handled: Sent | None = None
-        # Families whose messages are nobody's business, by number, and the sockets that talk so.
-        self.muted: Final[set[int]] = set()
-        self._silent: set[NetlinkSock] = set()
-        # What a socket did before it is known whether it is one of these: when, and what.
-        self._unsure: dict[NetlinkSock, list[tuple[int, Made]]] = {}
-        self._known: set[NetlinkSock] = set()
+        self._muted: Final = Muted(kernel)
         self.sinks: list[Sink] = []
         # What to add to an entry's time to have the time since 1970.
         self.epoch_ns: Final = clock.realtime_ns() - clock.monotonic_ns()
         kernel.observe(self)
+
+    @property
+    def muted(self) -> set[int]:
+        """The numbers of the families whose messages are left out."""
+        return self._muted.families
 
     def know(self, family: FamilyDesc) -> None:
         """Name what is said of ``family`` from now on."""
@@ -156,29 +155,25 @@ class Journal(Record, Observer):
         self._socket_did(sk, Bound)
 
     def _socket_did(self, sk: NetlinkSock, what: Made) -> None:
-        if sk in self._silent:
+        if self._muted.is_silent(sk):
             return
-        if self.muted and sk not in self._known:
-            now = self._kernel.machine.clock.monotonic_ns()
-            self._unsure.setdefault(sk, []).append((now, what))
+        if self._muted.is_unsure(sk):
+            self._muted.wait(sk, what)
         else:
             self._add(what(peer=self.peer(sk), **self._stamp()))
 
     def _sure(self, sk: NetlinkSock) -> None:
-        """The socket is one that matters: what it did before is told now."""
-        self._silent.discard(sk)
-        self._known.add(sk)
-        for time_ns, what in self._unsure.pop(sk, ()):
+        """The socket is a client's: what it did before is told now."""
+        for time_ns, what in self._muted.heard(sk):
             self._add(what(peer=self.peer(sk), **{**self._stamp(), "time_ns": time_ns}))
 
     def socket_closed(self, sk: NetlinkSock) -> None:
         peer = self.peer(sk)
         unread = len(sk.receive_queue)
-        silent = sk in self._silent
-        if silent:
-            self._unsure.pop(sk, None)
-        self._sure(sk)
-        self._known.discard(sk)
+        silent = self._muted.is_silent(sk)
+        if not silent:
+            self._sure(sk)
+        self._muted.closed(sk)
         del self._peers[sk]
         self._requests.pop(peer, None)
         if not silent:
@@ -211,31 +206,16 @@ class Journal(Record, Observer):
 
     def logged(self, request: Request, line: str) -> None:
         sk = request.skb.sk
-        if sk is not None and sk not in self._silent:
+        if sk is not None and not self._muted.is_silent(sk):
             self._add(Remark(peer=self.peer(sk), text=line, **self._stamp()))
 
     def is_silent(self, sk: NetlinkSock) -> bool:
         """Whether the socket is one of who controls, not of a client."""
-        return sk in self._silent
-
-    def _is_silent(self, sk: NetlinkSock, data: bytes) -> bool:
-        return sk in self._silent or (bool(self.muted) and self._type(data) in self.muted)
-
-    def _is_mute(self, data: bytes) -> bool:
-        """Whether a datagram is for a muted family, or asks for the number of one."""
-        kind = self._type(data)
-        if kind in self.muted:
-            return True
-        families = self._kernel.genl.families
-        names = (families[number].name for number in self.muted if number in families)
-        return kind == GENL_ID_CTRL and any(name.encode() + b"\0" in data for name in names)
-
-    def _type(self, data: bytes) -> int:
-        return int.from_bytes(data[4:6], self._kernel.profile.arch.order.name)
+        return self._muted.is_silent(sk)
 
     def sent(self, sk: NetlinkSock, skb: SkBuff, portid: int) -> None:
-        if self.muted and self._is_mute(skb.data):
-            self._silent.add(sk)
+        if self._muted.is_mute(skb.data):
+            self._muted.silence(sk)
             return
         self._sure(sk)
         entry = Sent(
@@ -289,12 +269,12 @@ class Journal(Record, Observer):
         }
 
     def queued(self, sk: NetlinkSock, skb: SkBuff) -> None:
-        if self._is_silent(sk, skb.data):
+        if self._muted.hides(sk, skb.data):
             return
         self._add(Queued(**self._arriving(sk, skb)))
 
     def dropped(self, sk: NetlinkSock | None, skb: SkBuff, reason: DropReason) -> None:
-        if sk is not None and self._is_silent(sk, skb.data):
+        if sk is not None and self._muted.hides(sk, skb.data):
             return
         if sk is not None:
             self._add(Dropped(reason=reason, **self._arriving(sk, skb)))
@@ -350,7 +330,7 @@ class Journal(Record, Observer):
         self, sk: NetlinkSock, current: Current, data: bytes
     ) -> list[MessageView]:
         """The messages of a datagram that a client is about to send."""
-        if self.muted and self._is_mute(data):
+        if self._muted.is_mute(data):
             return []
         peer = self.peer(sk, current)
         return list(
@@ -367,7 +347,7 @@ class Journal(Record, Observer):
     def views_of_arriving(self, sk: NetlinkSock, skb: SkBuff) -> list[MessageView]:
         """The messages of a datagram that is about to be queued."""
         peer = self.peer(sk)
-        if self._is_silent(sk, skb.data):
+        if self._muted.hides(sk, skb.data):
             return []
         arriving = Queued(
             peer=peer,
