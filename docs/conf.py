@@ -53,6 +53,7 @@ _HANDED_OUT = (
     "netlink_emu.journal.found.",
     "netlink_emu.journal.entries.MessageKind",
     "netlink_emu.faults.faults.",
+    "netlink_emu.faults.rules.",
 )
 
 

@@ -6,7 +6,8 @@ request fail. Delays use the machine's clock; whoever drives that asks :attr:`Fa
 
 from __future__ import annotations
 
-from netlink_emu.faults.faults import Faults, Rule
+from netlink_emu.faults.fault import Fault, FaultError
+from netlink_emu.faults.faults import Faults
 from netlink_emu.faults.kinds import (
     FAULTS,
     Corrupt,
@@ -16,8 +17,6 @@ from netlink_emu.faults.kinds import (
     Duplicate,
     Enobufs,
     Errno,
-    Fault,
-    FaultError,
     LateDone,
     LongStruct,
     MissingDone,
@@ -30,6 +29,7 @@ from netlink_emu.faults.kinds import (
     WrongPortid,
     WrongSeq,
 )
+from netlink_emu.faults.rules import Rule
 
 __all__ = [
     "FAULTS",

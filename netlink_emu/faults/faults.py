@@ -1,4 +1,4 @@
-"""When faults come in: rules with criteria and counts, and the injector that applies them."""
+"""A kernel's faults: their rules, and the injector that applies them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from netlink_emu.faults.fault import Arrival, Context, Fault, FaultError, Stage, errno_number
 from netlink_emu.faults.kinds import (
-    Arrival,
-    Context,
     Corrupt,
     Delay,
     Drop,
@@ -18,25 +17,21 @@ from netlink_emu.faults.kinds import (
     Duplicate,
     Enobufs,
     Errno,
-    Fault,
-    FaultError,
     LateDone,
     LongStruct,
     MissingDone,
     Reorder,
     SendErrno,
     ShortStruct,
-    Stage,
     Truncate,
     Unaligned,
     UnknownAttribute,
     WrongPortid,
     WrongSeq,
-    errno_number,
-    parse_fault,
 )
+from netlink_emu.faults.parse import parse_fault
+from netlink_emu.faults.rules import Rule
 from netlink_emu.journal.entries import MessageKind, MessageView
-from netlink_emu.journal.match import Match
 from netlink_emu.journal.parse import NUMBERS, WORDS, add_criterion, number
 from netlink_emu.machine.machine import seeded
 from netlink_emu.protocol.errors import NetlinkError
@@ -48,69 +43,6 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.kernel import Kernel
     from netlink_emu.kernel.netlink_rcv import Request
     from netlink_emu.kernel.skbuff import SkBuff
-
-_ALWAYS: Final = 1 << 24  # probabilities are compared at this resolution
-
-
-class Rule:
-    """A fault, its criteria, and how often it applies: after ``skip`` matches, ``count`` times.
-
-    With ``count`` None there is no limit. ``probability`` is the share of matches that count.
-    ``applied`` is how often the fault has applied, ``seen`` how many messages have matched.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        fault: Fault,
-        match: Match,
-        *,
-        count: int | None,
-        skip: int,
-        probability: float,
-        below: Callable[[int], int],
-    ) -> None:
-        if not 0 < probability <= 1:
-            raise FaultError(f"a probability of {probability} is not above 0 and at most 1")
-        self.number: Final = number
-        self.fault: Final = fault
-        self.match: Final = match
-        self.count: Final = count
-        self.skip: Final = skip
-        self.probability: Final = probability
-        self.below: Final = below
-        self.seen = 0
-        self.applied = 0
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether it will never apply again."""
-        return self.count is not None and self.applied >= self.count
-
-    def takes(self, views: Sequence[MessageView]) -> bool:
-        """Whether it comes in now; counts if so."""
-        if self.exhausted or not any(map(self.match, views)):
-            return False
-        self.seen += 1
-        if self.seen <= self.skip:
-            return False
-        if self.probability < 1 and self.below(_ALWAYS) >= self.probability * _ALWAYS:
-            return False
-        self.applied += 1
-        return True
-
-    def __str__(self) -> str:
-        parts = [str(self.fault), str(self.match)]
-        if self.count != 1:
-            parts.append(f"count={'always' if self.count is None else self.count}")
-        if self.skip:
-            parts.append(f"skip={self.skip}")
-        if self.probability < 1:
-            parts.append(f"probability={self.probability}")
-        return " ".join(filter(None, parts))
-
-    def __repr__(self) -> str:
-        return f"<rule {self.number}: {self}, applied {self.applied} times>"
 
 
 @dataclass(slots=True)

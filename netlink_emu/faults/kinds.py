@@ -6,90 +6,27 @@ NETLINK_EMU. A fault says what happens to a datagram; :mod:`netlink_emu.faults.f
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 from netlink_emu.faults.edit import attribute, edit_message, join, set_header, with_length
+from netlink_emu.faults.fault import (
+    MAX_BYTES,
+    MAX_COPIES,
+    MAX_SECONDS,
+    Arrival,
+    Context,
+    Fault,
+    FaultError,
+    Stage,
+    errno_number,
+    need,
+)
 from netlink_emu.machine.clock import NSEC_PER_SEC
-from netlink_emu.protocol import errors
-from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, nlmsg_align
-from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message
+from netlink_emu.protocol.reading.decode import Attribute, Message
 from netlink_emu.protocol.reading.describe import Kind
-
-
-class FaultError(ValueError):
-    """A fault, or its criteria, make no sense."""
-
-
-# More would not go through a socket, or not end soon.
-MAX_BYTES: Final = 1 << 15
-MAX_COPIES: Final = 1000
-MAX_SECONDS: Final = 1e9
-MAX_ERRNO: Final = 4095  # include/linux/err.h
-
-
-def _need(name: str, value: float, most: float) -> None:
-    """Raise FaultError unless a parameter is from 0 to ``most``; nan is not."""
-    if not 0 <= value <= most:
-        raise FaultError(f"{name} is {value}: it has to be from 0 to {most:g}")
-
-
-class Stage(enum.Enum):
-    """Where a fault comes in."""
-
-    SEND = "the system call that sends"
-    REQUEST = "a request, before its operation runs"
-    DELIVERY = "a datagram on its way to a client"
-
-
-@dataclass(slots=True)
-class Arrival:
-    """A datagram that is to arrive: now, after ``delay_ns``, or (``held``) after the next one."""
-
-    data: bytes
-    delay_ns: int = 0
-    held: bool = False
-
-
-@dataclass(slots=True)
-class Context:
-    """What a fault needs to know. ``lost`` set True says: as if there was no room for it."""
-
-    decoder: Decoder
-    below: Callable[[int], int]  # a random number from 0 to n - 1
-    lost: bool = False
-
-    @property
-    def order(self) -> ByteOrder:
-        return self.decoder.order
-
-    def messages(self, data: bytes) -> list[Message]:
-        """The messages of a datagram, without bytes that are none."""
-        return [m for m in self.decoder.datagram(data) if m.header.nlmsg_len]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One kind of fault, with its parameters."""
-
-    name: ClassVar[str] = ""
-    stage: ClassVar[Stage] = Stage.DELIVERY
-
-    def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
-        """What arrives instead of ``arrival``."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        shown = [
-            f"{f.name}={value}"
-            for f in fields(self)
-            if (value := getattr(self, f.name)) != f.default
-        ]
-        return " ".join([self.name, *shown])
-
 
 # --- where and when it arrives
 
@@ -112,7 +49,7 @@ class Delay(Fault):
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        _need("seconds", self.seconds, MAX_SECONDS)
+        need("seconds", self.seconds, MAX_SECONDS)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [replace(arrival, delay_ns=round(self.seconds * NSEC_PER_SEC))]
@@ -126,7 +63,7 @@ class Duplicate(Fault):
     copies: int = 1
 
     def __post_init__(self) -> None:
-        _need("copies", self.copies, MAX_COPIES)
+        need("copies", self.copies, MAX_COPIES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [arrival, *[replace(arrival) for _ in range(self.copies)]]
@@ -175,7 +112,7 @@ class Corrupt(Fault):
     amount: int = 1
 
     def __post_init__(self) -> None:
-        _need("amount", self.amount, MAX_BYTES)
+        need("amount", self.amount, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         data = bytearray(arrival.data)
@@ -251,7 +188,7 @@ class LateDone(Fault):
     seconds: float = 1.0
 
     def __post_init__(self) -> None:
-        _need("seconds", self.seconds, MAX_SECONDS)
+        need("seconds", self.seconds, MAX_SECONDS)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         rest, done = _without_done(context, arrival)
@@ -288,7 +225,7 @@ class ShortStruct(Fault):
     by: int = 8
 
     def __post_init__(self) -> None:
-        _need("by", self.by, MAX_BYTES)
+        need("by", self.by, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [_with_structs(context, arrival, lambda data: data[: max(0, len(data) - self.by)])]
@@ -305,7 +242,7 @@ class LongStruct(Fault):
     by: int = 8
 
     def __post_init__(self) -> None:
-        _need("by", self.by, MAX_BYTES)
+        need("by", self.by, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         return [_with_structs(context, arrival, lambda data: data + b"\xa5" * self.by)]
@@ -320,8 +257,8 @@ class UnknownAttribute(Fault):
     length: int = 4
 
     def __post_init__(self) -> None:
-        _need("type", self.type, 0xFFFF)
-        _need("length", self.length, MAX_BYTES)
+        need("type", self.type, 0xFFFF)
+        need("length", self.length, MAX_BYTES)
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         first = attribute(self.type, b"\xa5" * self.length, context.order)
@@ -375,17 +312,6 @@ FAULTS: Final[dict[str, type[Fault]]] = {
 }  # fmt: skip
 
 
-def errno_number(error: int | str) -> int:
-    """3 for ``"ESRCH"``; raises FaultError for what is no errno."""
-    try:
-        number = error if isinstance(error, int) else errors.errno_number(error)
-    except ValueError as exc:
-        raise FaultError(str(exc)) from None
-    if not 0 < number <= MAX_ERRNO:
-        raise FaultError(f"there is no errno {error}")
-    return number
-
-
 # --- how
 
 
@@ -435,35 +361,3 @@ def _without_done(context: Context, arrival: Arrival) -> tuple[list[Arrival], li
     done = [m.data for m in messages if m.header.nlmsg_type == NLMSG_DONE]
     others = [m.data for m in messages if m.header.nlmsg_type != NLMSG_DONE]
     return [replace(arrival, data=join(others))] if others else [], done
-
-
-# --- as text
-
-
-def parse_fault(name: str, values: dict[str, Any]) -> Fault:
-    """The fault of that name; ``values`` may be text. Raises FaultError with what there is."""
-    cls = FAULTS.get(name)
-    if cls is None:
-        raise FaultError(f"there is no fault {name!r}; there are {', '.join(FAULTS)}")
-    known = {f.name: f for f in fields(cls)}
-    parsed = {}
-    for key, value in values.items():
-        if key not in known:
-            has = ", ".join(known) or "no parameters"
-            raise FaultError(f"{name} has no parameter {key!r}: it has {has}")
-        parsed[key] = _parse_value(str(known[key].type), key, value)
-    return cls(**parsed)
-
-
-def _parse_value(annotation: str, key: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        if annotation == "float":
-            return float(value)
-        if "int" in annotation:
-            return int(value, 0)
-    except ValueError:
-        if "str" not in annotation:
-            raise FaultError(f"{key} is {value!r}, which is not a number") from None
-    return value

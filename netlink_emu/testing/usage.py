@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from netlink_emu.faults.faults import Rule
+from netlink_emu.faults.rules import Rule
 from netlink_emu.journal.entries import Entry, SocketEvent
 from netlink_emu.testing.errors import NotUsed
 

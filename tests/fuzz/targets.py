@@ -28,8 +28,7 @@ from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.documents import DocumentError
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.families.control import Control
-from netlink_emu.faults import Faults
-from netlink_emu.faults.kinds import FaultError
+from netlink_emu.faults import FaultError, Faults
 from netlink_emu.interpose.syscalls import uapi
 from netlink_emu.journal import Journal
 from netlink_emu.journal.match import UnknownName

@@ -24,7 +24,8 @@ from netlink_emu.faults import (
     Unaligned,
 )
 from netlink_emu.faults.edit import attribute
-from netlink_emu.faults.kinds import Stage, parse_fault
+from netlink_emu.faults.fault import Stage
+from netlink_emu.faults.parse import parse_fault
 from netlink_emu.journal import Journal, UnknownName
 from netlink_emu.journal.entries import Faulted
 from netlink_emu.kernel.af_netlink import NetlinkSock
