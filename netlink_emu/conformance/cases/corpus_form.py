@@ -16,7 +16,7 @@ from netlink_emu.protocol.format import ByteOrder
 from . import bytes_text
 from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
 from .masked import Symbol
-from .ops import Send, field_names, make_op, op_type
+from .ops import Send, field_names, op_type
 from .vectors import arguments_to_json, relation_from_json
 
 _HEAD: Final = ("kernel", "arch", "cpus_possible")
@@ -63,7 +63,7 @@ def _read_step(source: Mapping[str, Any], order: ByteOrder) -> Step:
     datagrams = expect.get("datagrams")
     value = expect.get("value")
     try:
-        op = make_op(cls, arguments)
+        op = cls(**arguments)
     except TypeError as exc:
         raise CaseError(f"{name}: {exc}") from exc
     return Step(

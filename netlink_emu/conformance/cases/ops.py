@@ -7,12 +7,15 @@ does is the business of a target; what it brought is in the step's outcome.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
     from .masked import MaskedBytes
+
+
+AnyOp = TypeVar("AnyOp", bound="Op")
 
 
 class Op:
@@ -34,9 +37,17 @@ class Op:
 OPS: Final[dict[tuple[str, str | None], type[Op]]] = {}
 
 
-def _register(cls: type[Op]) -> type[Op]:
-    OPS[cls.NAME, cls.ACTION] = cls
-    return cls
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def op(name: str, action: str | None = None) -> Callable[[type[AnyOp]], type[AnyOp]]:
+    """Make a class the record of an operation: of the step's op, and its action if it has one."""
+
+    def declare(cls: type[AnyOp]) -> type[AnyOp]:
+        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        made.NAME, made.ACTION = name, action
+        OPS[name, action] = made
+        return made
+
+    return declare
 
 
 def op_type(name: str, action: str | None) -> type[Op] | None:
@@ -53,96 +64,84 @@ def _fields(cls: type[Op]) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(cls)  # type: ignore[arg-type]  # each Op is one, Op itself is not
 
 
-def make_op(cls: type[Op], arguments: Mapping[str, Any]) -> Op:
-    """An operation from its arguments; raises TypeError when one is missing or unknown."""
-    return cls(**arguments)
-
-
 # --- sockets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Socket(Op):
+class SocketOp(Op):
+    """An operation on the socket of that name."""
+
+    sock: str
+
+
+@op("socket")
+class Socket(SocketOp):
     """socket(2); ``type`` is a name (raw, dgram, rdm, ...) or a number."""
 
-    NAME = "socket"
-    sock: str
     type: str | int = "raw"
     family: int | None = None
     proto: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("socketpair")
 class SocketPair(Op):
-    NAME = "socketpair"
     type: str | int = "raw"
     family: int | None = None
     proto: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bind(Op):
-    """bind(2) to (pid, groups), to the pid of a task, or to a raw sockaddr."""
+class AddressOp(SocketOp):
+    """An operation with an address: (pid, groups), the pid of a task, or a raw sockaddr."""
 
-    NAME = "bind"
-    sock: str
     pid: int | None = None
     groups: int | None = None
     pid_of: str | None = None
     addr_hex: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connect(Op):
-    """connect(2), addressed as in :class:`Bind`."""
-
-    NAME = "connect"
-    sock: str
-    pid: int | None = None
-    groups: int | None = None
-    pid_of: str | None = None
-    addr_hex: str | None = None
+@op("bind")
+class Bind(AddressOp):
+    """bind(2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Close(Op):
-    NAME = "close"
-    sock: str
+@op("connect")
+class Connect(AddressOp):
+    """connect(2)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSockOpt(Op):
+@op("close")
+class Close(SocketOp):
+    pass
+
+
+@op("setsockopt")
+class SetSockOpt(SocketOp):
     """setsockopt(2) of an int, or of raw bytes."""
 
-    NAME = "setsockopt"
-    sock: str
     level: int
     opt: int
     value: int | None = None
     value_hex: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetSockOpt(Op):
+@op("getsockopt")
+class GetSockOpt(SocketOp):
     """getsockopt(2) with a buffer of ``len`` bytes (4)."""
 
-    NAME = "getsockopt"
-    sock: str
     level: int
     opt: int
     len: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send(Op):
+@op("send")
+class Send(SocketOp):
     """A datagram: send(), with ``addr`` or ``addr_hex`` sendto().
 
     ``addr`` is [portid or name of a socket, groups]. ``iov`` splits the data for sendmsg().
     ``cmsg_creds`` is [pid, the name of a task or "self", uid, gid].
     """
 
-    NAME = "send"
-    sock: str
     payload: MaskedBytes
     addr: list[Any] | None = None
     addr_hex: str | None = None
@@ -153,8 +152,8 @@ class Send(Op):
     cmsg_rights: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recv(Op):
+@op("recv")
+class Recv(SocketOp):
     """recvmsg() until ``n`` datagrams have come or a call fails; ``via`` read: read(2).
 
     ``flatten`` compares messages, not datagrams, and leaves out foreign families. ``stats``
@@ -162,8 +161,6 @@ class Recv(Op):
     names the task whose pid is in the credentials.
     """
 
-    NAME = "recv"
-    sock: str
     n: int | None = None
     bufsize: int | None = None
     ctrl: int | None = None
@@ -175,107 +172,85 @@ class Recv(Op):
     mask_creds: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll(Op):
+@op("poll")
+class Poll(SocketOp):
     """poll(2): the events as names, IN|OUT|..."""
 
-    NAME = "poll"
-    sock: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("epoll_watch")
 class EpollWatch(Op):
     """From now on note the order in which these sockets become readable."""
 
-    NAME = "epoll_watch"
     sock: str | None = None
     socks: list[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("epoll_order")
 class EpollOrder(Op):
     """The watched sockets in the order in which they became readable."""
 
-    NAME = "epoll_order"
     sock: str | None = None
     socks: list[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcNetlink(Op):
+@op("procnetlink")
+class ProcNetlink(SocketOp):
     """The socket's row of /proc/net/netlink."""
 
-    NAME = "procnetlink"
-    sock: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListMemberships(Op):
+@op("list_memberships")
+class ListMemberships(SocketOp):
     """getsockopt(NETLINK_LIST_MEMBERSHIPS) with a buffer of ``len`` bytes."""
 
-    NAME = "list_memberships"
-    sock: str
     len: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetSockName(Op):
-    NAME = "getsockname"
-    sock: str
+@op("getsockname")
+class GetSockName(SocketOp):
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetPeerName(Op):
-    NAME = "getpeername"
-    sock: str
+@op("getpeername")
+class GetPeerName(SocketOp):
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listen(Op):
-    NAME = "listen"
-    sock: str
+@op("listen")
+class Listen(SocketOp):
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept(Op):
-    NAME = "accept"
-    sock: str
+@op("accept")
+class Accept(SocketOp):
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shutdown(Op):
-    NAME = "shutdown"
-    sock: str
+@op("shutdown")
+class Shutdown(SocketOp):
     how: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ioctl(Op):
-    NAME = "ioctl"
-    sock: str
+@op("ioctl")
+class Ioctl(SocketOp):
     request: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttachFilter(Op):
+@op("attach_filter")
+class AttachFilter(SocketOp):
     """SO_ATTACH_FILTER with a classic BPF program: [code, jt, jf, k] each."""
 
-    NAME = "attach_filter"
-    sock: str
     program: list[list[int]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetachFilter(Op):
-    NAME = "detach_filter"
-    sock: str
+@op("detach_filter")
+class DetachFilter(SocketOp):
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("open")
 class Open(Op):
     """A descriptor for CGROUPSTATS: of a path, a pipe, or a socket that is there already."""
 
-    NAME = "open"
     fd: str
     path: str | None = None
     what: str | None = None
@@ -283,90 +258,77 @@ class Open(Op):
     flags: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("closefd")
 class CloseFd(Op):
-    NAME = "closefd"
     fd: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("sleep")
 class Sleep(Op):
     """Let ``ms`` milliseconds pass."""
 
-    NAME = "sleep"
     ms: int
 
 
 # --- what a task does to itself
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_ids")
 class SetIds(Op):
-    NAME, ACTION = "self", "set_ids"
     uid: int
     gid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_euid")
 class SetEuid(Op):
-    NAME, ACTION = "self", "set_euid"
     uid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_nice")
 class SetNice(Op):
-    NAME, ACTION = "self", "set_nice"
     nice: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_policy")
 class SetPolicy(Op):
-    NAME, ACTION = "self", "set_policy"
     policy: str
     priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_comm")
 class SetComm(Op):
-    NAME, ACTION = "self", "set_comm"
     comm: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "use_privilege")
 class UsePrivilege(Op):
     """chroot("/"): something that asks for a capability."""
 
-    NAME, ACTION = "self", "use_privilege"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "set_cpu")
 class SetCpu(Op):
-    NAME, ACTION = "self", "set_cpu"
     cpu: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "chdir")
 class Chdir(Op):
-    NAME, ACTION = "self", "chdir"
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("self", "rlimit_core")
 class RlimitCore(Op):
     """RLIMIT_CORE in bytes, -1 for no limit."""
 
-    NAME, ACTION = "self", "rlimit_core"
     bytes: int
 
 
 # --- what the driver does to a task; the step's task is the one that it is done to
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "spawn")
 class Spawn(Op):
     """fork: a task on one CPU, by choice in new namespaces, with other ids, or executing."""
 
-    NAME, ACTION = "task", "spawn"
     cpu: int | None = None
     comm: str | None = None
     ids: list[int] | None = None
@@ -377,21 +339,19 @@ class Spawn(Op):
     settle: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "thread")
 class Thread(Op):
     """A second thread in the task; afterwards known as ``thread``."""
 
-    NAME, ACTION = "task", "thread"
     thread: str
     cpu: int | None = None
     comm: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "exit")
 class Exit(Op):
     """The task, or its ``thread``, ends itself; returns when it is a zombie or gone."""
 
-    NAME, ACTION = "task", "exit"
     how: str = "exit_group"
     code: int | None = None
     signal: int | None = None
@@ -400,55 +360,40 @@ class Exit(Op):
     last: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "signal")
 class Signal(Op):
     """kill(2) from the driver; ``signal`` is a name without SIG, or a number."""
 
-    NAME, ACTION = "task", "signal"
     signal: str | int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "close_stdin")
 class CloseStdin(Op):
     """Close the pipe that the task reads from, and wait for its end."""
 
-    NAME, ACTION = "task", "close_stdin"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "wait_zombie")
 class WaitZombie(Op):
-    NAME, ACTION = "task", "wait_zombie"
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "reap")
 class Reap(Op):
-    NAME, ACTION = "task", "reap"
+    pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "mkdir")
 class Mkdir(Op):
-    NAME, ACTION = "task", "mkdir"
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "rmdir")
 class Rmdir(Op):
-    NAME, ACTION = "task", "rmdir"
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@op("task", "cgroup_attach")
 class CgroupAttach(Op):
     """Write the task's pid to the tasks or cgroup.procs file of the cgroup at ``path``."""
 
-    NAME, ACTION = "task", "cgroup_attach"
     path: str
-
-
-def _register_all() -> None:
-    for value in list(globals().values()):
-        if isinstance(value, type) and issubclass(value, Op) and value is not Op:
-            _register(value)
-
-
-_register_all()

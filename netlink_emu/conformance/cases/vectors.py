@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
 from .masked import Mask, MaskedBytes, Symbol
-from .ops import Op, Send, field_names, make_op, op_type
+from .ops import Op, Send, field_names, op_type
 
 _EXPECT: Final = frozenset({"result", "error", "datagrams", "optlen_out", "result_hex"})
 _STEP: Final = frozenset({"op", "action", "task", "label"})
@@ -107,7 +107,7 @@ def step_from_json(source: Json, index: int, symbols: _Symbols | None = None) ->
         else:
             extra[key] = value
     try:
-        op = make_op(cls, arguments)
+        op = cls(**arguments)
     except TypeError as exc:
         raise CaseError(f"step {index}: {name}: {exc}") from exc
     return Step(
