@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from netlink_emu.cassettes.blanking import Blanking
 from netlink_emu.cassettes.fields import Fields
-from netlink_emu.cassettes.match import messages
 from netlink_emu.cassettes.model import (
     Answer,
     Bound,
@@ -24,9 +24,7 @@ from netlink_emu.cassettes.model import (
     Stream,
 )
 from netlink_emu.cassettes.text import Texts, order_of
-from netlink_emu.protocol.attributes import NLA_HDRLEN
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NLMSGERR
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +41,8 @@ class _Side:
 
     def __init__(self, cassette: Cassette, ignore: Iterable[str]) -> None:
         order = order_of(cassette)
-        self._order: Final = order
         self._texts: Final = Texts(order, cassette.head.families)
-        self._fields: Final = Fields(cassette, order)
-        self._ignore: Final = frozenset(ignore)
+        self._blanking: Final = Blanking(Fields(cassette, order), order, ignore)
         self.streams: Final = [(each, [*self._seen(each)]) for each in cassette.streams]
 
     def _seen(self, stream: Stream) -> Iterator[_Seen]:
@@ -55,7 +51,7 @@ class _Side:
             if isinstance(event, Request | Answer):
                 kind = "request" if isinstance(event, Request) else "answer"
                 numbers[kind] += 1
-                data = self.blanked(stream.protocol, event.data)
+                data = self._blanking.of(stream.protocol, event.data)
                 lines = self._texts.of(stream.protocol, data).splitlines()
                 key: tuple[object, ...] = (kind, data, event.group, bool(event.portid))
                 yield _Seen(key, lines, numbers[kind])
@@ -64,24 +60,6 @@ class _Side:
                 portid = isinstance(event, Bound | Connected)
                 key = (type(event).__name__, *_without_portid(event)) if portid else (words,)
                 yield _Seen(key, [words], 0)
-
-    def blanked(self, protocol: int, data: bytes) -> bytes:
-        found = bytearray(data)
-        for start, header in messages(data, self._order):
-            found[start + 8 : start + NLMSG_HDRLEN] = bytes(8)
-            quoted = start + NLMSG_HDRLEN + NLMSGERR.size
-            if (
-                header.nlmsg_type == NLMSG_ERROR
-                and header.nlmsg_len >= quoted - start + NLMSG_HDRLEN
-            ):
-                found[quoted + 8 : quoted + NLMSG_HDRLEN] = bytes(8)
-            if self._ignore:
-                message = data[start : start + header.nlmsg_len]
-                for each in self._fields.of(protocol, message):
-                    if {each.name, each.name.rpartition("/")[2]} & self._ignore:
-                        begin = each.start + (NLA_HDRLEN if each.is_attribute else 0)
-                        found[start + begin : start + each.end] = bytes(each.end - begin)
-        return bytes(found)
 
 
 def event_words(event: Event) -> str:

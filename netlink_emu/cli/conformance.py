@@ -15,6 +15,7 @@ import typer
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.progress import TimedLines
 from netlink_emu.cli.recordings import load_cases, machine_beside, read_file
+from netlink_emu.cli.taped import ask_machine, taped_cases
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases
@@ -173,6 +174,29 @@ def conformance(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML report.")
     ] = None,
+    cassette: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Ask this machine's kernel what this cassette's client asked (--target kernel). "
+            "May be repeated.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ATTRIBUTE",
+            help="With --cassette: ignore the value of this attribute. May be repeated.",
+        ),
+    ] = None,
+    record_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="With --cassette: write what this machine's kernel answered, as a cassette.",
+        ),
+    ] = None,
     listing: Annotated[
         bool, typer.Option("--list", help="List the cases without running them.")
     ] = False,
@@ -186,21 +210,25 @@ def conformance(
     """
     if context.invoked_subcommand is not None:
         return
-    cases = _selected(load_cases(vectors, corpus), expression)
+    taped = taped_cases(cassette, target, vectors or corpus or release or arch or config)
+    if taped is None and (ignore or record_to):
+        raise UserError("--ignore and --record go with --cassette")
+    cases = _selected(
+        load_cases(vectors, corpus) if taped is None else [each.case for each in taped], expression
+    )
     if listing:
-        for case in cases:
-            if as_json:
-                print(json.dumps(_case_values(case)))
-                continue
-            where = f"{case.corpus}/{case.group}" if case.corpus else case.group
-            print(f"{where}/{case.name}: {case.title}")
+        _list(cases, as_json=as_json)
         return
     if not cases:
         raise UserError(f"no case matches {expression!r}")
-    with open_target(target, release, arch, config) as opened:
-        exceptions = not_emulated() if opened.name == "emulator" else {}
-        with progress(len(cases)) as on_result:
-            report = run(cases, opened, on_result, exceptions)
+    if taped is not None:
+        chosen = [each for each in taped if each.case in cases]
+        report = ask_machine(chosen, ignore or (), record_to, progress(len(chosen)))
+    else:
+        with open_target(target, release, arch, config) as opened:
+            exceptions = not_emulated() if opened.name == "emulator" else {}
+            with progress(len(cases)) as on_result:
+                report = run(cases, opened, on_result, exceptions)
     if as_json:
         for result in report.results:
             print(json.dumps(_result_values(result)))
@@ -208,6 +236,15 @@ def conformance(
         _show(report)
     _write(report, junit_xml, html)
     raise typer.Exit(1 if report.failed else 0)
+
+
+def _list(cases: list[Case], *, as_json: bool) -> None:
+    for case in cases:
+        if as_json:
+            print(json.dumps(_case_values(case)))
+            continue
+        where = f"{case.corpus}/{case.group}" if case.corpus else case.group
+        print(f"{where}/{case.name}: {case.title}")
 
 
 @app.command()

@@ -59,6 +59,30 @@ def families_here() -> dict[str, RecordedFamily]:
     return found
 
 
+def commands_here() -> dict[str, dict[int, int]]:
+    """The flags of each family's commands; empty where the kernel does not answer."""
+    found = {}
+    try:
+        for message in _dump():
+            name = message.find("CTRL_ATTR_FAMILY_NAME")
+            if name is not None:
+                found[str(name.value)] = _commands(message)
+    except OSError:
+        return {}
+    return found
+
+
+def _commands(message: Message) -> dict[int, int]:
+    commands: dict[int, int] = {}
+    number = 0
+    for attr in walk(message.attrs):
+        if attr.name == "CTRL_ATTR_OP_ID":
+            number = int(attr.value)
+        elif attr.name == "CTRL_ATTR_OP_FLAGS":
+            commands[number] = int(attr.value)
+    return commands
+
+
 def _groups(message: Message) -> dict[str, int]:
     groups = {}
     number = 0

@@ -1,0 +1,1 @@
+"""A cassette as conformance cases: this machine's kernel is asked what a recorded client asked."""
