@@ -12,27 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from netlink_emu.testing.factory import KernelFactory
-from netlink_emu.testing.options import KernelDefaults, KernelOptions
+from netlink_emu.testing.marks import (
+    CASSETTE_MARKER,
+    MARKER,
+    cassette_files,
+    marked,
+    project_options,
+)
+from netlink_emu.testing.options import KernelDefaults
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from netlink_emu.host.settings import Settings
     from netlink_emu.testing.kernel import EmulatedKernel
     from netlink_emu.testing.usage import Mark, Unused
 
-_OPTIONS: Final = ("release", *KernelOptions.__annotations__)
-MARKER: Final = (
-    f"netlink_emu({', '.join(_OPTIONS)}, here): the defaults of the kernels that this test makes; "
-    "with here=True the whole test function runs in a thread whose netlink is the kernel's"
-)
-_CASSETTE_OPTIONS: Final = ("ignore", "repeat", "news", "patience")
-CASSETTE_MARKER: Final = (
-    f"netlink_cassette(name, {', '.join(_CASSETTE_OPTIONS)}): the kernels that this test makes "
-    "answer from cassettes beside it, in the folder cassettes, named as the test by default"
-)
 _SECTION: Final = "netlink-emu"
-SUFFIX: Final = ".cassette"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,37 +74,6 @@ def netlink_emu_defaults() -> KernelDefaults:
     return {}
 
 
-def _project(config: pytest.Config) -> KernelDefaults:
-    """What pytest's settings say, or else [tool.netlink-emu] of the project's pyproject.toml."""
-    from netlink_emu.testing.project import project_defaults
-
-    try:
-        return project_defaults(_settings(config))
-    except ValueError as exc:
-        raise pytest.UsageError(str(exc)) from exc
-
-
-def _settings(config: pytest.Config) -> Settings:
-    from dataclasses import replace
-
-    from netlink_emu.host.settings import find_settings
-
-    try:
-        settings = find_settings(config.rootpath)
-    except ValueError as exc:
-        raise pytest.UsageError(str(exc)) from exc
-    own = {name: config.getini(f"netlink_emu_{name}") for name in ("release", "arch", "cassettes")}
-    settings = replace(settings, **{name: value for name, value in own.items() if value})
-    families, cpus = config.getini("netlink_emu_families"), config.getini("netlink_emu_cpus")
-    if families:
-        settings = replace(settings, families=tuple(families))
-    if cpus:
-        if not cpus.isdecimal():
-            raise pytest.UsageError(f"netlink_emu_cpus takes a number, not {cpus!r}")
-        settings = replace(settings, cpus=int(cpus))
-    return settings
-
-
 def _factory(
     request: pytest.FixtureRequest,
     defaults: KernelDefaults,
@@ -119,7 +83,7 @@ def _factory(
 ) -> Iterator[KernelFactory]:
     from contextlib import ExitStack
 
-    defaults = KernelDefaults(**{**_project(request.config), **defaults})
+    defaults = KernelDefaults(**{**project_options(request.config), **defaults})
     with ExitStack() as stack:
         factory = KernelFactory(
             stack,
@@ -141,9 +105,9 @@ def netlink_emu(
     request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
     """A factory of emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
-    marked, _here = _marked(request.node)
-    defaults = KernelDefaults(**{**netlink_emu_defaults, **marked})
-    cassettes = _cassettes(request.node)
+    options, _here = marked(request.node)
+    defaults = KernelDefaults(**{**netlink_emu_defaults, **options})
+    cassettes = cassette_files(request.node)
     yield from _factory(request, defaults, shared=False, cassettes=cassettes)
 
 
@@ -167,61 +131,6 @@ def netlink_emu_session(
 ) -> Iterator[KernelFactory]:
     """A factory of emulated kernels that last as long as the session; see ``reset()``."""
     yield from _factory(request, netlink_emu_defaults, shared=True)
-
-
-def _marked(node: pytest.Item) -> tuple[KernelDefaults, bool]:
-    """The arguments of the test's markers, and ``here``; the nearest comes first."""
-    options: dict[str, Any] = {}
-    for marker in node.iter_markers("netlink_emu"):
-        own = dict(marker.kwargs)
-        if marker.args:
-            own["release"], *more = marker.args
-            if more:
-                raise pytest.UsageError("netlink_emu takes one argument by position, the release")
-        unknown = own.keys() - {*_OPTIONS, "here"}
-        if unknown:
-            raise pytest.UsageError(
-                f"netlink_emu has no {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(sorted([*_OPTIONS, 'here']))}"
-            )
-        options = {**own, **options}
-    tape = node.get_closest_marker("netlink_cassette")
-    if tape is not None:
-        unknown = tape.kwargs.keys() - {"name", *_CASSETTE_OPTIONS}
-        if unknown:
-            raise pytest.UsageError(
-                f"netlink_cassette has no {', '.join(sorted(unknown))}; "
-                f"it has name, {', '.join(_CASSETTE_OPTIONS)}"
-            )
-        options |= {key: value for key, value in tape.kwargs.items() if key != "name"}
-    here = bool(options.pop("here", False))
-    return KernelDefaults(**options), here  # type: ignore[typeddict-item]  # checked above
-
-
-def _cassettes(node: pytest.Item) -> Callable[[], Path] | None:
-    """Names the cassette of each kernel that a test makes, if its marker asks for that."""
-    marker = node.get_closest_marker("netlink_cassette")
-    if marker is None:
-        return None
-    import itertools
-    import re
-
-    name, *more = [*marker.args, *filter(None, [marker.kwargs.get("name")]), None]
-    if len(more) > 1 or not isinstance(name, str | None):
-        raise pytest.UsageError("netlink_cassette takes one name, as a string")
-    folder = node.path.parent / (_settings(node.config).cassettes or "cassettes")
-    if name is None:
-        folder /= node.path.stem
-        own = node.nodeid.partition("::")[2].replace("::", ".")
-        name = re.sub(r"[^\w.-]+", "-", own).strip("-")
-    file = folder / (name if name.endswith(SUFFIX) else f"{name}{SUFFIX}")
-    numbers = itertools.count(1)
-
-    def next_file() -> Path:
-        number = next(numbers)
-        return file if number == 1 else file.with_stem(f"{file.stem}-{number}")
-
-    return next_file
 
 
 # --- a whole test in a kernel
@@ -257,7 +166,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _is_here(item: pytest.Item) -> bool:
-    return item.get_closest_marker("netlink_emu") is not None and _marked(item)[1]
+    return item.get_closest_marker("netlink_emu") is not None and marked(item)[1]
 
 
 def _kernel_of(item: pytest.Function) -> EmulatedKernel:
