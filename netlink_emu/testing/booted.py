@@ -46,17 +46,29 @@ class BootOptions:
     families: tuple[GenlFamily | Family, ...]
     control: bool
     seed: int
+    uid: int = 0
 
 
-def profile_of(
+def boot_options(
     release: str,
     arch: str | None,
-    cpus: tuple[int, ...] | int,
-    delayacct: bool | None,  # noqa: FBT001 - as the caller was given it
+    cpus: int | Iterable[int],
+    tasks: Tasks,
+    *,
+    uid: int,
+    delayacct: bool | None,
     config: KernelConfig | None,
-) -> Profile:
-    """The kernel that EmulatedKernel's arguments ask for: configured for so many CPUs."""
-    highest = cpus if isinstance(cpus, int) else max(cpus) + 1
+    families: Iterable[GenlFamily | Family],
+    control: bool,
+    seed: int,
+) -> BootOptions:
+    """What EmulatedKernel's arguments ask for; raises WrongType and WrongValue."""
+    checks.text("release", release, "6.1")
+    checks.cpus(cpus)
+    checks.whole("uid", uid)
+    checks.whole("seed", seed)
+    numbers = cpus if isinstance(cpus, int) else tuple(cpus)
+    highest = numbers if isinstance(numbers, int) else max(numbers) + 1
     config = config or KernelConfig()
     if delayacct is not None or highest > config.nr_cpus:
         config = replace(
@@ -64,7 +76,8 @@ def profile_of(
             task_delayacct=config.task_delayacct if delayacct is None else delayacct,
             nr_cpus=max(config.nr_cpus, highest),
         )
-    return profile_for(release, arch=arch or os.uname().machine, config=config)
+    profile = profile_for(release, arch=arch or os.uname().machine, config=config)
+    return BootOptions(profile, numbers, tasks, tuple(families), control, seed, uid)
 
 
 class Booted:

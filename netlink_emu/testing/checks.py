@@ -79,6 +79,14 @@ def argv(method: str, value: object) -> None:
             raise WrongType(f"{method}() takes a list of strings and paths; {one!r} is none")
 
 
+def starting(
+    method: str, argv_given: object, options: Iterable[str], known: Iterable[str]
+) -> None:
+    """They are a program with its arguments, and options of a method that starts one."""
+    argv(method, argv_given)
+    keywords(f"{method}()", options, known)
+
+
 def function(what: str, value: object) -> None:
     """It can be called."""
     if not callable(value):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import socket as _socket
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpack, overload
@@ -25,31 +25,20 @@ from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.testing import checks
-from netlink_emu.testing.booted import Booted, BootOptions, profile_of
-from netlink_emu.testing.calls import Calls, need_threads
-from netlink_emu.testing.clients import Clients
-from netlink_emu.testing.directory import Directory
+from netlink_emu.testing.booted import boot_options
+from netlink_emu.testing.calls import need_threads
 from netlink_emu.testing.errors import NoSuchName, hide
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
-from netlink_emu.testing.passing import Passing
+from netlink_emu.testing.parts import Parts, expect_use, tape_of
 from netlink_emu.testing.tasks import TaskTableHandle
-from netlink_emu.testing.usage import (
-    CASSETTE,
-    FAULT,
-    SCENARIO,
-    UNRECORDED,
-    Usage,
-    unused_faults,
-)
-from netlink_emu.testing.waiting import Waiting
-from netlink_emu.testing.waits import Waits
+from netlink_emu.testing.usage import Usage
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
     from netlink_emu.journal.entries import MessageView
     from netlink_emu.testing.aio import AsyncKernel
-    from netlink_emu.testing.cassette import CassetteHandle, CassetteOptions
+    from netlink_emu.testing.cassette import CassetteHandle
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.process import ClientProcess
 
@@ -73,9 +62,9 @@ class EmulatedKernel:
     others have no capabilities. ``delayacct`` is kernel.task_delayacct; None chooses the
     release's default (off since 5.14). With ``control``, clients can do what this handle does,
     through the family NETLINK_EMU. ``seed`` makes random portids and faults repeatable.
-    ``allow_unused`` is for the pytest plugin, which fails a test if no client talked to its
-    kernel, if a fault never applied, or if a scenario is not over: ``"kernel"``, ``"fault"`` and
-    ``"scenario"`` allow one of these, True allows all.
+    The pytest plugin fails a test if no client talked to its kernel, if a fault never applied, or
+    if a scenario is not over: ``allow_unused`` allows ``"kernel"``, ``"fault"``, ``"scenario"``,
+    or all (True).
 
     ``cassette`` (a file of ``netlink-emu record``, or a Cassette) answers sockets of all its
     protocols. Release and machine are then the recorded ones, unless you give them. Requests
@@ -115,50 +104,28 @@ class EmulatedKernel:
         patience: float = 5.0,
     ) -> None:
         need_threads()
-        tape = _tape(
+        tape = tape_of(
             cassette, record=record, ignore=ignore, repeat=repeat, news=news, patience=patience
         )
         if release is None:
             release = (tape and tape.release) or DEFAULT_RELEASE
         if arch is None and tape is not None:
             arch = tape.arch
-        checks.text("release", release, "6.1")
-        checks.cpus(cpus)
-        checks.whole("uid", uid)
-        checks.whole("seed", seed)
+        options = boot_options(
+            release, arch, cpus, tasks,
+            uid=uid, delayacct=delayacct, config=config, families=families, control=control,
+            seed=seed,
+        )  # fmt: skip
         self.release: Final = release
-        numbers = cpus if isinstance(cpus, int) else tuple(cpus)
-        self.profile: Final = profile_of(release, arch, numbers, delayacct, config)
-        self._options: Final = BootOptions(
-            self.profile, numbers, tasks, tuple(families), control, seed
-        )
-        self._uid: Final = uid
-        self._tape = tape
-        self._waiting: Final = Waiting()
+        self.profile: Final = options.profile
         self._usage: Final = Usage(release, allowed=allow_unused)
-        self._usage.expect(FAULT, lambda: unused_faults(self._booted.own_faults.rules))
-        self._usage.expect(SCENARIO, lambda: self._passing.never_due())
-        self._directory: Final = Directory("netlink-emu-")
-        self.closed = False
-        self._boot()
-        if tape is not None:
-            self._usage.expect(UNRECORDED, lambda: self.cassette.unrecorded())
-            self._usage.expect(CASSETTE, lambda: self.cassette.left_over())
+        self._parts = Parts(options, tape, self._usage)
+        expect_use(self._usage, lambda: self._parts)
 
-    def _boot(self) -> None:
-        self._calls = Calls(self._waiting.notify)
-        self._booted = Booted(self._options, self._calls)
-        self._cassette: CassetteHandle | None = None
-        if self._tape is not None:
-            from netlink_emu.testing.cassette import CassetteHandle
-
-            self._cassette = CassetteHandle(self._tape, self._booted)
-        self._passing = Passing(self._booted, self._cassette)
-        self._clients = Clients(
-            self._booted, self._waiting, self._directory, self._uid, self._cassette
-        )
-        self._waits = Waits(self._booted, self._clients, self._waiting)
-        self._booted.own_journal.sinks.append(self._usage.entry)
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._parts.closed
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.cpus)} CPUs, {len(self.tasks)} tasks"
@@ -175,57 +142,57 @@ class EmulatedKernel:
     @property
     def tasks(self) -> TaskTableHandle:
         """The tasks: spawn and find them."""
-        return self._booted.tasks
+        return self._parts.booted.tasks
 
     @property
     def cpus(self) -> CpusHandle:
         """The CPUs, and which of them are online."""
-        return self._booted.cpus
+        return self._parts.booted.cpus
 
     @property
     def cgroups(self) -> CgroupsHandle:
         """The hierarchy of cgroups."""
-        return self._booted.cgroups
+        return self._parts.booted.cgroups
 
     # --- time
 
     @property
     def clock(self) -> VirtualClock:
         """The machine's clock."""
-        return self._booted.clock
+        return self._parts.booted.clock
 
     @property
     def now(self) -> float:
         """The machine's time since its boot, in seconds."""
-        return self._passing.now
+        return self._parts.passing.now
 
     def advance(self, seconds: float) -> None:
         """Advance the machine's time, and do everything that is due on the way.
 
         This includes scenarios of :meth:`play`, and messages that faults hold back.
         """
-        self._passing.advance(seconds)
+        self._parts.passing.advance(seconds)
 
     def play(self, scenario: str | os.PathLike[str], seconds: float = 0.0) -> None:
         """Begin a scenario now (TOML text, or a file), and advance ``seconds``.
 
         :meth:`advance` continues it. Raises ScenarioError.
         """
-        self._passing.play(scenario, seconds)
+        self._parts.passing.play(scenario, seconds)
 
     # --- the kernel
 
     @property
     def kernel(self) -> BootedKernel:
         """The emulated kernel itself, for advanced use; only use it inside :meth:`call`."""
-        return self._booted.kernel
+        return self._parts.booted.kernel
 
     def call(self, function: Callable[[], T]) -> T:
         """Call ``function`` in the thread that :attr:`kernel` belongs to.
 
         When this returns, messages that the function queued have been sent to clients.
         """
-        return self._calls.call(function)
+        return self._parts.calls.call(function)
 
     @property
     def family_id(self) -> int:
@@ -238,19 +205,19 @@ class EmulatedKernel:
     @property
     def listeners(self) -> dict[int, list[int]]:
         """The portids registered for each CPU that has any."""
-        return self._waits.listeners
+        return self._parts.waits.listeners
 
     @property
     def faults(self) -> Faults:
         """Faults on demand."""
-        return self._booted.faults
+        return self._parts.booted.faults
 
     @property
     def cassette(self) -> CassetteHandle:
         """The cassette that answers; raises AttributeError if there is none."""
-        if self._cassette is None:
+        if self._parts.cassette is None:
             raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
-        return self._cassette
+        return self._parts.cassette
 
     def set_delayacct(self, *, on: bool) -> None:
         """Set kernel.task_delayacct: whether tasks spawned from now on have delays."""
@@ -258,7 +225,7 @@ class EmulatedKernel:
 
     def register_family(self, family: AnyFamily) -> AnyFamily:
         """Add a generic netlink family; nlctrl announces it, and answers for it."""
-        self.call(lambda: self._booted.register(family))
+        self.call(lambda: self._parts.booted.register(family))
         return family
 
     def unregister_family(self, family: GenlFamily | Family) -> None:
@@ -271,12 +238,12 @@ class EmulatedKernel:
     @property
     def clients(self) -> list[ClientProcess[Any]]:
         """The programs that :meth:`popen` and :meth:`run` have started."""
-        return self._clients.processes
+        return self._parts.clients.processes
 
     @property
     def threads(self) -> list[ClientThread[Any]]:
         """The threads that :meth:`thread` has started."""
-        return self._clients.threads
+        return self._parts.clients.threads
 
     @overload
     def popen(
@@ -298,10 +265,9 @@ class EmulatedKernel:
         PermissionError as subprocess.Popen does, and interpose.errors.Unsupported, which says
         what this machine lacks.
         """
-        checks.argv("popen", argv)
-        checks.keywords("popen()", options, PopenOptions.__annotations__)
+        checks.starting("popen", argv, options, PopenOptions.__annotations__)
         kind: type[Any] = str if text else bytes
-        return self._clients.popen(argv, kind, **options)
+        return self._parts.clients.popen(argv, kind, **options)
 
     @overload
     def run(
@@ -320,10 +286,9 @@ class EmulatedKernel:
         seconds (30), and NotUsed if it opened no generic netlink socket (``require_use=False``
         allows that). The other options are those of :meth:`popen`.
         """
-        checks.argv("run", argv)
-        checks.keywords("run()", options, RunOptions.__annotations__)
+        checks.starting("run", argv, options, RunOptions.__annotations__)
         kind: type[Any] = str if text else bytes
-        return self._clients.run(argv, kind, **options)
+        return self._parts.clients.run(argv, kind, **options)
 
     def thread(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -336,7 +301,7 @@ class EmulatedKernel:
         """
         checks.function("thread()", function)
         name = getattr(function, "__name__", repr(function))
-        return self._clients.thread(partial(function, *args, **kwargs), name)
+        return self._parts.clients.thread(partial(function, *args, **kwargs), name)
 
     def connect(self, *, portid: int = 0, rcvbuf: int = 0) -> _socket.socket:
         """Return a plain socket connected to this kernel: send a request, receive the answers.
@@ -344,12 +309,12 @@ class EmulatedKernel:
         It is an AF_UNIX socket (SOCK_SEQPACKET) whose datagrams are those of a netlink socket.
         With ``portid`` 0, autobind chooses; ``rcvbuf`` is SO_RCVBUF. It closes with the kernel.
         """
-        return self._clients.connect(portid=portid, rcvbuf=rcvbuf)
+        return self._parts.clients.connect(portid=portid, rcvbuf=rcvbuf)
 
     @property
     def path(self) -> Path:
         """The path of a Unix datagram socket that serves the kernel to clients in any language."""
-        return self._clients.path
+        return self._parts.clients.path
 
     # --- waiting
 
@@ -360,7 +325,7 @@ class EmulatedKernel:
 
         Returns their portids. Raises TimeIsUp, which says what happened instead.
         """
-        return self._waits.for_listener(cpu, count, timeout)
+        return self._parts.waits.for_listener(cpu, count, timeout)
 
     def wait_for_request(
         self, *, count: int = 1, since: int = 0, timeout: float = TIMEOUT, **criteria: Any
@@ -370,7 +335,7 @@ class EmulatedKernel:
         The criteria are those of ``journal.requests()``; ``since=kernel.journal.number`` waits
         for a new request. Raises TimeIsUp, which has near misses and what happened instead.
         """
-        return self._waits.for_request(count, since, timeout, criteria)
+        return self._parts.waits.for_request(count, since, timeout, criteria)
 
     def wait_until(
         self, condition: Callable[[EmulatedKernel], T], *, timeout: float = TIMEOUT
@@ -381,7 +346,7 @@ class EmulatedKernel:
         """
         checks.function("wait_until()", condition)
         name = getattr(condition, "__name__", "a condition")
-        return self._waits.until(lambda: condition(self), name, timeout)
+        return self._parts.waits.until(lambda: condition(self), name, timeout)
 
     @property
     def aio(self) -> AsyncKernel:
@@ -398,38 +363,18 @@ class EmulatedKernel:
     @property
     def journal(self) -> Journal:
         """All messages between clients and kernel; still readable after :meth:`close`."""
-        return self._booted.journal
+        return self._parts.booted.journal
 
     def report(self, *, since: int = 0, limit: int = 200, without: Sequence[object] = ()) -> str:
         """The clients with their output, and the last entries of the journal, as text.
 
         ``without`` are clients to leave out, because TimeIsUp has already described them.
         """
-        journal = self._booted.own_journal
-        lines = [] if self._cassette is None else self._cassette.report()
-        lines += [client.describe() for client in self._clients.all if client not in without]
-        entries = [entry for entry in journal.entries if entry.number > since]
-        if len(entries) > limit:
-            lines.append(f"(the last {limit} of {len(entries)} entries)")
-        lines += journal.lines(entries[-limit:])
-        return "\n".join(lines)
+        return self._parts.report(since, limit, without)
 
-    @contextmanager
-    def journal_to(self, path: str | os.PathLike[str]) -> Iterator[Journal]:
+    def journal_to(self, path: str | os.PathLike[str]) -> AbstractContextManager[Journal]:
         """Also write the journal to a file: see :func:`netlink_emu.testing.open_journal`."""
-        from netlink_emu.testing.files import open_journal
-
-        booted = self._booted
-        with ExitStack() as stack:
-            journal = self.call(
-                lambda: stack.enter_context(
-                    open_journal(os.fspath(path), booted.kernel, booted.own_journal)
-                )
-            )
-            try:
-                yield journal
-            finally:
-                booted.calls.look(stack.close)
+        return self._parts.journal_to(path)
 
     @property
     def usage(self) -> Usage:
@@ -443,16 +388,7 @@ class EmulatedKernel:
 
         Handles from before (tasks, cgroups) are no longer valid. :attr:`path` stays the same.
         """
-        calls, served = self._calls, self._clients.served
-        calls.check()
-        calls.end("this was handed out before reset(): ask the kernel for it again")
-        self._end_clients()
-        self.cgroups.close()
-        self._tape = self._tape and self._tape.again()
-        self._boot()
-        if served:
-            self._clients.serve()
-        calls.raise_failures()
+        self._parts = self._parts.again()
 
     def close(self) -> None:
         """End the clients and close the sockets; the journal can still be read.
@@ -460,33 +396,4 @@ class EmulatedKernel:
         Every other call then raises KernelClosed. Raises EmulatorError if netlink-emu itself
         failed and no call has raised that yet.
         """
-        if self.closed:
-            return
-        self.closed = True
-        if self._calls.is_forked:  # all of it is the parent's
-            return
-        self._calls.end(
-            f"the emulated kernel (Linux {self.profile.release}) is closed, as its test or its "
-            "with block has ended: make another"
-        )
-        self._waiting.notify()
-        self._end_clients()
-        self._directory.remove()
-        self.cgroups.close()
-        self._calls.raise_failures()
-
-    def _end_clients(self) -> None:
-        self._clients.end()
-        if self._cassette is not None:
-            self._cassette.close()
-
-
-def _tape(
-    cassette: Cassette | str | os.PathLike[str] | None, **options: Any
-) -> CassetteOptions | None:
-    """What is to be played, if anything is; without that it costs no import."""
-    if cassette is None:
-        return None
-    from netlink_emu.testing.cassette import cassette_options
-
-    return cassette_options(cassette, **options)
+        self._parts.close()
