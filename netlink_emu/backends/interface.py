@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from netlink_emu.kernel.af_netlink import RecvMsg
 from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.msghdr import RecvMsg
 from netlink_emu.kernel.profile import Arch
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.kernel.skbuff import SkBuff

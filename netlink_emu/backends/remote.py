@@ -16,9 +16,10 @@ from typing import Any, Final
 import trio
 
 from netlink_emu.backends.wire import Wire
-from netlink_emu.kernel.af_netlink import MSG_OOB, MSG_PEEK, NetlinkSock, RecvMsg
+from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.kernel import Kernel
+from netlink_emu.kernel.msghdr import MSG_OOB, MSG_PEEK, RecvMsg
 from netlink_emu.kernel.profile import Arch, Profile
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.kernel.skbuff import SkBuff

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from errno import (
     EAGAIN,
     EFAULT,
@@ -25,21 +24,34 @@ from errno import (
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import Dumping
+from netlink_emu.kernel.msghdr import (
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    POLLERR,
+    POLLIN,
+    POLLOUT,
+    POLLRDNORM,
+    POLLWRBAND,
+    POLLWRNORM,
+    RecvMsg,
+)
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM, SkBuff
 from netlink_emu.kernel.sock import SO_ATTACH_FILTER, SO_DETACH_FILTER
+from netlink_emu.kernel.sockaddr import (
+    check_addrlen,
+    ffs,
+    group_mask,
+    read_sockaddr,
+    write_sockaddr,
+)
 from netlink_emu.kernel.sockopt import NetlinkOptions
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
 from netlink_emu.protocol.bpf import Filter, Instruction
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import (
-    AF_NETLINK,
-    SOCKADDR_NL,
-    SOL_NETLINK,
-    SOL_SOCKET,
-    NetlinkSockOpt,
-)
+from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
@@ -48,37 +60,6 @@ if TYPE_CHECKING:
 _MEMBERSHIPS: Final = frozenset(
     {NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, NetlinkSockOpt.NETLINK_DROP_MEMBERSHIP}
 )
-SOCKADDR_STORAGE: Final = 128  # sizeof(struct sockaddr_storage)
-MSG_OOB: Final = 0x1
-MSG_PEEK: Final = 0x2
-MSG_TRUNC: Final = 0x20
-
-POLLIN: Final = 0x001
-POLLOUT: Final = 0x004
-POLLERR: Final = 0x008
-POLLRDNORM: Final = 0x040
-POLLWRNORM: Final = 0x100
-POLLWRBAND: Final = 0x200
-
-
-@dataclass(slots=True)
-class RecvMsg:
-    """What recvmsg(2) gives: ``result`` is its return value, ``length`` the whole datagram's."""
-
-    data: bytes
-    length: int
-    result: int
-    name: bytes
-    control: list[Cmsg]
-    flags: int
-
-
-# Where a shift of 32 bits looks at five bits of its distance.
-SHIFTS_MODULO_32: Final = frozenset(
-    {"x86_64", "um", "i386", "aarch64", "riscv64", "loongarch64", "sparc64"}
-    | {"mips", "mipsel", "mips64", "mips64el"}
-)
-
 Callback = Callable[["NetlinkSock"], None]
 
 
@@ -111,7 +92,7 @@ class NetlinkSock(NetlinkOptions):
         self.data_ready: Callback | None = None
         self.error_report: Callback | None = None
         self._settle: Callable[[], None] | None = None
-        self._from_kernel: Final = self._name(0, 0)
+        self._from_kernel: Final = write_sockaddr(kernel.profile, 0, 0)
         if kernel.trace is not None:
             kernel.trace.socket_opened(self, current)
 
@@ -143,7 +124,8 @@ class NetlinkSock(NetlinkOptions):
     def bind(self, current: Current, addr: bytes) -> None:
         """bind(2): a portid (0: autobind) and the mask of groups 1 to 32."""
         check_addrlen(addr)
-        pid, groups = self._sockaddr(addr, checked=self.kernel.profile.bind_checks_length)
+        profile = self.kernel.profile
+        pid, groups = read_sockaddr(profile, addr, checked=profile.bind_checks_length)
         if groups:
             self.need_nonroot_recv(current)
             self.groups_allocated = True
@@ -155,7 +137,10 @@ class NetlinkSock(NetlinkOptions):
                 if groups >> (group - 1) & 1:
                     self.table.bind(current, self.net, group)
         if not self.bound:
-            self._insert(current, pid)
+            if pid:
+                self.kernel.netlink.insert(self, pid)
+            else:
+                self.kernel.netlink.autobind(self, current)
         self._subscribe(self.groups & ~0xFFFFFFFF | groups)
 
     def _subscribe(self, groups: int) -> None:
@@ -179,12 +164,6 @@ class NetlinkSock(NetlinkOptions):
         if level != SOL_NETLINK or optname not in _MEMBERSHIPS:
             trace.option_set(self, level, optname, value, 0)
 
-    def _insert(self, current: Current, pid: int) -> None:
-        if pid:
-            self.kernel.netlink.insert(self, pid)
-        else:
-            self.kernel.netlink.autobind(self, current)
-
     def connect(self, current: Current, addr: bytes) -> None:
         """connect(2): where send() goes, and from whom alone to receive; AF_UNSPEC undoes it."""
         profile = self.kernel.profile
@@ -195,7 +174,7 @@ class NetlinkSock(NetlinkOptions):
         if family == 0:
             self.connected, self.dst_portid, self.dst_group = False, 0, 0
             return
-        pid, groups = self._sockaddr(addr, checked=profile.send_checks_length)
+        pid, groups = read_sockaddr(profile, addr, checked=profile.send_checks_length)
         if groups or (pid and profile.connect_needs_admin):
             self._need_nonroot_send(current)
         if not self.bound:
@@ -204,39 +183,12 @@ class NetlinkSock(NetlinkOptions):
 
     def getsockname(self) -> bytes:
         """getsockname(2): 12 bytes; zeros before bind."""
-        return self._name(self.portid, self.groups & 0xFFFFFFFF)
+        return write_sockaddr(self.kernel.profile, self.portid, self.groups & 0xFFFFFFFF)
 
     def getpeername(self) -> bytes:
         """getpeername(2): 12 bytes; zeros (the kernel) unless connected elsewhere."""
-        return self._name(self.dst_portid, self._group_mask(self.dst_group))
-
-    def _name(self, pid: int, groups: int) -> bytes:
-        return SOCKADDR_NL[self.kernel.profile.arch.order].pack(AF_NETLINK, 0, pid, groups)
-
-    def _group_mask(self, group: int) -> int:
-        """netlink_group_mask(): the bit of a group in nl_groups, which has 32."""
-        if group > 32:
-            arch = self.kernel.profile.arch
-            # Before the check a 1 was shifted too far, and what that gives is the processor's.
-            if self.kernel.profile.group_mask_bounded or arch.name not in SHIFTS_MODULO_32:
-                return 0
-        return 1 << (group - 1) % 32 if group else 0
-
-    def _sockaddr(self, addr: bytes, *, checked: bool) -> tuple[int, int]:
-        """(nl_pid, nl_groups); EINVAL for a short address or one of another family.
-
-        An unchecked short address is read with zeros behind it: older kernels read what the
-        stack held.
-        """
-        if len(addr) < SOCKADDR_NL.size:
-            if checked or len(addr) < 2:
-                raise NetlinkError(EINVAL)
-            addr += bytes(SOCKADDR_NL.size - len(addr))
-        codec = SOCKADDR_NL[self.kernel.profile.arch.order]
-        family, _pad, pid, groups = codec.unpack_from(addr)
-        if family != AF_NETLINK:
-            raise NetlinkError(EINVAL)
-        return pid, groups
+        profile = self.kernel.profile
+        return write_sockaddr(profile, self.dst_portid, group_mask(profile, self.dst_group))
 
     def _need_nonroot_send(self, current: Current) -> None:
         if not self.table.nonroot_send and not current.ns_capable(self.net.user_ns, CAP_NET_ADMIN):
@@ -273,7 +225,7 @@ class NetlinkSock(NetlinkOptions):
         creds = scm_send(self.kernel, current, control)
         portid, group = self.dst_portid, self.dst_group
         if addr:
-            portid, groups = self._sockaddr(addr, checked=profile.send_checks_length)
+            portid, groups = read_sockaddr(profile, addr, checked=profile.send_checks_length)
             group = ffs(groups)
             if group or (portid and profile.unicast_needs_admin):
                 self._need_nonroot_send(current)
@@ -326,11 +278,10 @@ class NetlinkSock(NetlinkOptions):
             data = data[:size]
         whole = flags & MSG_TRUNC and self.kernel.profile.msg_trunc_returns_length
         result = length if whole else len(data)
-        # Nearly all comes from the kernel, and to no group.
-        named = skb.portid or skb.dst_group
-        name = (
-            self._name(skb.portid, self._group_mask(skb.dst_group)) if named else self._from_kernel
-        )
+        name = self._from_kernel
+        if skb.portid or skb.dst_group:
+            profile = self.kernel.profile
+            name = write_sockaddr(profile, skb.portid, group_mask(profile, skb.dst_group))
         control = scm_recv(self, skb, current) if self.pktinfo or self.passcred else []
         received = RecvMsg(data, length, result, name, control, shown)
         if not flags & MSG_PEEK:
@@ -480,17 +431,22 @@ class NetlinkSock(NetlinkOptions):
 
         EPERM, as for SO_DETACH_FILTER, once SO_LOCK_FILTER is on.
         """
-        self._check_filter_lock()
-        self.filter = Filter(program)
-        self._tell_filter(SO_ATTACH_FILTER)
+        self._change_filter(SO_ATTACH_FILTER, lambda: Filter(program))
 
-    def _tell_filter(self, optname: int) -> None:
-        if self.kernel.trace is not None:
-            self.kernel.trace.option_set(self, SOL_SOCKET, optname, b"", 0)
+    def detach_filter(self) -> None:
+        """SO_DETACH_FILTER; ENOENT if there is none."""
+        self._change_filter(SO_DETACH_FILTER, self._no_filter)
 
-    def _check_filter_lock(self) -> None:
+    def _no_filter(self) -> None:
+        if self.filter is None:
+            raise NetlinkError(ENOENT)
+
+    def _change_filter(self, optname: int, make: Callable[[], Filter | None]) -> None:
         if self.filter_locked:
             raise NetlinkError(EPERM)
+        self.filter = make()
+        if self.kernel.trace is not None:
+            self.kernel.trace.option_set(self, SOL_SOCKET, optname, b"", 0)
 
     def sk_filter(self, data: bytes) -> int:
         """How many bytes of a datagram the socket's filter keeps; it must have one."""
@@ -499,14 +455,6 @@ class NetlinkSock(NetlinkOptions):
         return self.filter.run(
             data, order=profile.arch.order, a_without_device=profile.filter_a_without_device
         )
-
-    def detach_filter(self) -> None:
-        """SO_DETACH_FILTER; ENOENT if there is none."""
-        self._check_filter_lock()
-        if self.filter is None:
-            raise NetlinkError(ENOENT)
-        self.filter = None
-        self._tell_filter(SO_DETACH_FILTER)
 
     def not_supported(self) -> None:
         """listen(2), accept(2), shutdown(2), socketpair(2)."""
@@ -528,14 +476,3 @@ class NetlinkSock(NetlinkOptions):
         self.rmem_alloc = 0
         self._force_rcvbuf(0)
         self.kernel.netlink.remove(self)
-
-
-def check_addrlen(addr: bytes) -> None:
-    """move_addr_to_kernel(): no address of bind, connect or sendto is longer than 128 bytes."""
-    if len(addr) > SOCKADDR_STORAGE:
-        raise NetlinkError(EINVAL)
-
-
-def ffs(mask: int) -> int:
-    """The number of the lowest bit that is set, from 1; 0 for none."""
-    return (mask & -mask).bit_length()

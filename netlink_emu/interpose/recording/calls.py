@@ -15,10 +15,7 @@ from netlink_emu.interpose.client.memory import UIO_MAXIOV
 from netlink_emu.interpose.recording.context import RecordedCall, RecordingContext, Tapped
 from netlink_emu.interpose.recording.host import make_socket
 from netlink_emu.interpose.syscalls import descriptors, receive
-from netlink_emu.interpose.syscalls.descriptors import (
-    SOCK_CLOEXEC,
-    SOCK_TYPE_MASK,
-)
+from netlink_emu.interpose.syscalls.descriptors import SOCK_CLOEXEC, SOCK_TYPE_MASK
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
@@ -30,7 +27,7 @@ from netlink_emu.interpose.syscalls.uapi import (
     single,
     total,
 )
-from netlink_emu.kernel.af_netlink import MSG_OOB
+from netlink_emu.kernel.msghdr import MSG_OOB
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import SOCKADDR_NL

@@ -21,7 +21,7 @@ from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap
-from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
+from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import SOCKADDR_NL

@@ -16,7 +16,7 @@ from typing import Final
 from netlink_emu.interpose import libc
 from netlink_emu.interpose.client.clients import gone
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT
-from netlink_emu.kernel.af_netlink import RecvMsg
+from netlink_emu.kernel.msghdr import RecvMsg
 from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError

@@ -11,7 +11,7 @@ from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap
-from netlink_emu.kernel.af_netlink import RecvMsg
+from netlink_emu.kernel.msghdr import RecvMsg
 
 
 class Giving(Protocol):

@@ -22,8 +22,8 @@ from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.blocking import TICK, Waiting, WaitingRoom
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap
-from netlink_emu.kernel.af_netlink import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 

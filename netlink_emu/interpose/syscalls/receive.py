@@ -27,7 +27,7 @@ from netlink_emu.interpose.syscalls.uapi import (
     single,
     total,
 )
-from netlink_emu.kernel.af_netlink import RecvMsg
+from netlink_emu.kernel.msghdr import RecvMsg
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.protocol.errors import NetlinkError
 

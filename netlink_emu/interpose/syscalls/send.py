@@ -23,7 +23,7 @@ from netlink_emu.interpose.syscalls.uapi import (
     single,
     total,
 )
-from netlink_emu.kernel.af_netlink import MSG_OOB
+from netlink_emu.kernel.msghdr import MSG_OOB
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 

@@ -21,19 +21,11 @@ from netlink_emu.conformance.cases.names import (
 from netlink_emu.conformance.targets.target import About, Unsupported
 from netlink_emu.families import BootedKernel
 from netlink_emu.kernel import scm
-from netlink_emu.kernel.af_netlink import (
-    MSG_PEEK,
-    MSG_TRUNC,
-    POLLERR,
-    POLLIN,
-    NetlinkSock,
-)
+from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
+from netlink_emu.kernel.msghdr import MSG_PEEK, MSG_TRUNC, POLLERR, POLLIN
 from netlink_emu.machine.cgroups import File
-from netlink_emu.machine.task import (
-    Task,
-    TaskState,
-)
+from netlink_emu.machine.task import Task, TaskState
 from netlink_emu.protocol.errors import NetlinkError, errno_name
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import (
