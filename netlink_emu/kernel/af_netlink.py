@@ -7,38 +7,15 @@ call would wait. When ``sendmsg`` returns, the kernel's answers are queued.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from errno import (
-    EAGAIN,
-    EFAULT,
-    EINVAL,
-    EMSGSIZE,
-    ENOBUFS,
-    ENODATA,
-    ENOENT,
-    ENOTTY,
-    EOPNOTSUPP,
-    EPERM,
-)
+from collections.abc import Sequence
+from errno import EAGAIN, EFAULT, EINVAL, EMSGSIZE, ENOBUFS, ENODATA, ENOTTY, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.dump import Dumping
-from netlink_emu.kernel.msghdr import (
-    MSG_OOB,
-    MSG_PEEK,
-    MSG_TRUNC,
-    POLLERR,
-    POLLIN,
-    POLLOUT,
-    POLLRDNORM,
-    POLLWRBAND,
-    POLLWRNORM,
-    RecvMsg,
-)
+from netlink_emu.kernel.msghdr import MSG_OOB, MSG_PEEK, MSG_TRUNC, RecvMsg
+from netlink_emu.kernel.receive_queue import ReceiveQueue
 from netlink_emu.kernel.scm import Cmsg, scm_recv, scm_send
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM, SkBuff
-from netlink_emu.kernel.sock import SO_ATTACH_FILTER, SO_DETACH_FILTER
 from netlink_emu.kernel.sockaddr import (
     check_addrlen,
     ffs,
@@ -46,12 +23,9 @@ from netlink_emu.kernel.sockaddr import (
     read_sockaddr,
     write_sockaddr,
 )
-from netlink_emu.kernel.sockopt import NetlinkOptions
-from netlink_emu.kernel.trace import DropReason
 from netlink_emu.machine.credentials import CAP_NET_ADMIN
-from netlink_emu.protocol.bpf import Filter, Instruction
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import SOL_NETLINK, SOL_SOCKET, NetlinkSockOpt
+from netlink_emu.protocol.netlink import SOL_NETLINK, NetlinkSockOpt
 
 if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
@@ -60,15 +34,12 @@ if TYPE_CHECKING:
 _MEMBERSHIPS: Final = frozenset(
     {NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP, NetlinkSockOpt.NETLINK_DROP_MEMBERSHIP}
 )
-Callback = Callable[["NetlinkSock"], None]
 
 
-class NetlinkSock(NetlinkOptions):
+class NetlinkSock(ReceiveQueue):
     """struct netlink_sock.
 
-    ``data_ready`` is called after each datagram that was queued (sk_data_ready), ``error_report``
-    after an error was set (sk_error_report); an edge puts itself there. ``queued`` and ``drops``
-    count datagrams since the socket was made.
+    What it receives waits in its :class:`ReceiveQueue`.
     """
 
     def __init__(self, kernel: Kernel, current: Current, type: int, protocol: int) -> None:
@@ -81,34 +52,16 @@ class NetlinkSock(NetlinkOptions):
         self.connected = False
         self.dst_portid = 0
         self.dst_group = 0
-        self.receive_queue: deque[SkBuff] = deque()
-        self.rmem_alloc = 0
-        self.congested = False
-        self.drops = 0
-        self.queued = 0
         self.max_recvmsg_len = 0
         self.dump: Dumping | None = None
-        self.filter: Filter | None = None
-        self.data_ready: Callback | None = None
-        self.error_report: Callback | None = None
-        self._settle: Callable[[], None] | None = None
         self._from_kernel: Final = write_sockaddr(kernel.profile, 0, 0)
         if kernel.trace is not None:
             kernel.trace.socket_opened(self, current)
 
+    def nlk_sk(self) -> NetlinkSock:
+        return self
+
     # --- for an edge
-
-    def watch(
-        self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
-    ) -> bool:
-        """Call ``ready`` after each datagram that was queued and each error; None: no more.
-
-        ``settle`` is called before a datagram is refused: its owner may know of some that have
-        been received, and take them then. That it will be is what is returned.
-        """
-        self.data_ready = self.error_report = None if ready is None else lambda _sock: ready()
-        self._settle = settle
-        return True
 
     @property
     def dumping(self) -> bool:
@@ -320,141 +273,7 @@ class NetlinkSock(NetlinkOptions):
             self.congested = False
         return skb.data
 
-    def deliver(self, skb: SkBuff) -> bool:
-        """Queue ``skb`` as :meth:`admit` does, past the faults if there are any."""
-        injector = self.kernel.injector
-        return self.admit(skb) if injector is None else injector.deliver(self, skb, dump=False)
-
-    def admit(self, skb: SkBuff) -> bool:
-        """netlink_attachskb() and netlink_sendskb(): queue ``skb``; False when there is no room.
-
-        A socket filter may cut the datagram or swallow it, which the sender does not notice.
-        """
-        if self.filter is not None:
-            keep = self.sk_filter(skb.data)
-            if not keep:
-                if self.kernel.trace is not None:
-                    self.kernel.trace.dropped(self, skb, DropReason.FILTER)
-                return True
-            if keep < len(skb.data):
-                skb = SkBuff(skb.data[:keep], skb.truesize, skb.portid, skb.dst_group, skb.creds)
-        used = self.rmem_alloc
-        if (
-            self.congested
-            or (
-                used + skb.truesize > self.rcvbuf and used
-                if self.kernel.profile.rmem_sum_rule
-                else used > self.rcvbuf
-            )
-        ) and self._has_no_room(skb):
-            if self.kernel.trace is not None:
-                reason = DropReason.CONGESTED if self.congested else DropReason.NO_ROOM
-                self.kernel.trace.dropped(self, skb, reason)
-            return False
-        # _enqueue(), here without a call of its own: a fan-out passes this for each listener.
-        self.rmem_alloc += skb.truesize
-        self.receive_queue.append(skb)
-        self.queued += 1
-        if self.kernel.trace is not None:
-            self.kernel.trace.queued(self, skb)
-        if self.data_ready is not None:
-            self.data_ready(self)
-        return True
-
-    def _has_no_room(self, skb: SkBuff) -> bool:
-        """The same once more, when it is certain what has been received."""
-        if self._settle is not None:
-            self._settle()
-        used = self.rmem_alloc
-        if self.kernel.profile.rmem_sum_rule:
-            full = used + skb.truesize > self.rcvbuf and used > 0
-        else:
-            full = used > self.rcvbuf
-        return self.congested or full
-
-    def _enqueue(self, skb: SkBuff) -> None:
-        self.rmem_alloc += skb.truesize
-        self.receive_queue.append(skb)
-        self.queued += 1
-        if self.kernel.trace is not None:
-            self.kernel.trace.queued(self, skb)
-        if self.data_ready is not None:
-            self.data_ready(self)
-
-    def queue_dump(self, skb: SkBuff) -> None:
-        """A dump's datagram: past the admission rule, which netlink_dump() checked itself."""
-        injector = self.kernel.injector
-        if injector is None:
-            self.admit_dump(skb)
-        elif not injector.deliver(self, skb, dump=True):
-            self.overrun()
-
-    def admit_dump(self, skb: SkBuff) -> None:
-        """Queue it whatever room there is, past the socket's filter alone."""
-        if self.filter is not None:
-            keep = self.sk_filter(skb.data)
-            if not keep:
-                if self.kernel.trace is not None:
-                    self.kernel.trace.dropped(self, skb, DropReason.FILTER)
-                return
-            skb.data = skb.data[:keep]
-        self._enqueue(skb)
-
-    def overrun(self) -> None:
-        """netlink_overrun(): a datagram from the kernel was lost."""
-        if not self.no_enobufs and not self.congested:
-            self.congested = True
-            if self.kernel.trace is not None:
-                self.kernel.trace.overrun(self)
-            self.set_error(ENOBUFS)
-        self.drops += 1
-
-    def set_error(self, errno: int) -> None:
-        """sk->sk_err and sk_error_report()."""
-        self.sk_err = errno
-        if self.error_report is not None:
-            self.error_report(self)
-
-    def poll(self) -> int:
-        """The events of poll(2) that hold now."""
-        events = POLLOUT | POLLWRNORM | POLLWRBAND
-        if self.sk_err:
-            events |= POLLERR
-        if self.receive_queue:
-            events |= POLLIN | POLLRDNORM
-        return events
-
     # --- the rest of the system calls
-
-    def attach_filter(self, program: Sequence[Instruction]) -> None:
-        """SO_ATTACH_FILTER with a classic BPF program; EINVAL if it is not sound.
-
-        EPERM, as for SO_DETACH_FILTER, once SO_LOCK_FILTER is on.
-        """
-        self._change_filter(SO_ATTACH_FILTER, lambda: Filter(program))
-
-    def detach_filter(self) -> None:
-        """SO_DETACH_FILTER; ENOENT if there is none."""
-        self._change_filter(SO_DETACH_FILTER, self._no_filter)
-
-    def _no_filter(self) -> None:
-        if self.filter is None:
-            raise NetlinkError(ENOENT)
-
-    def _change_filter(self, optname: int, make: Callable[[], Filter | None]) -> None:
-        if self.filter_locked:
-            raise NetlinkError(EPERM)
-        self.filter = make()
-        if self.kernel.trace is not None:
-            self.kernel.trace.option_set(self, SOL_SOCKET, optname, b"", 0)
-
-    def sk_filter(self, data: bytes) -> int:
-        """How many bytes of a datagram the socket's filter keeps; it must have one."""
-        assert self.filter is not None
-        profile = self.kernel.profile
-        return self.filter.run(
-            data, order=profile.arch.order, a_without_device=profile.filter_a_without_device
-        )
 
     def not_supported(self) -> None:
         """listen(2), accept(2), shutdown(2), socketpair(2)."""
