@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from helpers.building import kernel_sources, kernel_tools
 from helpers.interposed import what_is_missing
 from helpers.sides import Side, has_taskstats
 
@@ -29,3 +32,14 @@ def emulated() -> Side:
     if what_is_missing():
         pytest.skip(f"no interposer here: {what_is_missing()}")
     return Side("emulated")
+
+
+@pytest.fixture(scope="session")
+def tools(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where getdelays and procacct are, the kernel's own examples."""
+    cache = request.config.cache
+    assert cache is not None
+    sources = kernel_sources(cache)
+    directory = tmp_path_factory.mktemp("tools")
+    kernel_tools(sources, directory)
+    return directory

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
-from helpers.alone import alone
 from helpers.interposed import emulated, what_is_missing
 from helpers.nobody import AS_NOBODY as NOBODY
 from helpers.sides import Side
@@ -20,46 +18,6 @@ pytestmark = [
     pytest.mark.xdist_group("kernel-tools"),  # they are built once
     pytest.mark.skipif(os.geteuid() != 0, reason="they want CAP_NET_ADMIN"),
 ]
-ARCHIVES = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))
-WANTED = (
-    "tools/accounting/getdelays.c",
-    "tools/accounting/procacct.c",
-    "include/uapi/linux/taskstats.h",
-    "include/uapi/linux/cgroupstats.h",
-)
-
-
-@pytest.fixture(scope="module")
-def sources(request: pytest.FixtureRequest) -> Path:
-    """The files wanted of the newest archive; kept in pytest's cache."""
-    if not ARCHIVES:
-        pytest.skip("needs linux-source")
-    cache = request.config.cache
-    assert cache is not None
-    archive = ARCHIVES[-1]
-    name = archive.name.removesuffix(".tar.xz")
-    directory = Path(cache.mkdir("linux-source")) / name
-    with alone("linux-source in a cache"):
-        if not all((directory / wanted).exists() for wanted in WANTED):
-            members = [f"{name}/{wanted}" for wanted in WANTED]
-            subprocess.run(["tar", "-C", directory.parent, "-xf", archive, *members], check=True)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def tools(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    directory = tmp_path_factory.mktemp("tools")
-    (directory / "linux").mkdir()
-    for header in ("taskstats.h", "cgroupstats.h"):
-        shutil.copy(sources / "include/uapi/linux" / header, directory / "linux")
-    for tool in ("getdelays", "procacct"):
-        source = sources / "tools/accounting" / f"{tool}.c"
-        command = [compiler, "-w", f"-I{directory}", "-o", str(directory / tool), str(source)]
-        subprocess.run(command, check=True)
-    return directory
 
 
 def test_getdelays_of_a_process(side: Side, tools: Path) -> None:

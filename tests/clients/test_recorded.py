@@ -7,14 +7,14 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
 from helpers import recorded
-from helpers.interposed import compile_c, needs_interposer
+from helpers.building import go_program, libmnl_program
+from helpers.interposed import needs_interposer
 from helpers.nets import SECONDS
 
 from netlink_emu.cassettes import Answer, Request
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.slow, needs_interposer, pytest.mark.xdist_group("recor
 needs_kernel = pytest.mark.skipif(
     not recorded.may_record(), reason="needs root, iproute2 and network namespaces"
 )
-GOPATH: Final = Path("/usr/share/gocode")
 PYTHON: Final = "/usr/bin/python3"
 PYROUTE2: Final = Path("/usr/lib/python3/dist-packages/pyroute2")
 CASSETTES: Final = Path(__file__).parents[1] / "data" / "cassettes"
@@ -69,58 +68,46 @@ def test_recorded_twice_and_replayed(command: str, tmp_path: Path) -> None:
     one, two = recorded.read(first), recorded.read(second)
     assert recorded.exchange(one, Request) == recorded.exchange(two, Request)
     assert any(map(len, recorded.exchange(one)))
-    assert recorded.replay(first, argv) == plain
+    for file in (first, second):
+        assert recorded.replay(file, argv) == plain
 
 
 @needs_kernel
 @pytest.mark.parametrize("command", UNSTEADY)
 def test_recorded_and_replayed(command: str, tmp_path: Path) -> None:
-    argv = words(command)
-    file = tmp_path / "1.cassette"
-    done = recorded.record(file, argv)
-    assert done[0] == 0
-    assert recorded.replay(file, argv) == done
+    each_as_recorded(words(command), tmp_path)
 
 
-@pytest.fixture(scope="module")
-def built() -> Iterator[Path]:
-    """Where everybody may run what is built."""
-    with tempfile.TemporaryDirectory(prefix="netlink-emu-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+def each_as_recorded(argv: Sequence[str | Path], tmp_path: Path) -> None:
+    """What a client prints is of the moment; a replay prints it again."""
+    for file in (tmp_path / "1.cassette", tmp_path / "2.cassette"):
+        done = recorded.record(file, argv)
+        assert done[0] == 0
+        assert recorded.replay(file, argv) == done
 
 
-def same(argv: list[str | Path], tmp_path: Path) -> None:
+@needs_kernel
+def test_getdelays(tools: Path, tmp_path: Path) -> None:
+    each_as_recorded([tools / "getdelays", "-d", "-i", "-q", "-p", "1"], tmp_path)
+
+
+def same(argv: Sequence[str | Path], tmp_path: Path) -> None:
     plain = recorded.run(argv)
     assert plain[0] == 0, plain
-    file = tmp_path / "1.cassette"
-    assert recorded.record(file, argv) == plain
-    assert recorded.replay(file, argv) == plain
+    for file in (tmp_path / "1.cassette", tmp_path / "2.cassette"):
+        assert recorded.record(file, argv) == plain
+        assert recorded.replay(file, argv) == plain
 
 
 @needs_kernel
-def test_a_static_go_program(built: Path, tmp_path: Path) -> None:
-    if shutil.which("go") is None:
-        pytest.skip("needs golang-go")
-    if not (GOPATH / "src/github.com/vishvananda/netlink").exists():
-        pytest.skip("needs golang-github-vishvananda-netlink-dev")
-    program = built / "links-go"
-    own = {
-        "GO111MODULE": "off", "GOPATH": str(GOPATH), "CGO_ENABLED": "0",
-        "GOCACHE": str(built / "cache"),
-    }  # fmt: skip
-    subprocess.run(
-        ["go", "build", "-o", program, recorded.PROGRAMS / "links.go"],
-        env=os.environ | own, check=True, timeout=SECONDS,
-    )  # fmt: skip
-    same([program], tmp_path)
+def test_a_static_go_program(tmp_path: Path) -> None:
+    package = "github.com/vishvananda/netlink"
+    same([go_program(recorded.PROGRAMS / "links.go", tmp_path, package)], tmp_path)
 
 
 @needs_kernel
-def test_libmnl(built: Path, tmp_path: Path) -> None:
-    if not Path("/usr/include/libmnl/libmnl.h").exists():
-        pytest.skip("needs libmnl-dev")
-    same([compile_c(recorded.PROGRAMS / "links.c", built, "-lmnl")], tmp_path)
+def test_libmnl(tmp_path: Path) -> None:
+    same([libmnl_program(recorded.PROGRAMS / "links.c", tmp_path)], tmp_path)
 
 
 @needs_kernel
@@ -128,45 +115,56 @@ def test_trio(tmp_path: Path) -> None:
     same([recorded.NETLINK_EMU[0], "links_trio.py"], tmp_path)
 
 
+# Ends when the last message of the last change was heard.
 CHANGES: Final = """
 "$@" & monitor=$!
 until awk '$2 == 0 && $4 != "00000000"' /proc/net/netlink | grep -q .; do :; done
 ip addr add 192.0.2.7/32 dev lo && ip route add 198.51.100.0/24 dev v0 &&
-    ip link set v0 mtu 1400 && ip link del v0
-until grep -q "Deleted .*: v1" "$OUT" || grep -q "Deleted .*: v0" "$OUT"; do :; done
+    ip link set v0 mtu 1400 && ip link del v0 && ip addr add 192.0.2.8/32 dev lo
+until grep -q "local 192.0.2.8 " "$OUT"; do :; done
 kill -TERM $monitor
 wait $monitor
 """
+MONITOR: Final = ("ip", "monitor", "link", "address", "route")
 
 
-@needs_kernel
-def test_news_of_a_monitor(tmp_path: Path) -> None:
-    """ip monitor never asks; what it heard comes at once when it listens again."""
-    file, out = tmp_path / "1.cassette", tmp_path / "out"
+def record_news(file: Path, out: Path) -> str:
+    """What ip monitor prints of changes in a network namespace of its own, and a cassette."""
     command = [
         "sh", "-c", f'OUT={out}; exec >"$OUT"; {CHANGES}', "sh",
-        *recorded.NETLINK_EMU, "record", "-o", str(file), "--", "ip", "monitor", "link",
-        "address", "route",
+        *recorded.NETLINK_EMU, "record", "-o", str(file), "--", *MONITOR,
     ]  # fmt: skip
     assert recorded.run(command)[0] == 128 + signal.SIGTERM
-    heard = out.read_text()
-    cassette = recorded.read(file)
-    assert any(
-        isinstance(event, Answer) and event.group
-        for stream in cassette.streams
-        for event in stream.events
-    )
+    return out.read_text()
+
+
+def replay_news(file: Path, expected: str) -> None:
+    """What it heard comes at once when it listens again, and then it waits for more."""
     become = recorded.NOBODY if os.geteuid() == 0 else ()
     with subprocess.Popen(
-        [*become, *recorded.NETLINK_EMU, "replay", "--patience", "0", file, "--", *command[-5:]],
+        [*become, *recorded.NETLINK_EMU, "replay", "--patience", "0", file, "--", *MONITOR],
         stdout=subprocess.PIPE,
         text=True,
     ) as playing:
         assert playing.stdout is not None
-        again = "".join(playing.stdout.readline() for _ in heard.splitlines())
+        again = "".join(playing.stdout.readline() for _ in expected.splitlines())
         playing.terminate()
         assert playing.wait(SECONDS) == -signal.SIGTERM
-        assert again == heard
+        assert again == expected
+
+
+@needs_kernel
+def test_news_of_a_monitor(tmp_path: Path) -> None:
+    for name in "12":
+        file = tmp_path / f"{name}.cassette"
+        heard = record_news(file, tmp_path / "out")
+        assert "mtu 1400" in heard
+        assert any(
+            isinstance(event, Answer) and event.group
+            for stream in recorded.read(file).streams
+            for event in stream.events
+        )
+        replay_news(file, heard)
 
 
 # --- kept cassettes, replayed everywhere
@@ -186,10 +184,8 @@ KEPT: Final = {
 def test_what_was_recorded_once(name: str, tmp_path: Path) -> None:
     """With the client's release that was recorded; and recorded again where that can be."""
     argv = words(KEPT[name])
-    file, version = CASSETTES / f"{name}.cassette", CASSETTES / f"{name}.version"
-    here = _version(argv[0])
-    if version.read_text() != here:
-        pytest.skip(f"recorded with {version.read_text().strip()}, here is {here.strip()}")
+    _need_version(name, argv[0])
+    file = CASSETTES / f"{name}.cassette"
     status, out, err = recorded.replay(file, argv)
     expected = (CASSETTES / f"{name}.out").read_text()
     assert f"status {status}\n{out}{err}" == expected
@@ -199,6 +195,28 @@ def test_what_was_recorded_once(name: str, tmp_path: Path) -> None:
         assert recorded.exchange(recorded.read(again), Request) == recorded.exchange(
             recorded.read(file), Request
         )
+
+
+def test_news_that_were_recorded_once(tmp_path: Path) -> None:
+    words("ip")
+    _need_version("ip-monitor", "ip")
+    expected = (CASSETTES / "ip-monitor.out").read_text()
+    replay_news(CASSETTES / "ip-monitor.cassette", expected)
+    if recorded.may_record():
+        again = record_news(tmp_path / "x", tmp_path / "out")
+        assert _addresses(again) == _addresses(expected)
+
+
+def _addresses(heard: str) -> list[str]:
+    """Those of addresses: when a link without its peer is said to be down is its own affair."""
+    return [line for line in heard.splitlines() if "192.0.2." in line]
+
+
+def _need_version(name: str, program: str) -> None:
+    version = (CASSETTES / f"{name}.version").read_text()
+    here = _version(program)
+    if version != here:
+        pytest.skip(f"recorded with {version.strip()}, here is {here.strip()}")
 
 
 def _version(program: str) -> str:

@@ -9,17 +9,27 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from helpers.alone import alone
 from helpers.nets import SECONDS
 
 GOPATH: Final = Path("/usr/share/gocode")
+_ARCHIVES: Final = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))
+_WANTED: Final = (
+    "tools/accounting/getdelays.c",
+    "tools/accounting/procacct.c",
+    "include/uapi/linux/taskstats.h",
+    "include/uapi/linux/cgroupstats.h",
+)
 
 
-def go_program(source: Path, directory: Path) -> Path:
-    """A static program that uses mdlayher's genetlink, built in ``directory``."""
+def go_program(
+    source: Path, directory: Path, package: str = "github.com/mdlayher/genetlink"
+) -> Path:
+    """A static program that uses a package of Debian's, built in ``directory``."""
     if shutil.which("go") is None:
         pytest.skip("needs golang-go")
-    if not (GOPATH / "src/github.com/mdlayher/genetlink").exists():
-        pytest.skip("needs golang-github-mdlayher-genetlink-dev")
+    if not (GOPATH / "src" / package).exists():
+        pytest.skip(f"needs golang-{package.replace('.com', '').replace('/', '-')}-dev")
     program = directory / source.stem
     own = {
         "GO111MODULE": "off",
@@ -44,3 +54,31 @@ def libmnl_program(source: Path, directory: Path) -> Path:
     command = [compiler, "-Wall", "-Wextra", "-o", str(program), str(source), "-lmnl"]
     subprocess.run(command, check=True, timeout=SECONDS)
     return program
+
+
+def kernel_sources(cache: pytest.Cache) -> Path:
+    """The files of the kernel's own clients, of the newest archive; kept in pytest's cache."""
+    if not _ARCHIVES:
+        pytest.skip("needs linux-source")
+    archive = _ARCHIVES[-1]
+    name = archive.name.removesuffix(".tar.xz")
+    directory = Path(cache.mkdir("linux-source")) / name
+    with alone("linux-source in a cache"):
+        if not all((directory / wanted).exists() for wanted in _WANTED):
+            members = [f"{name}/{wanted}" for wanted in _WANTED]
+            subprocess.run(["tar", "-C", directory.parent, "-xf", archive, *members], check=True)
+    return directory
+
+
+def kernel_tools(sources: Path, directory: Path) -> None:
+    """Build getdelays and procacct in ``directory``."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    (directory / "linux").mkdir()
+    for header in ("taskstats.h", "cgroupstats.h"):
+        shutil.copy(sources / "include/uapi/linux" / header, directory / "linux")
+    for tool in ("getdelays", "procacct"):
+        source = sources / "tools/accounting" / f"{tool}.c"
+        command = [compiler, "-w", f"-I{directory}", "-o", str(directory / tool), str(source)]
+        subprocess.run(command, check=True)
