@@ -107,7 +107,7 @@ def wait(
     since: SinceOption = 0,
     timeout: Annotated[
         float, Option("--timeout", min=0, metavar="SECONDS", help="Wait at most this long.")
-    ] = 5.0,
+    ] = 30.0,
 ) -> Answer:
     """Wait for a listener, or with criteria for a request. Print the client's portid.
 

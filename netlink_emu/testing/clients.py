@@ -18,7 +18,7 @@ from netlink_emu.testing.booted import Booted
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import NotUsed, hide
 from netlink_emu.testing.options import Argv, PopenOptions
-from netlink_emu.testing.waiting import Waiting
+from netlink_emu.testing.waiting import TIMEOUT, Waiting
 
 if TYPE_CHECKING:
     from netlink_emu.interpose.supervisor import Supervisor
@@ -117,7 +117,7 @@ class Clients:
         kind: type[AnyStr],
         *,
         input: bytes | str | None = None,
-        timeout: float = 30.0,
+        timeout: float = TIMEOUT,
         require_use: bool = True,
         **options: Unpack[PopenOptions],
     ) -> subprocess.CompletedProcess[AnyStr]:

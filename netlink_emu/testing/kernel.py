@@ -33,6 +33,7 @@ from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
 from netlink_emu.testing.parts import Parts, expect_use, tape_of
 from netlink_emu.testing.tasks import TaskTableHandle
 from netlink_emu.testing.usage import Usage
+from netlink_emu.testing.waiting import TIMEOUT
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
@@ -49,7 +50,6 @@ T = TypeVar("T")
 AnyFamily = TypeVar("AnyFamily", bound="GenlFamily | Family")
 
 DEFAULT_RELEASE: Final = "6.18"
-TIMEOUT: Final = 5.0
 
 
 class EmulatedKernel:
@@ -323,7 +323,8 @@ class EmulatedKernel:
     ) -> list[int]:
         """Wait until ``count`` clients are registered for a CPU (or for each of several, or any).
 
-        Returns their portids. Raises TimeIsUp, which says what happened instead.
+        Returns their portids. After ``timeout`` seconds (30), or when every client has ended, it
+        raises TimeIsUp, which says what happened instead.
         """
         return self._parts.waits.for_listener(cpu, count, timeout)
 

@@ -15,6 +15,7 @@ from typing import IO, Any, AnyStr, Final, Generic, cast, overload
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.protocol.reading.printable import printable_lines
 from netlink_emu.testing.errors import TimeIsUp, WrongType, hide
+from netlink_emu.testing.waiting import TIMEOUT
 
 __tracebackhide__ = hide
 
@@ -148,13 +149,13 @@ class ClientProcess(Generic[AnyStr]):
         return as_kind(self._kind, bytes(self._err.data))
 
     @overload
-    def read_until(self, *, timeout: float = 10.0) -> AnyStr: ...
+    def read_until(self, *, timeout: float = TIMEOUT) -> AnyStr: ...
     @overload
-    def read_until(self, separator: str, timeout: float = 10.0) -> str: ...
+    def read_until(self, separator: str, timeout: float = TIMEOUT) -> str: ...
     @overload
-    def read_until(self, separator: bytes, timeout: float = 10.0) -> bytes: ...
+    def read_until(self, separator: bytes, timeout: float = TIMEOUT) -> bytes: ...
     def read_until(
-        self, separator: str | bytes | None = None, timeout: float = 10.0
+        self, separator: str | bytes | None = None, timeout: float = TIMEOUT
     ) -> str | bytes:
         """Return its next output on stdout, up to and including ``separator`` (a newline).
 
@@ -164,13 +165,13 @@ class ClientProcess(Generic[AnyStr]):
         return cast(str | bytes, self._read_until(self._out, separator, timeout))
 
     @overload
-    def read_stderr_until(self, *, timeout: float = 10.0) -> AnyStr: ...
+    def read_stderr_until(self, *, timeout: float = TIMEOUT) -> AnyStr: ...
     @overload
-    def read_stderr_until(self, separator: str, timeout: float = 10.0) -> str: ...
+    def read_stderr_until(self, separator: str, timeout: float = TIMEOUT) -> str: ...
     @overload
-    def read_stderr_until(self, separator: bytes, timeout: float = 10.0) -> bytes: ...
+    def read_stderr_until(self, separator: bytes, timeout: float = TIMEOUT) -> bytes: ...
     def read_stderr_until(
-        self, separator: str | bytes | None = None, timeout: float = 10.0
+        self, separator: str | bytes | None = None, timeout: float = TIMEOUT
     ) -> str | bytes:
         """Like :meth:`read_until`, for stderr."""
         return cast(str | bytes, self._read_until(self._err, separator, timeout))
@@ -211,7 +212,7 @@ class ClientProcess(Generic[AnyStr]):
             _kill_group(self._process, pidfd)
         os.close(pidfd)
 
-    def wait(self, timeout: float | None = 10.0) -> int:
+    def wait(self, timeout: float | None = TIMEOUT) -> int:
         """Wait until it has ended and its output is complete; returns the return code.
 
         Raises TimeIsUp, which has the output so far.

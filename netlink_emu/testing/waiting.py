@@ -17,6 +17,9 @@ __tracebackhide__ = hide
 
 T = TypeVar("T")
 _SHOWN: Final = 15  # entries of the journal
+# Seconds that clients are waited for unless a test says otherwise. On a busy machine a program may
+# take ten to start. Who has ended is not waited for.
+TIMEOUT: Final = 30.0
 
 
 class Described(Protocol):

@@ -31,7 +31,7 @@ def prefix(side: Side, *options: str | os.PathLike[str]) -> list[str]:
 @contextmanager
 def sleeping(program: Path | str = "sleep") -> Iterator[int]:
     """A process that does nothing."""
-    with subprocess.Popen([program, "100"]) as process:
+    with subprocess.Popen([program, str(10 * SECONDS)]) as process:
         try:
             yield process.pid
         finally:
@@ -40,7 +40,7 @@ def sleeping(program: Path | str = "sleep") -> Iterator[int]:
 
 def waits_for_disk(pid: int) -> str:
     """A scenario: the process waits for its disk half of the time."""
-    steps = (f"    {{ at = {n * 0.2:.1f}, wait = {{ blkio = 0.1 }} }},\n" for n in range(300))
+    steps = (f"    {{ at = {n * 0.2:.1f}, wait = {{ blkio = 0.1 }} }},\n" for n in range(1500))
     head = f'task_delayacct = true\n[[task]]\ncomm = "sleep"\npid = {pid}\n'
     return f"{head}timeline = [\n{''.join(steps)}]\n"
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from helpers.kernel import Bench, make_bench
+from helpers.nets import SECONDS
 
 from netlink_emu.families.own.recording import RecordedFamily, read_recording
 from netlink_emu.kernel.genetlink import GenlInfo
@@ -133,7 +134,7 @@ def test_343_attribute_policies_can_be_said_and_are_described_alike() -> None:
 
 def live(cmd: int, name: str, flags: int) -> list[bytes]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
-        sock.settimeout(10)
+        sock.settimeout(SECONDS)
         sock.send(struct.pack("=IHHIIBBH", 20, 16, 1, 6, 0, 3, 1, 0))
         sock.recv(_READ_SIZE)
         payload = name.encode() + b"\0"

@@ -9,7 +9,7 @@ import struct
 
 def ask(kernel, pid=1):
     sock = kernel.connect()
-    sock.settimeout(20)
+    sock.settimeout(300)
     attr = struct.pack("=HHI", 8, 1, pid)
     sock.send(struct.pack("=IHHIIBBH", 28, kernel.family_id, 1, 1, 0, 1, 1, 0) + attr)
     return sock.recv(65536)

@@ -114,7 +114,7 @@ def test_a_release_that_is_not_known(cassette: Path) -> None:
 DATAGRAMS = """
 import os, socket, struct, sys
 sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-sock.settimeout(60)
+sock.settimeout(300)
 sock.bind(sys.argv[1])
 sock.connect(os.environ["NETLINK_EMU_SOCKET"])
 sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1234, 0, 2))

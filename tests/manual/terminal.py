@@ -11,6 +11,8 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Final
 
+from helpers.nets import SECONDS
+
 ROOT: Final = Path(__file__).parents[2]
 PICTURE: Final = ROOT / "docs/terminal.svg"
 COMMANDS: Final = (
@@ -35,7 +37,8 @@ def record() -> list[str]:
     for command in COMMANDS:
         done = subprocess.run(
             shlex.split(command), cwd=ROOT, env=os.environ | {"PATH": path, "LANG": "C.UTF-8"},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=60,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+            timeout=SECONDS,
         )  # fmt: skip
         lines += [*_shell(command), *(line.expandtabs() for line in done.stdout.splitlines()), ""]
     return [line.rstrip() for line in lines[:-1]]
@@ -86,5 +89,11 @@ def shown() -> list[str]:
 
 
 def masked(lines: list[str]) -> list[str]:
-    """The lines without what is another number at each run: times, process ids."""
-    return [re.sub(r"\d+", "0", line) for line in lines]
+    """What is the same at each run, and with each version of the programs.
+
+    Without times and process ids, and without the capabilities of a command, which genl(8)
+    prints in two lines and an empty one since iproute2 6.13.
+    """
+    text = "\n".join(line.strip() for line in lines)
+    text = re.sub(r"Capabilities \(.*\):\n.*\n\n?", "", text)
+    return re.sub(r"\d+", "0", text).strip().splitlines()

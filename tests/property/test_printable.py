@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from helpers.kernel import Bench, make_bench
+from helpers.nets import SECONDS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -194,6 +195,6 @@ def test_what_a_client_wrote_in_a_report() -> None:
     with ClientProcess(
         popen, ["py", "\x1b[0m"], Summary(), lambda: None, leads_group=False, kind=str
     ) as client:
-        client.wait(60)
+        client.wait(SECONDS)
         check(client.describe().split("\n"))
         assert r"\x1b[31mred" in client.describe()

@@ -43,7 +43,7 @@ import socket, struct, sys
 
 def addresses(family=2, group=0, count=1):
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        sock.settimeout(60)
+        sock.settimeout(300)
         sock.bind((0, group))
         found = []
         for seq in range(count):
@@ -70,7 +70,7 @@ if __name__ == "__main__":
 FAMILIES = """
 import socket, struct
 with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
-    sock.settimeout(60)
+    sock.settimeout(300)
     sock.setsockopt(270, 11, 1)
     for flags, name in ((5, b"nlctrl"), (5, b"nosuch"), (0x301, b"")):
         attr = struct.pack("=HH8s", 11, 2, name) if name else b""
@@ -90,7 +90,7 @@ with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
 LISTENER = """
 import socket
 with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
-    sock.settimeout(100)
+    sock.settimeout(300)
     sock.bind((0, 1))
     print(sock.recv(65536)[16:32].hex())
 """
@@ -99,9 +99,9 @@ import subprocess, sys
 from netlink_emu import EmulatedKernel
 with EmulatedKernel(cassette=sys.argv[1], record="once", patience=0) as kernel:
     client = kernel.popen([sys.executable, "-c", {LISTENER!r}])
-    kernel.wait_until(lambda kernel: "joined" in "\\n".join(kernel.journal.lines()), timeout=100)
+    kernel.wait_until(lambda kernel: "joined" in "\\n".join(kernel.journal.lines()), timeout=300)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    assert client.wait(100) == 0
+    assert client.wait(300) == 0
     print(client.stdout, end="")
 """
 
@@ -206,7 +206,7 @@ class TestClients:
     def test_beside_emulated_families(self) -> None:
         def ask() -> int:
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
-                sock.settimeout(60)
+                sock.settimeout(300)
                 name = struct.pack("=HH12s", 14, 2, b"TASKSTATS")
                 sock.send(nlmsg(16, 1, 1, 0, b"\3\1\0\0" + name))
                 kind: int = struct.unpack_from("=H", sock.recv(65536), 4)[0]
@@ -239,7 +239,7 @@ class TestClients:
 
         def ask() -> int:
             with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
-                sock.settimeout(60)
+                sock.settimeout(300)
                 sock.send(asked)
                 kind: int = struct.unpack_from("=H", sock.recv(65536), 4)[0]
                 return kind
@@ -261,7 +261,7 @@ class TestNews:
     @staticmethod
     def listen(count: int = 1) -> list[str]:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
-            sock.settimeout(60)
+            sock.settimeout(300)
             sock.bind((0, 1 << 4))
             sock.send(request().data)
             found: list[str] = []

@@ -14,6 +14,7 @@ import pytest
 import typer
 from helpers.interposed import emulated, needs_interposer, netlink_emu
 from helpers.messages import get, receive, register
+from helpers.nets import SECONDS
 from typer.testing import CliRunner
 
 from netlink_emu.cli import decode as decode_module
@@ -202,7 +203,7 @@ class TestJournal:
         kernel.wait_until(is_followed)
         kernel.journal.note("here it is")
         kernel.close()
-        thread.join(20)
+        thread.join(SECONDS)
         assert not thread.is_alive()
         assert "here it is" in capsys.readouterr().out
 

@@ -128,7 +128,7 @@ def test_a_mistake_of_ours_fails_the_test_that_met_it(project: pytest.Pytester) 
             kernel.kernel.genl.families = None
             sock = kernel.connect()
             sock.send(bytes.fromhex("14000000100001000100000000000000" "03010000"))
-            kernel.wait_for_listener(timeout=20)
+            kernel.wait_for_listener(timeout=300)
 
         def test_leaves_it(netlink_emu):
             kernel = netlink_emu()

@@ -190,7 +190,7 @@ class TestNothingIsLeft:
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         pid, *directories = done.stdout.split()
-        assert gone(int(pid))
+        wait_until_gone(int(pid))
         assert [path for path in directories if Path(path).exists()] == []
 
 

@@ -184,7 +184,7 @@ def test_an_overrun(kernel: EmulatedKernel) -> None:
             return None
 
     thread = kernel.thread(listen)
-    assert acked.wait(20)
+    assert acked.wait(SECONDS)
     kernel.tasks.storm(1, cpu=0)
     assert thread.result() == 105
 
@@ -333,7 +333,7 @@ def test_closing_the_kernel_ends_its_receive() -> None:
     with EmulatedKernel() as kernel:
         kernel.thread(listen)
         kernel.wait_for_listener(cpu=0)
-    assert ended.wait(20)
+    assert ended.wait(SECONDS)
 
 
 class Worker:

@@ -271,7 +271,7 @@ complete -c netlink-emu -n '__netlink_emu_at journal listeners' -l help -d 'Show
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l cpu -x -d 'Wait for a listener on this CPU.'
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l count -x -d 'Wait for this many. By default 1.'
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l since -x -d 'Only use entries after the N-th. By default 0.'
-complete -c netlink-emu -n '__netlink_emu_at journal wait' -l timeout -x -d 'Wait at most this long. By default 5.'
+complete -c netlink-emu -n '__netlink_emu_at journal wait' -l timeout -x -d 'Wait at most this long. By default 30.'
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l json -d 'Print one JSON object per line.'
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l socket -r -F -d 'The server'"'"'s socket. [default: a netlink socket, for use under netlink-emu run]'
 complete -c netlink-emu -n '__netlink_emu_at journal wait' -l help -d 'Show help and exit.'

@@ -25,6 +25,7 @@ from netlink_emu.interpose.filter.bpf_filter import build_filter
 from netlink_emu.interpose.filter.seccomp import install_filter
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.testing.errors import EmulatorError, TimeIsUp, hide
+from netlink_emu.testing.waiting import TIMEOUT
 
 __tracebackhide__ = hide
 
@@ -139,7 +140,7 @@ class ClientThread(Generic[T]):
         finally:
             self._ended()
 
-    def result(self, timeout: float | None = 10.0) -> T:
+    def result(self, timeout: float | None = TIMEOUT) -> T:
         """Return what the function returns, or raise what it raises; TimeIsUp if it still runs."""
         __tracebackhide__ = True
         try:

@@ -19,7 +19,10 @@ FAILING = Path(__file__).parents[2] / "helpers" / "failing_tracer.py"
 SCRIPT = f"""
 (exit 3); echo $?
 sh -c 'kill -TERM $$'; echo $?
-sh -c 'kill -STOP $$; exit 4' & sleep .1; kill -CONT $!; wait $!; echo $?
+sh -c '>"$0"; kill -STOP $$; exit 4' "$0" &
+until [ -e "$0" ]; do :; done
+until read -r _ _ state _ </proc/$!/stat && [ "$state" != "${{state#[tT]}}" ]; do :; done
+kill -CONT $!; wait $!; echo $?
 {sys.executable} -c 'import threading; threading.Thread(target=print, args=["thread"]).start()'
 exit 7
 """
@@ -37,9 +40,9 @@ MENDED = {"io.open in threads_below"}
     "error", [errno.EBUSY, errno.EMFILE, errno.ENOMEM], ids=["EBUSY", "EMFILE", "ENOMEM"]
 )
 @pytest.mark.parametrize("call", CALLS)
-def test_it_fails_once(call: str, error: int) -> None:
+def test_it_fails_once(tmp_path: Path, call: str, error: int) -> None:
     ours = (sys.executable, str(FAILING), call, str(CALLS[call]), str(error))
-    done = emulated(sys.executable, LISTEN, "sh", "-c", SCRIPT, ours=ours)
+    done = emulated(sys.executable, LISTEN, "sh", "-c", SCRIPT, tmp_path / "stops", ours=ours)
     assert (done.stdout, done.returncode) == (SAID, 7), done.stderr
     assert "bug" not in done.stderr
     # Nothing is lost silently.

@@ -4,13 +4,14 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
 const require = createRequire(process.cwd() + "/");
+const patience = 300000; // ms, a net against hangs
 const { chromium } = require("playwright-core");
 const [, , executablePath, file] = process.argv;
 const { url, theme, steps } = JSON.parse(readFileSync(file, "utf8"));
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--headless"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--headless"], timeout: patience });
 const page = await browser.newPage({ viewport: { width: 1400, height: 900 }, colorScheme: theme });
-page.setDefaultTimeout(20000);
+page.setDefaultTimeout(patience);
 const said = [], asked = [];
 page.on("console", (message) => said.push(message.text()));
 page.on("pageerror", (error) => said.push(String(error)));

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.nets import SECONDS
 
 from netlink_emu.cli.ctl import ctl
 from netlink_emu.cli.errors import UserError
@@ -132,7 +133,7 @@ def test_each_answer_comes_at_once(kernel: EmulatedKernel) -> None:
             process.stdin.flush()
             assert json.loads(process.stdout.readline()) == {"ok": True, "result": {"pid": pid}}
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(SECONDS) == 0
 
 
 @pytest.mark.parametrize("command", ["tasks spawn x", "faults list", "journal show", "ctl -"])
@@ -145,6 +146,6 @@ def test_nothing_heavy_is_imported(kernel: EmulatedKernel, command: str) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *command.split(), "--socket", str(kernel.path)],
-        input="", capture_output=True, text=True, check=True, timeout=60,
+        input="", capture_output=True, text=True, check=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.stderr == "[]\n"

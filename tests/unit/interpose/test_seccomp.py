@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers.nets import SECONDS
 
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.filter.bpf_filter import (
@@ -65,7 +66,7 @@ class Stopped:
         self._ask.set()
         poll = select.poll()
         poll.register(self.listener, select.POLLIN)
-        assert poll.poll(10_000)
+        assert poll.poll(SECONDS * 1000)
         notification = self.listener.receive()
         assert notification is not None
         return notification
@@ -153,7 +154,7 @@ def test_the_listener_hangs_up_with_the_last_thread(stopped: Stopped) -> None:
     assert stopped.outcome() is None
     poll = select.poll()
     poll.register(stopped.listener, select.POLLIN)
-    assert poll.poll(10_000) == [(stopped.listener.fileno(), select.POLLHUP)]
+    assert poll.poll(SECONDS * 1000) == [(stopped.listener.fileno(), select.POLLHUP)]
 
 
 def test_instructions_are_encoded_as_struct_sock_filter() -> None:

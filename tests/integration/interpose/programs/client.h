@@ -70,6 +70,51 @@ static inline double now_ms(void)
     return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
+/* How long is waited for what must come, in ms: a net against hangs, on the busiest machine. */
+enum { NET_MS = 250000 };
+
+/* SIGALRM in so many ms, and again each second, lest it come before the call that it is to end. */
+static inline void timer_in(int ms)
+{
+    struct itimerval t = {{1, 0}, {0, ms * 1000}};
+    setitimer(ITIMER_REAL, &t, 0);
+}
+
+static inline void timer_off(void)
+{
+    struct itimerval t = {0};
+    setitimer(ITIMER_REAL, &t, 0);
+}
+
+/* Whether a call that began at `since` took as long as it had to; a busy machine adds to that. */
+static inline int took_at_least(double since, int ms)
+{
+    double took = now_ms() - since;
+    return took > ms - 8 && took < ms + NET_MS;
+}
+
+/* Wait until a thread that sets *tid just before its call is in that call, or has ended. */
+static inline void until_it_waits(volatile pid_t *tid)
+{
+    char name[64], text[512], *state;
+    FILE *file;
+    while (!*tid)
+        usleep(1000);
+    snprintf(name, sizeof name, "/proc/self/task/%d/stat", *tid);
+    for (;;) {
+        memset(text, 0, sizeof text);
+        file = fopen(name, "r");
+        if (!file)
+            return;
+        fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        state = strrchr(text, ')');
+        if (!state || state[2] != 'R')
+            return;
+        usleep(1000);
+    }
+}
+
 /* Ask nlctrl about itself: CTRL_CMD_GETFAMILY with CTRL_ATTR_FAMILY_ID 16. */
 static inline int make_request(char *buffer, unsigned seq)
 {

@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     wait(0);
     show("pass on", n);
     struct pollfd p = {s, POLLIN, 0};
-    show("its answer is in our queue", poll(&p, 1, 2000));
+    show("its answer is in our queue", poll(&p, 1, NET_MS));
     show("take it", read(s, malloc(4096), 4096) > 60);
 
     /* The portid is free at the last close, not before. */

@@ -4,6 +4,7 @@
 
 static char buffer[8192];
 static int waits_on, waited_errno;
+static volatile pid_t waiters_tid;
 static long waited;
 
 static struct msghdr message(char *data, size_t size, struct sockaddr_nl *name, struct iovec *iov)
@@ -16,6 +17,7 @@ static void *waiter(void *unused)
 {
     char byte[64];
     errno = 0;
+    waiters_tid = gettid();
     waited = recv(waits_on, byte, sizeof byte, 0);
     waited_errno = errno;
     return unused;
@@ -46,9 +48,8 @@ int main(void)
     char request[64];
     int s, other, d, value = 1, size = make_request(request, 1);
     pthread_t thread;
-    struct timespec pause = {.tv_nsec = 60000000};
 
-    alarm(40); /* a net: nobody answers any more */
+    alarm(NET_MS / 1000); /* a net: nobody answers any more */
     s = made("socket", socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC));
     works("bind", bind(s, (void *)&name, sizeof name));
     show("getsockname", getsockname(s, (void *)&name, &length));
@@ -77,12 +78,12 @@ int main(void)
     show("ioctl", ioctl(s, FIONREAD, &value));
     d = made("dup", dup(s));
     show("write to the dup", write(d, request, size));
-    show("poll", poll(&(struct pollfd){s, POLLIN, 0}, 1, 1000));
+    show("poll", poll(&(struct pollfd){s, POLLIN, 0}, 1, NET_MS));
     got("recv from the dup", recv(d, buffer, sizeof buffer, MSG_DONTWAIT));
     d = made("F_DUPFD", fcntl(s, F_DUPFD_CLOEXEC, 0));
     dup2(s, 33);
     show("write past the filter", write(33, request, size));
-    show("poll past the filter", poll(&(struct pollfd){33, POLLIN, 0}, 1, 1000));
+    show("poll past the filter", poll(&(struct pollfd){33, POLLIN, 0}, 1, NET_MS));
     got("read past the filter", recv(33, buffer, sizeof buffer, MSG_DONTWAIT));
     close(33);
 
@@ -92,7 +93,7 @@ int main(void)
     works("bind it to 77", bind(other, (void *)&name, sizeof name));
     waits_on = other;
     pthread_create(&thread, 0, waiter, 0);
-    nanosleep(&pause, 0);
+    until_it_waits(&waiters_tid);
     show("wake it", sendto(s, request, 20, 0, (void *)&name, sizeof name));
     pthread_join(thread, 0);
     errno = waited_errno;

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     pthread_attr_t attributes;
 
     (void)argc;
-    alarm(50); /* a net */
+    alarm(NET_MS / 1000); /* a net */
     s = open_bound();
     for (made = 0; made < n; made++) {
         fds[made] = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);

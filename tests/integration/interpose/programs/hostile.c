@@ -223,7 +223,7 @@ static void reopen(int which)
                             NETLINK_GENERIC);
     /* Another process may have the number for a moment. */
     for (tries = 0; bind(sockets[which], (void *)&name, sizeof name) < 0; tries++) {
-        if (tries == 1000) {
+        if (tries == NET_MS) {
             perror("reopen");
             exit(1);
         }

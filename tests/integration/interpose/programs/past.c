@@ -19,7 +19,7 @@ int main(void)
 
     show("low", low);
     show("send", send(low, buffer, make_request(buffer, 1), 0));
-    show("poll", poll(&p, 1, 5000));
+    show("poll", poll(&p, 1, NET_MS));
     show("recv", recv(low, answer, sizeof answer, 0) > 60);
     show("recv at the high number", recv(s, answer, sizeof answer, MSG_DONTWAIT));
 
@@ -29,7 +29,7 @@ int main(void)
     printf("length %d, pid %u, groups %u\n", length, from.nl_pid, from.nl_groups);
 
     show("write", write(low, buffer, make_request(buffer, 3)));
-    show("poll the high number", poll(&(struct pollfd){s, POLLIN, 0}, 1, 5000));
+    show("poll the high number", poll(&(struct pollfd){s, POLLIN, 0}, 1, NET_MS));
     show("read at the high number", read(s, answer, sizeof answer) > 60);
     show("nothing is left below", recv(low, answer, sizeof answer, MSG_DONTWAIT));
 

@@ -78,7 +78,7 @@ int main(void)
 
     pthread_create(&thread, 0, ask_later, 0);
     struct pollfd p = {s, POLLIN, 0};
-    show("poll waits for another thread's answer", poll(&p, 1, 5000));
+    show("poll waits for another thread's answer", poll(&p, 1, NET_MS));
     show("recv", recv(s, answer, sizeof answer, 0) > 60);
     pthread_join(thread, 0);
 

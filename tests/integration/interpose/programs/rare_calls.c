@@ -23,7 +23,7 @@ static void drain(int s)
 static const char *is_answered(int s)
 {
     struct pollfd p = {s, POLLIN, 0};
-    if (poll(&p, 1, 5000) != 1)
+    if (poll(&p, 1, NET_MS) != 1)
         return "nothing";
     return recv(s, answer, sizeof answer, MSG_DONTWAIT) > 60 ? "an answer" : error_name(errno);
 }
@@ -84,7 +84,7 @@ static void signals(int s)
     printf("O_ASYNC: %d\n", !!(fcntl(s, F_GETFL) & O_ASYNC));
     hits = 0;
     ask(s, 5);
-    for (since = now_ms(); !hits && now_ms() < since + 5000;)
+    for (since = now_ms(); !hits && now_ms() < since + NET_MS;)
         usleep(1000);
     printf("a signal for input: %d, of %s\n", hits > 0, of == s ? "it" : "another");
     works("F_SETFL", fcntl(s, F_SETFL, O_NONBLOCK));

@@ -3,6 +3,7 @@
 
 static char answer[4096];
 static volatile int hits;
+static volatile pid_t waiter;
 static int s;
 
 static void count(int number)
@@ -14,17 +15,16 @@ static void count(int number)
 static void count_and_ask(int number)
 {
     (void)number;
-    hits++;
-    ask(s, 77);
+    if (!hits++)
+        ask(s, 77);
 }
 
 static void alarm_in(int ms, void (*handler)(int), int flags)
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-    struct itimerval t = {{0, 0}, {0, ms * 1000}};
     sigaction(SIGALRM, &action, 0);
     hits = 0;
-    setitimer(ITIMER_REAL, &t, 0);
+    timer_in(ms);
 }
 
 static long receive_named(int flags)
@@ -35,21 +35,19 @@ static long receive_named(int flags)
     return recvmsg(s, &m, flags);
 }
 
-/* Whether it took as long as it had to; a busy machine may add to that. */
 static const char *in_time(double since, int ms)
 {
-    double took = now_ms() - since;
     static char wrong[40];
-    if (took > ms - 8 && took < ms + 700)
+    if (took_at_least(since, ms))
         return "in time";
-    snprintf(wrong, sizeof wrong, "after %.0f ms", took);
+    snprintf(wrong, sizeof wrong, "after %.0f ms", now_ms() - since);
     return wrong;
 }
 
 static void report(const char *what, long n, double since, int ms)
 {
     printf("%s: %s, %d signals, %s\n", what, n < 0 ? error_name(errno) : n > 60 ? "answer" : "?",
-           hits, in_time(since, ms));
+           hits > 0, in_time(since, ms));
     fflush(stdout);
 }
 
@@ -80,6 +78,7 @@ static void child(const char *what, int number, int expected_signal)
 static void *wait_in_thread(void *result)
 {
     char buffer[100];
+    waiter = gettid();
     *(long *)result = recv(s, buffer, sizeof buffer, 0);
     return 0;
 }
@@ -103,6 +102,7 @@ int main(void)
     since = now_ms();
     alarm_in(100, count, 0);
     report("signal in recvmmsg", recvmmsg(s, (struct mmsghdr[2]){{{0}}}, 2, 0, 0), since, 100);
+    timer_off();
 
     hits = 0;
     time_out(200);
@@ -112,9 +112,12 @@ int main(void)
     report("time-out of recv", recv(s, answer, 10, 0), since, 200);
     since = now_ms();
     report("time-out of read", read(s, answer, 10), since, 200);
+    time_out(NET_MS);
     since = now_ms();
     alarm_in(100, count, SA_RESTART);
     report("signal before the time-out", receive_named(0), since, 100);
+    timer_off();
+    time_out(200);
     since = now_ms();
     report("MSG_DONTWAIT", receive_named(MSG_DONTWAIT), since, 0);
     ask(s, 1);
@@ -130,8 +133,7 @@ int main(void)
     /* Blocked and ignored signals end nothing. */
     time_out(300);
     signal(SIGALRM, SIG_IGN);
-    struct itimerval t = {{0, 0}, {0, 100000}};
-    setitimer(ITIMER_REAL, &t, 0);
+    timer_in(100);
     hits = 0;
     since = now_ms();
     report("ignored signal", receive_named(0), since, 300);
@@ -142,7 +144,8 @@ int main(void)
     alarm_in(100, count, 0);
     report("blocked signal", receive_named(0), since, 300);
     sigprocmask(SIG_UNBLOCK, &set, 0);
-    printf("then it came: %d\n", hits);
+    printf("then it came: %d\n", hits > 0);
+    timer_off();
     time_out(0);
 
     child("SIGTERM", SIGTERM, SIGTERM);
@@ -172,16 +175,18 @@ int main(void)
     pthread_t thread;
     alarm_in(0, count, 0);
     pthread_create(&thread, 0, wait_in_thread, &result);
-    usleep(100000);
-    pthread_kill(thread, SIGALRM);
-    pthread_join(thread, 0);
-    printf("signal to a thread: %ld, %d signals\n", result, hits);
+    do { /* it may come before the call that it is to end */
+        usleep(100000);
+        pthread_kill(thread, SIGALRM);
+    } while (pthread_tryjoin_np(thread, 0));
+    printf("signal to a thread: %ld, %d signals\n", result, hits > 0);
 
     /* Who closes a descriptor does not wake who waits on it. */
     int d = dup(s);
     int old = s;
+    waiter = 0;
     pthread_create(&thread, 0, wait_in_thread, &result);
-    usleep(100000);
+    until_it_waits(&waiter);
     close(old);
     s = d;
     ask(s, 4);
