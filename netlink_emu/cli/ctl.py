@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 
-from netlink_emu.cli import faults, journal, tasks
+from netlink_emu.cli import family_control, faults, journal, tasks
 from netlink_emu.cli.declare import Argument, group_as_typer, parse_plain
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.remote import (
@@ -24,7 +24,7 @@ from netlink_emu.cli.remote import (
 )
 
 _GROUPS: Final[dict[str, Controls]] = {
-    group.name: group for group in (tasks.app, faults.app, journal.app)
+    group.name: group for group in (tasks.app, faults.app, journal.app, family_control.app)
 }
 
 
@@ -35,7 +35,7 @@ def ctl(
     ],
     socket: SocketOption = None,
 ) -> None:
-    """Run commands of tasks, faults and journal, one per line, over one connection.
+    """Run commands of tasks, faults, journal and family, one per line, over one connection.
 
     Each command is answered with a JSON object in one line. If ok is true, it has the result, if
     any. If ok is false, it has the error in one sentence, and the kernel's errno, if any. Empty

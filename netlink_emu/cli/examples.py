@@ -83,6 +83,15 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu family call netdev.yaml dev-get '{\"ifindex\": 1}'",
         "netlink-emu family record netdev -o netdev.json",
     ),
+    "family objects": ("netlink-emu family objects lamps lamp --socket ./sandbox/nl",),
+    "family add": ('netlink-emu family add lamps lamp \'{"id": 1, "level": 3}\'',),
+    "family change": ('netlink-emu family change lamps lamp \'{"id": 1, "level": 4}\'',),
+    "family remove": ("netlink-emu family remove lamps lamp '{\"id\": 1}'",),
+    "family notify": ("netlink-emu family notify lamps lamp-ntf '{\"id\": 1}'",),
+    "family reply": ("netlink-emu family reply lamps lamp-get '{\"id\": 7}' --times 1",),
+    "family fail": (
+        "netlink-emu family fail lamps lamp-set EBUSY --message 'it is hot' --attr level",
+    ),
     "family show": ("netlink-emu family show ethtool.yaml rings-get",),
     "family check": ("netlink-emu family check --json *.yaml",),
     "family call": (

@@ -1,4 +1,7 @@
-"""``netlink-emu family``: what a spec has, whether it is sound, and its operations, called."""
+"""``netlink-emu family``: what a spec has, whether it is sound, and its operations, called.
+
+What is done to the families of a running kernel is in :mod:`.family_control`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from netlink_emu.cli.declare import Argument, Group, Option
+from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.family_control import app
 from netlink_emu.documents import DocumentError
 from netlink_emu.protocol.reading.printable import printable, printable_json
 from netlink_emu.specs import Spec, read_spec_file
@@ -17,7 +21,6 @@ from netlink_emu.specs import Spec, read_spec_file
 if TYPE_CHECKING:
     from netlink_emu.protocol.family import Attribute, AttributeSet, Exchange, Operation
 
-app = Group("family", "Look at specs of netlink families, check them, and call their operations.")
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="A spec in the kernel's YAML.")]
 JsonOption = Annotated[bool, Option("--json", help="As JSON.")]
 _LONGEST = 1 << 20
@@ -239,14 +242,13 @@ def call(
 
 
 def _json(text: str | None) -> Any:
+    from netlink_emu.families.own.plain import read_json
+
     if text is None:
         return {}
     if text == "-":
         text = sys.stdin.read(_LONGEST) if sys.stdin is not None else ""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ValueError(f"the request is no JSON: {exc}") from None
+    return read_json(text, "the request")
 
 
 # --- dissector

@@ -34,7 +34,16 @@ enum {
 	NLEMU_CMD_JOURNAL_NOTE = 22, /* Add a line of one's own. */
 	NLEMU_CMD_JOURNAL_CLEAR = 23, /* Forget all entries. */
 	NLEMU_CMD_JOURNAL_NTF = 24, /* An entry, as it is made; to the group journal. */
-	NLEMU_CMD_RESET = 25, /* Forget tasks (but init), cgroups, listeners, faults and journal; all CPUs are online. */
+	NLEMU_CMD_RESET = 25, /* Forget tasks (but init), cgroups, listeners, faults and journal; all CPUs are online, and families have their first objects and answers. */
+	NLEMU_CMD_FAMILY_GET = 26, /* The families that were added to the kernel; of one with a store a row for each kind. */
+	NLEMU_CMD_OBJECT_GET = 27, /* The objects of a kind in a family's store. */
+	NLEMU_CMD_OBJECT_NEW = 28, /* Add an object, and notify the family's groups, as if the machine had done it. */
+	NLEMU_CMD_OBJECT_SET = 29, /* Change the object with that key, and notify the family's groups, as if the machine had done it. */
+	NLEMU_CMD_OBJECT_DEL = 30, /* Remove the object with that key, and notify the family's groups, as if the machine had done it. */
+	NLEMU_CMD_FAMILY_NOTIFY = 31, /* Send a notification to a multicast group of the family. */
+	NLEMU_CMD_FAMILY_REPLY = 32, /* Answer an operation with these values from now on. */
+	NLEMU_CMD_FAMILY_FAIL = 33, /* Let an operation fail from now on. */
+	NLEMU_CMD_FAMILY_FORGET = 34, /* Answer an operation as before family-reply and family-fail. */
 };
 
 /* What is accounted to a task; times in nanoseconds. */
@@ -131,6 +140,22 @@ enum {
 	NLEMU_A_FAULT_PID = 6, /* u32: The sockets of this process. */
 	NLEMU_A_FAULT_COMM = 7, /* string: The sockets of processes of this name. */
 	NLEMU_A_FAULT_COUNT = 8, /* u32: How many were hit, or arrived. */
+};
+
+/* Families of one's own: the objects of their stores, notifications, answers. */
+enum {
+	NLEMU_A_FAMILY_NAME = 1, /* string: The family's name. */
+	NLEMU_A_FAMILY_ID = 2, /* u32: Its number, the message type of its requests. */
+	NLEMU_A_FAMILY_KIND = 3, /* string: A kind of objects that its store keeps. */
+	NLEMU_A_FAMILY_KEY = 4, /* string: The attributes that tell such objects apart. */
+	NLEMU_A_FAMILY_JSON = 5, /* string: Values by the names of the family's spec, as JSON; bytes in hex. An object for a store; for family-reply also several in a list, or null for an ack without an answer. */
+	NLEMU_A_FAMILY_OPERATION = 6, /* string: One of its operations, as its spec names it. */
+	NLEMU_A_FAMILY_GROUP = 7, /* string: A multicast group; by default the notification's own. */
+	NLEMU_A_FAMILY_ERRNO = 8, /* u32: What the operation fails with, a positive number. */
+	NLEMU_A_FAMILY_TEXT = 9, /* string: The extended ack's text. */
+	NLEMU_A_FAMILY_ATTRIBUTE = 10, /* string: The attribute that the extended ack blames: level, colour.red. */
+	NLEMU_A_FAMILY_MISSING = 11, /* string: The attribute that the extended ack says is missing. */
+	NLEMU_A_FAMILY_TIMES = 12, /* u32: How often it is answered so; by default always. */
 };
 
 /* NLEMU_A_TASK_STATE, as CGROUPSTATS tells states apart. */

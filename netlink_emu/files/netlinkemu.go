@@ -120,7 +120,7 @@ func (k *Kernel) connect() {
 	})
 }
 
-// Try carries out a command of netlink-emu's tasks, faults or journal, one word an argument:
+// Try carries out a command of netlink-emu's tasks, faults, journal or family, one word an argument:
 //
 //	k.Try("tasks", "spawn", "postgres", "--pid", "4242", "utime=1.5")
 //

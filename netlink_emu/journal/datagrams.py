@@ -11,7 +11,7 @@ from netlink_emu.journal.entry import Entry, Peer
 from netlink_emu.kernel.trace import DropReason
 from netlink_emu.protocol.family import read_value
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR
-from netlink_emu.protocol.reading.decode import Decoder, Message, walk
+from netlink_emu.protocol.reading.decode import Decoder, Message, walk_around
 from netlink_emu.protocol.reading.printable import printable
 from netlink_emu.protocol.reading.raw_messages import raw_messages
 from netlink_emu.protocol.reading.render import message_json, message_lines
@@ -75,14 +75,15 @@ class MessageView:
         Nests of a user's own families are included, with their contents.
         """
         found: dict[str, Any] = {}
-        for attr in walk(self.message.attrs):
+        for attr, around in walk_around(self.message.attrs):
             if not attr.name:
                 continue
             if not isinstance(attr.value, tuple):
                 found.setdefault(attr.name, attr.value)
             elif attr.desc is not None and attr.desc.declared is not None:
                 order = self.entry.decoder.order
-                found.setdefault(attr.name, read_value(attr.desc.declared, attr.payload, order))
+                declared = attr.desc.declared
+                found.setdefault(attr.name, read_value(declared, attr.payload, order, around))
         return found
 
     @property

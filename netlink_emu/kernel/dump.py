@@ -31,6 +31,20 @@ DONE_SIZE = NLMSG_HDRLEN + NLMSGERR.size
 Part = bytes | Callable[[int], bytes]
 
 
+class LongParts:
+    """Parts of which one is longer than a datagram has room for: its dumpit's min_dump_alloc."""
+
+    def __init__(self, parts: Iterator[bytes], min_dump_alloc: int) -> None:
+        self._parts = parts
+        self.min_dump_alloc = min_dump_alloc
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._parts)
+
+
 class Dumping(Protocol):
     """What is queued in parts, as the reader makes room."""
 

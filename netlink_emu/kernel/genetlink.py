@@ -7,7 +7,7 @@ from copy import copy
 from errno import EBUSY, EEXIST, EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM
 from typing import TYPE_CHECKING, Final, Protocol
 
-from netlink_emu.kernel.dump import NetlinkDump, Part, netlink_dump
+from netlink_emu.kernel.dump import LongParts, NetlinkDump, Part, netlink_dump
 from netlink_emu.kernel.genl_family import (
     GENL_ADMIN_PERM,
     GENL_DONT_VALIDATE_DUMP,
@@ -317,7 +317,7 @@ class Genetlink:
             split.dump_ends_with_zero and profile.done_shares_datagram,
             request.extack,
             split.dump_loses_unfit,
-            split.min_dump_alloc,
+            parts.min_dump_alloc if isinstance(parts, LongParts) else split.min_dump_alloc,
         )
         netlink_dump(sk, dump)
         raise NetlinkError(DUMP_STARTED)

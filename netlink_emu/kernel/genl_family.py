@@ -99,7 +99,8 @@ class GenlFamily:
 
     ``policy`` is that of operations which have none. ``resv_start_op``: commands from here on
     have their headers checked strictly, and without a policy take no attribute (6.1).
-    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8).
+    ``mcgrp_caps``: the capability that joining a group of that name needs (6.8). ``module`` is
+    what it belongs to: of families of one's own their Family.
 
     Of a family that no real kernel has: ``admits`` says who may join its groups,
     ``always_strict`` that its requests are validated strictly in every release, and parsed as by
@@ -124,6 +125,7 @@ class GenlFamily:
     always_strict: bool = False
     failed: Callable[[Exception], None] | None = None
     mcgrp_offset: int = 0
+    module: object = None
 
     def message(
         self, kernel: Kernel, cmd: int, attrs: bytes | bytearray, seq: int, portid: int

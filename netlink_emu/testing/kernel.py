@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, ParamSpec, TypeVar, Unpac
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.families.own import Family
+from netlink_emu.families.own.registered import Families
 from netlink_emu.faults import Faults
 from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.genetlink import GenlFamily
@@ -218,6 +219,11 @@ class EmulatedKernel:
         if self._parts.cassette is None:
             raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
         return self._parts.cassette
+
+    @property
+    def families(self) -> Families:
+        """The families that were added to the kernel, by name: stores, answers, notifications."""
+        return Families(self.kernel)
 
     def set_delayacct(self, *, on: bool) -> None:
         """Set kernel.task_delayacct: whether tasks spawned from now on have delays."""

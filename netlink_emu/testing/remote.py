@@ -34,6 +34,7 @@ from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_h
 from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import ControlError
+from netlink_emu.testing.remote_families import RemoteFamily
 
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
@@ -71,6 +72,10 @@ class Remote:
 
     def close(self) -> None:
         self._sock.close()
+
+    def family(self, name: str) -> RemoteFamily:
+        """A family that was added to the kernel, asked for at each call of its methods."""
+        return RemoteFamily(self, name)
 
     def _resolve(self, path: Path | None) -> int:
         named = AttrWriter(HOST_ORDER)
@@ -163,9 +168,9 @@ def _request(name: str, values: Row) -> tuple[int, bytes]:
     op = CONTROL.operation(name)
     try:
         check(op.attributes, values)
+        return cmd_of(op), write(op.attributes, values, HOST_ORDER)
     except ValueError as exc:
         raise ControlError(_errno.ERANGE, str(exc)) from exc
-    return cmd_of(op), write(op.attributes, values, HOST_ORDER)
 
 
 @contextmanager

@@ -35,10 +35,13 @@ def read_value(
     attribute: Attribute,
     payload: bytes,
     order: ByteOrder = LITTLE,
-    beside: Mapping[str | int, Any] | None = None,
+    around: tuple[Mapping[str | int, Any], ...] = (),
 ) -> Any:
-    """The value of one attribute; ``beside`` are those of others, which may say what it is."""
-    around = () if beside is None else (beside,)
+    """The value of one attribute.
+
+    ``around`` are the values beside it and of the nests that it is in, the nearest first: they may
+    say what it is.
+    """
     if attribute.type is AttrType.SUB_MESSAGE:
         return _Reader(order).sub_message(attribute, payload, around)
     return _Reader(order).value(attribute, payload, around)

@@ -1,194 +1,37 @@
 """NETLINK_EMU, the generic netlink family that controls an emulated kernel: in place of hands.
 
-Everything about it is declared here, and once: what stands in which message, how it is checked,
-what it means. The family answers and its clients ask by these names; decoders, the YAML spec, the
-C header (both in netlink_emu/files) and the reference page are made from it, the last three by
-``scripts/write-docs``.
+Everything about it is declared once, here and in :mod:`.control_sets`: what stands in which
+message, how it is checked, what it means. The family answers and its clients ask by these names;
+decoders, the YAML spec, the C header (both in netlink_emu/files) and the reference page are made
+from it, the last three by ``scripts/write-docs``.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator
 from typing import Final
 
-from ..family import (
-    Attribute,
-    AttributeSet,
-    Enumeration,
-    Exchange,
-    FamilyDeclaration,
-    McastGroup,
-    Operation,
-)
+from ..family import AttributeSet, Exchange, FamilyDeclaration, McastGroup, Operation
 from ..reading.describe import AttrDesc, AttrSet, FamilyDesc, Kind
+from .control_sets import AMOUNT, FAMILY, FAULT, MACHINE, STATE, TASK, WATCH, NlemuState
 
-
-class NlemuState(enum.IntEnum):
-    """NLEMU_A_TASK_STATE, as CGROUPSTATS tells states apart."""
-
-    NETLINK_EMU_STATE_RUNNING = 0
-    NETLINK_EMU_STATE_SLEEPING = 1
-    NETLINK_EMU_STATE_UNINTERRUPTIBLE = 2
-    NETLINK_EMU_STATE_STOPPED = 3
-    NETLINK_EMU_STATE_OTHER = 4
-    NETLINK_EMU_STATE_FREEZABLE = 5
-
-
-STATE: Final = Enumeration(
-    "state", {m.name.removeprefix("NETLINK_EMU_STATE_").lower(): m.value for m in NlemuState}
-)
-
-
-def _amounts() -> Iterator[Attribute]:
-    yield Attribute("utime", "u64", doc="CPU time, user, in nanoseconds.")
-    yield Attribute("stime", "u64", doc="CPU time, system, in nanoseconds.")
-    waits = ("cpu", "blkio", "swapin", "freepages", "thrashing", "compact", "wpcopy", "irq")
-    for wait in waits:
-        doc = f"One wait of the kind {wait}, in nanoseconds."
-        yield Attribute(f"{wait}-delay", "u64", doc=doc)
-    counters = (
-        "min-flt", "maj-flt", "nvcsw", "nivcsw", "rchar", "wchar", "syscr", "syscw",
-        "read-bytes", "write-bytes", "cancelled-write-bytes",
-    )  # fmt: skip
-    for counter in counters:
-        yield Attribute(counter, "u64", doc="Added to the counter of this name.")
-    memory = "Memory in use during the CPU time of the same message, in KiB."
-    yield Attribute("rss-kib", "u64", doc=memory)
-    yield Attribute("vm-kib", "u64", doc=memory)
-
-
-AMOUNT: Final = AttributeSet(
-    "amount", *_amounts(), doc="What is accounted to a task; times in nanoseconds."
-)
-
-
-def _set(name: str, about: str, *rows: tuple[str, str, str]) -> AttributeSet:
-    """Attributes, numbered from 1: name, type, what it means. A nest is of amounts."""
-    return AttributeSet(
-        name,
-        *(
-            Attribute(
-                called,
-                kind,
-                nested=AMOUNT if kind == "nest" else None,
-                enum=STATE if called == "state" else None,
-                doc=doc,
-            )
-            for called, kind, doc in rows
-        ),
-        doc=about,
-    )
-
-
-TASK: Final = _set(
-    "task",
-    "A task, and what happens to it.",
-    ("pid", "u32", "The task's number."),
-    (
-        "tgid",
-        "u32",
-        "The number of its process; in task-new, that of the process that gets a thread.",
-    ),
-    ("ppid", "u32", "The number of its parent; init by default."),
-    (
-        "comm",
-        "string",
-        "Its name. In task-new without it, a copy of the parent; in task-set, an exec.",
-    ),
-    ("cpu", "u32", "The CPU that it is on."),
-    ("uid", "u32", "Whose it is."),
-    ("gid", "u32", "Its group."),
-    ("nice", "u32", "Its nice value, as a signed number."),
-    ("policy", "u32", "Its scheduling policy, SCHED_*."),
-    ("state", "u32", "What CGROUPSTATS counts it as."),
-    (
-        "exit-status",
-        "u32",
-        "Its wait status, once it has ended: the code times 256, or the signal.",
-    ),
-    ("amounts", "nest", "What is accounted to it, added up."),
-    ("code", "u32", "The code to exit with, 0 to 255."),
-    ("signal", "u32", "The signal that ends it."),
-    ("core", "flag", "A core was dumped."),
-    ("one-thread", "flag", "Only this thread ends."),
-    ("zombie", "flag", "The parent does not wait for it."),
-    ("count", "u32", "How many."),
-    (
-        "lifetime",
-        "u64",
-        "How long each lives, in nanoseconds; for a clock that stands still.",
-    ),
-)
-MACHINE: Final = _set(
-    "machine",
-    "The machine: its CPUs, cgroups, clock.",
-    ("cpu", "u32", "A possible CPU."),
-    ("online", "u32", "1 online, 0 offline."),
-    ("cgroup", "string", "Path of a cgroup, as a/b."),
-    ("pid", "u32", "A task's number."),
-    (
-        "dev",
-        "u64",
-        "st_dev of a directory that stands for the cgroup: who opens that, and names the "
-        "descriptor to CGROUPSTATS_CMD_GET, asks for the cgroup.",
-    ),
-    ("ino", "u64", "st_ino of that directory."),
-    ("release", "string", "The emulated kernel's release."),
-    ("monotonic", "u64", "The machine's time since boot, in nanoseconds."),
-    ("realtime", "u64", "The machine's time since 1970, in nanoseconds."),
-    ("advance", "u64", "Let so many nanoseconds pass; for a clock that stands still."),
-    (
-        "delayacct",
-        "u32",
-        "kernel.task_delayacct: 1 if tasks that are spawned from now on have delays.",
-    ),
-)
-WATCH: Final = _set(
-    "watch",
-    "What clients do: listeners, requests, the journal.",
-    ("portid", "u32", "A client's portid."),
-    ("cpu", "u32", "A CPU that it listens on."),
-    (
-        "request",
-        "string",
-        "Criteria of messages, as in the command line: cmd=TASKSTATS_CMD_GET pid=42. "
-        "In wait, a request; without it, a listener is waited for.",
-    ),
-    ("count", "u32", "How many to wait for, by default 1."),
-    ("since", "u32", "Only entries of the journal with higher numbers count."),
-    ("timeout", "u32", "How long to wait, in milliseconds of real time; by default 5000."),
-    ("timed-out", "flag", "It did not come."),
-    ("number", "u32", "An entry's number in the journal."),
-    ("time", "u64", "When it happened, by the machine's clock."),
-    (
-        "what",
-        "string",
-        "What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, "
-        "overrun, remark, listener, task, note.",
-    ),
-    ("text", "string", "It in words, several lines."),
-    ("json", "string", "It as a JSON object; left out where the message would be too long."),
-    ("data", "binary", "The datagram."),
-    ("pid", "u32", "The client's process."),
-    ("comm", "string", "The client's name."),
-)
-FAULT: Final = _set(
-    "fault",
-    "Faults on demand.",
-    ("id", "u32", "A rule's number."),
-    (
-        "rule",
-        "string",
-        "A rule, as in the command line: delay seconds=0.5 cmd=TASKSTATS_CMD_GET count=2.",
-    ),
-    ("seen", "u32", "How many messages it matched."),
-    ("applied", "u32", "How often it came in."),
-    ("portid", "u32", "The sockets with this portid."),
-    ("pid", "u32", "The sockets of this process."),
-    ("comm", "string", "The sockets of processes of this name."),
-    ("count", "u32", "How many were hit, or arrived."),
-)
+__all__ = [
+    "AMOUNT",
+    "CMD_PREFIX",
+    "CONTROL",
+    "FAMILY",
+    "FAULT",
+    "JOURNAL_GROUP",
+    "MACHINE",
+    "NETLINK_EMU",
+    "STATE",
+    "TASK",
+    "WATCH",
+    "NlemuState",
+    "attr_name",
+    "attr_prefix",
+    "c_name",
+    "cmd_of",
+]
 
 JOURNAL_GROUP: Final = "journal"
 _TASK_SHOWN: Final = "pid tgid ppid comm cpu uid gid nice policy state exit-status"
@@ -309,10 +152,44 @@ def _operations() -> tuple[Operation, ...]:
     ops.event("journal-ntf", WATCH, "An entry, as it is made; to the group journal.", _ENTRY)
     ops.add(
         "reset", MACHINE,
-        "Forget tasks (but init), cgroups, listeners, faults and journal; all CPUs are online.",
+        "Forget tasks (but init), cgroups, listeners, faults and journal; all CPUs are online, "
+        "and families have their first objects and answers.",
         do="",
     )  # fmt: skip
+    _add_families(ops)
     return tuple(ops.made)
+
+
+def _add_families(ops: _Operations) -> None:
+    ops.add(
+        "family-get", FAMILY,
+        "The families that were added to the kernel; of one with a store a row for each kind.",
+        dump="", rows="name id kind key",
+    )  # fmt: skip
+    ops.add(
+        "object-get", FAMILY, "The objects of a kind in a family's store.",
+        dump="name kind", rows="json",
+    )  # fmt: skip
+    told = "and notify the family's groups, as if the machine had done it."
+    ops.add("object-new", FAMILY, f"Add an object, {told}", do="name kind json")
+    ops.add("object-set", FAMILY, f"Change the object with that key, {told}", do="name kind json")
+    ops.add("object-del", FAMILY, f"Remove the object with that key, {told}", do="name kind json")
+    ops.add(
+        "family-notify", FAMILY, "Send a notification to a multicast group of the family.",
+        do="name operation json group",
+    )  # fmt: skip
+    ops.add(
+        "family-reply", FAMILY, "Answer an operation with these values from now on.",
+        do="name operation json times",
+    )  # fmt: skip
+    ops.add(
+        "family-fail", FAMILY, "Let an operation fail from now on.",
+        do="name operation errno text attribute missing times",
+    )  # fmt: skip
+    ops.add(
+        "family-forget", FAMILY, "Answer an operation as before family-reply and family-fail.",
+        do="name operation",
+    )  # fmt: skip
 
 
 CONTROL: Final = FamilyDeclaration(
@@ -320,11 +197,12 @@ CONTROL: Final = FamilyDeclaration(
     1,
     _operations(),
     (McastGroup(JOURNAL_GROUP),),
-    {attrs.name: attrs for attrs in (AMOUNT, TASK, MACHINE, WATCH, FAULT)},
+    {attrs.name: attrs for attrs in (AMOUNT, TASK, MACHINE, WATCH, FAULT, FAMILY)},
     enums={STATE.name: STATE},
     resv_start_op=1,
     doc="Control of a kernel that netlink-emu emulates: tasks, CPUs, cgroups, time, faults, "
-    "and the journal of what its clients ask. No real kernel has this family.",
+    "families of one's own, and the journal of what its clients ask. No real kernel has this "
+    "family.",
 )
 
 

@@ -17,7 +17,10 @@ TEXT_MAX: Final = 2000
 
 
 def write(attrs: AttributeSet, values: Row, order: ByteOrder) -> bytes:
-    """Attributes from values: of texts what fits, of numbers what C makes of them."""
+    """Attributes from values: of texts what fits, of numbers what C makes of them; JSON is whole.
+
+    Raises ValueError for what no attribute has room for.
+    """
     return encode(attrs, _fitting(attrs, values), order)
 
 
@@ -25,7 +28,7 @@ def _fitting(attrs: AttributeSet, values: Row) -> dict[str, Any]:
     fitting: dict[str, Any] = {}
     for name, value in values.items():
         nested, size = attrs[name].nested, NUMBERS.get(attrs[name].type)
-        if isinstance(value, str):
+        if isinstance(value, str) and name != "json":
             cut = value.encode(errors="surrogateescape")[:TEXT_MAX]
             fitting[name] = cut.decode("utf-8", "ignore")
         elif isinstance(value, Mapping) and nested is not None:

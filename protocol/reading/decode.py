@@ -50,6 +50,8 @@ from .structs import STRUCTS, text_of
 # for thousands, which no recursion of ours would survive; real ones have four.
 _MAX_DEPTH = 16
 
+# Values by name, of the attributes beside one and of those around its nest, the nearest first.
+Around = tuple[Mapping[str | int, Any], ...]
 Value = Any  # int, str, bytes, None (a flag), a dict (a struct), or a tuple of attributes
 
 
@@ -124,6 +126,17 @@ def walk(attrs: Sequence[Attribute]) -> Iterator[Attribute]:
         yield attr
         if isinstance(attr.value, tuple):
             yield from walk(attr.value)
+
+
+def walk_around(
+    attrs: Sequence[Attribute], around: Around = ()
+) -> Iterator[tuple[Attribute, Around]]:
+    """Like :func:`walk`, each with the values beside it and around the nest that it is in."""
+    inside: Around = ({attr.name: attr.value for attr in attrs}, *around)
+    for attr in attrs:
+        yield attr, inside
+        if isinstance(attr.value, tuple):
+            yield from walk_around(attr.value, inside)
 
 
 def type_name(nlmsg_type: int) -> str:
@@ -279,18 +292,20 @@ class Decoder:
             payload = data[offset : offset + length]
             attrs.append(self._attribute(nla_type, payload, described, at + offset, depth))
             end = nlmsg_align(offset + length)
-        return tuple(self._sub_messages(attrs)), data[end:]
+        return tuple(attrs if depth else self._sub_messages(attrs, ())), data[end:]
 
-    def _sub_messages(self, attrs: list[Attribute]) -> list[Attribute]:
-        """What another attribute beside it says the meaning of."""
-        for index, attr in enumerate(attrs):
+    def _sub_messages(self, attrs: Sequence[Attribute], around: Around) -> Iterator[Attribute]:
+        """What another attribute, beside it or around its nest, says the meaning of."""
+        inside: Around = ({other.name: other.value for other in attrs}, *around)
+        for attr in attrs:
             declared = None if attr.desc is None else attr.desc.declared
-            if declared is None or declared.type is not AttrType.SUB_MESSAGE:
-                continue
-            beside: dict[str | int, Value] = {other.name: other.value for other in attrs}
-            value = read_value(declared, attr.payload, self.order, beside)
-            attrs[index] = replace(attr, value=value)
-        return attrs
+            if declared is not None and declared.type is AttrType.SUB_MESSAGE:
+                value = read_value(declared, attr.payload, self.order, inside)
+                yield replace(attr, value=value)
+            elif isinstance(attr.value, tuple) and (declared is not None or around):
+                yield replace(attr, value=tuple(self._sub_messages(attr.value, inside)))
+            else:
+                yield attr
 
     def _attribute(
         self, nla_type: int, payload: bytes, described: AttrSet, at: int, depth: int

@@ -19,6 +19,8 @@ package client
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +57,49 @@ func TestAProgram(t *testing.T) {
 	out, err := kernel.Command("netlink-emu", "tasks", "spawn", "x").CombinedOutput()
 	if err != nil || len(kernel.Rows("tasks", "list")) != 2 {
 		t.Errorf("%s, %v", out, err)
+	}
+}
+
+const lamp = `
+name: lamp
+attribute-sets:
+  - name: lamp
+    attributes: [{name: id, type: u32}, {name: level, type: u8}]
+operations:
+  list:
+    - name: lamp-get
+      attribute-set: lamp
+      do: {request: {attributes: [id]}, reply: {attributes: [id, level]}}
+`
+
+func TestAFamily(t *testing.T) {
+	spec := filepath.Join(t.TempDir(), "lamp.yaml")
+	if err := os.WriteFile(spec, []byte(lamp), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kernel := netlinkemu.Start(t, "--family", spec)
+	kernel.Do("family", "add", "lamp", "lamp", `{"id": 1, "level": 3}`)
+	kernel.Do("family", "change", "lamp", "lamp", `{"id": 1, "level": 4}`)
+	if lamps := kernel.Rows("family", "objects", "lamp", "lamp"); len(lamps) != 1 ||
+		lamps[0]["level"] != 4.0 {
+		t.Error(lamps)
+	}
+	_, err := kernel.Try("family", "remove", "lamp", "lamp", `{"id": 2}`)
+	var refused *netlinkemu.Error
+	if !errors.As(err, &refused) || refused.Errno != "ENOENT" {
+		t.Error(err)
+	}
+	kernel.Do("family", "fail", "lamp", "lamp-get", "EBUSY", "--message=it's hot", "--times=1")
+	call := func() string {
+		ask := kernel.Command("netlink-emu", "family", "call", spec, "lamp-get", `{"id": 1}`)
+		out, _ := ask.CombinedOutput()
+		return string(out)
+	}
+	if out := call(); !strings.Contains(out, "lamp-get: EBUSY: it's hot") {
+		t.Error(out)
+	}
+	if out := call(); out != "{\"id\": 1, \"level\": 4}\n" {
+		t.Error(out)
 	}
 }
 
@@ -113,6 +158,12 @@ def test_tasks(module: Path) -> None:
 @pytest.mark.skipif(bool(what_is_missing()), reason="no interposer here")
 def test_a_program(module: Path) -> None:
     done = go(module, "test", "-run", "TestAProgram")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(bool(what_is_missing()), reason="no interposer here")
+def test_a_family(module: Path) -> None:
+    done = go(module, "test", "-run", "TestAFamily")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

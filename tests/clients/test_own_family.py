@@ -27,17 +27,42 @@ told: cmd 3 desk hours 1099511627776 blinking red 255 green 100
 too green: errno 34, offset 56, "integer out of range"
 """
 
+# The same family, changed over NETLINK_EMU.
+CONTROLLED: Final = """\
+family lamp 1
+group changes
+family NETLINK_EMU 1
+group journal
+told: cmd 3 attic hours 3 off
+object: {"name": "desk", "hours": 12, "mode": "steady", "colour": {"red": 255, "green": 7}}
+object: {"name": "hall", "hours": 12345678901, "mode": "off"}
+object: {"name": "attic", "mode": "off", "hours": 3}
+gone: errno 2, "lamp has no lamp with name 'attic'"
+misspelt: errno 22, "lamp: there is no attribute of lamp 'hour', did you mean hours or colour?"
+told: cmd 3 cellar
+canned: errno 16, offset 20, "it is hot"
+canned: cmd 1 moon
+"""
 
-def run(side: Side, program: Path, place: Path) -> tuple[int, str, str]:
+
+def run(
+    side: Side, program: Path, place: Path, *args: str, control: bool = False
+) -> tuple[int, str, str]:
     state = place / "lamps.json"
     state.write_text(json.dumps({"lamp": LAMPS}))
-    done = side.run(program, options=["--family", f"{PROGRAMS / 'lamp.yaml'}:{state}"])
+    options = ["--family", f"{PROGRAMS / 'lamp.yaml'}:{state}", *["--control"] * control]
+    done = side.run(program, *args, options=options)
     return done.returncode, done.stdout, done.stderr
 
 
 def test_a_libmnl_program(emulated: Side, tmp_path: Path) -> None:
     program = libmnl_program(PROGRAMS / "lamp.c", tmp_path)
     assert run(emulated, program, tmp_path) == (0, SAID, "")
+
+
+def test_a_libmnl_program_that_controls_the_family(emulated: Side, tmp_path: Path) -> None:
+    program = libmnl_program(PROGRAMS / "lamp.c", tmp_path)
+    assert run(emulated, program, tmp_path, "control", control=True) == (0, CONTROLLED, "")
 
 
 @pytest.mark.xdist_group("languages")  # Go builds one program at a time

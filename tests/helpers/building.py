@@ -12,6 +12,8 @@ import pytest
 from helpers.alone import alone
 from helpers.nets import SECONDS
 
+from netlink_emu.files import path_of
+
 GOPATH: Final = Path("/usr/share/gocode")
 _ARCHIVES: Final = sorted(Path("/usr/src").glob("linux-source-*.tar.xz"))
 _WANTED: Final = (
@@ -51,7 +53,8 @@ def libmnl_program(source: Path, directory: Path) -> Path:
     if not Path("/usr/include/libmnl/libmnl.h").exists():
         pytest.skip("needs libmnl-dev")
     program = directory / source.stem
-    command = [compiler, "-Wall", "-Wextra", "-o", str(program), str(source), "-lmnl"]
+    include = f"-I{path_of('netlink_emu.h').parent}"
+    command = [compiler, "-Wall", "-Wextra", include, "-o", str(program), str(source), "-lmnl"]
     subprocess.run(command, check=True, timeout=SECONDS)
     return program
 

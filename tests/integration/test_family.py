@@ -153,6 +153,59 @@ def test_call_a_server(lamps: Path, tmp_path: Path) -> None:
     assert done.stdout == SAID
 
 
+CONTROL = """
+    family list
+    family add lamps lamp '{"id": 3, "level": 9, "key": "0102"}'
+    family change lamps lamp '{"id": 1, "level": 4}'
+    family remove lamps lamp '{"id": 2}'
+    family objects lamps lamp
+    family call LAMPS lamp-get --dump
+    family add lamps lamp '{"id": 3}'
+    family reply lamps lamp-get '[{"id": 7}, {"id": 8}]' --times=1
+    family call LAMPS lamp-get '{"id": 1}'
+    family fail lamps lamp-set ERANGE --message 'it is hot' --attr=colour.red --times=1
+    family call LAMPS lamp-set '{"id": 1, "colour": {"red": 1}}'
+    family call LAMPS lamp-set '{"id": 1, "colour": {"red": 1}}'
+    family fail lamps lamp-set EIO --missing=level
+    family call LAMPS lamp-set '{"id": 1}'
+    family forget lamps lamp-set
+    family call LAMPS lamp-set '{"id": 1}'
+    family notify lamps lamp-nft
+    family objects lamps lamp --json
+"""
+CONTROLLED = """\
+name   id  kind  key
+lamps  19  lamp  id
+{"id": 1, "level": 4, "key": "00ff"}
+{"id": 3, "level": 9, "key": "0102"}
+{"id": 1, "level": 4, "key": "00ff"}
+{"id": 3, "level": 9, "key": "0102"}
+netlink-emu: lamps has a lamp with this id already
+{"id": 7}
+{"id": 8}
+netlink-emu: lamp-set: ERANGE: it is hot (attribute colour.red)
+netlink-emu: lamp-set: EIO (attribute level is missing)
+netlink-emu: there is no operation of lamps 'lamp-nft', did you mean lamp-ntf or lamp-set or lamp-get?
+{"id": 1, "level": 4, "key": "00ff", "colour": {"red": 1}}
+{"id": 3, "level": 9, "key": "0102"}
+"""  # noqa: E501
+
+
+def test_change_what_a_server_has(lamps: Path, tmp_path: Path) -> None:
+    program = shlex.join(NETLINK_EMU)
+    lines = [
+        f"{program} {line}" for line in CONTROL.replace("LAMPS", str(lamps)).split("\n    ")[1:]
+    ]
+    done = subprocess.run(
+        [
+            *NETLINK_EMU, "serve", "--control", "--family", f"{lamps}:{tmp_path}/state.json",
+            "--", "sh", "-c", "exec 2>&1\n" + "\n".join(lines),
+        ],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.stdout == CONTROLLED
+
+
 @needs_interposer
 def test_call_under_run(lamps: Path, tmp_path: Path) -> None:
     run = ("run", "--family", f"{lamps}:{tmp_path}/state.json", "--")

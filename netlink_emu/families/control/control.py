@@ -7,16 +7,18 @@ from dataclasses import replace
 from errno import EINVAL, EPERM, ESRCH
 from typing import TYPE_CHECKING, Final
 
+from netlink_emu.families.control.families import FamilyOps
 from netlink_emu.families.control.machine import Ahead, MachineOps
 from netlink_emu.families.control.ops import Asked
 from netlink_emu.families.control.tasks import TaskOps
 from netlink_emu.families.control.watch import FaultOps, WatchOps
+from netlink_emu.kernel.dump import LongParts
 from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlSplitOp
 from netlink_emu.machine.credentials import CAP_SYS_ADMIN
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import Exchange, Operation
 from netlink_emu.protocol.genetlink import GENLMSGHDR
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
 from netlink_emu.protocol.ours.control import CONTROL, WATCH, cmd_of
 from netlink_emu.protocol.ours.control_values import Row, write
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.current import Current
 
 _JOURNAL_NTF: Final = cmd_of(CONTROL.operation("journal-ntf"))
+
+# The longest text of an extended ack: a value of the request may be in it.
+_TEXT_MAX: Final = 400
 
 
 class Control:
@@ -54,6 +59,7 @@ class Control:
             **MachineOps(kernel, journal, faults, self.agenda).ops(),
             **self.watch.ops(),
             **FaultOps(faults).ops(),
+            **FamilyOps(kernel).ops(),
         }
         self.family: Final = GenlFamily(
             CONTROL.name,
@@ -102,7 +108,11 @@ class Control:
             rows = list(self._ops[op.name].dump(asked))
         order = self.kernel.profile.arch.order
         header = GENLMSGHDR[order].pack(cmd_of(op), CONTROL.version, 0)
-        return iter([header + write(op.attributes, row, order) for row in rows])
+        parts = [header + write(op.attributes, row, order) for row in rows]
+        longest = NLMSG_HDRLEN + max(map(len, parts), default=0)
+        if longest <= self.kernel.skb.goodsize:
+            return iter(parts)
+        return LongParts(iter(parts), longest)
 
     def reply(self, asked: Asked, values: Row) -> None:
         """Answer a request, now or later."""
@@ -152,8 +162,14 @@ class _Said:
 
     def __exit__(self, _type: object, exc: BaseException | None, _tb: object) -> None:
         if isinstance(exc, LookupError):
-            self._info.request.extack.msg = f"there is no {exc.args[0]}"
+            self._say(f"there is no {exc.args[0]}")
             raise NetlinkError(ESRCH) from exc
         if isinstance(exc, ValueError):
-            self._info.request.extack.msg = str(exc)
+            self._say(str(exc))
             raise NetlinkError(EINVAL) from exc
+        if isinstance(exc, NetlinkError) and exc.message:
+            self._say(exc.message)
+
+    def _say(self, text: str) -> None:
+        short = text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}..."
+        self._info.request.extack.msg = short

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from netlink_emu.families.control.ops import Asked, Handler, Handlers
+from netlink_emu.families.own.registered import Families
 from netlink_emu.machine import acts
 from netlink_emu.machine.cgroups import Cgroup
 from netlink_emu.machine.clock import VirtualClock
@@ -136,6 +137,8 @@ class MachineOps:
             child.removed = True
         machine.cgroups.children.clear()
         machine.stand_ins.clear()
+        for family in Families(self._kernel).values():
+            family.restart()
         self._journal.clear()
 
     def _end_tasks(self) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from netlink_emu.families.own.bind import Handlers
 from netlink_emu.families.own.canned import Canned, failure
 from netlink_emu.families.own.plain import from_plain
-from netlink_emu.protocol.family import FamilyDeclaration, encode
+from netlink_emu.protocol.family import AttributeSet, FamilyDeclaration, encode
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.store import Store
+    from netlink_emu.machine.namespaces import NetNamespace
 
 
 class Answers:
@@ -20,6 +21,23 @@ class Answers:
     _declaration: FamilyDeclaration
     _handlers: Handlers
     _store: Store | None
+
+    if TYPE_CHECKING:
+
+        def notify(
+            self,
+            name: str,
+            values: Mapping[Any, Any],
+            *,
+            group: str = "",
+            net: NetNamespace | None = None,
+            header: Mapping[str, Any] | None = None,
+        ) -> None: ...
+
+    @property
+    def has_store(self) -> bool:
+        """Whether it is a family from a spec."""
+        return self._store is not None
 
     @property
     def store(self) -> Store:
@@ -47,11 +65,23 @@ class Answers:
             encode(op.attributes, {n: v for n, v in each.items() if n not in members})
         self._handlers.canned.setdefault(name, []).append(Canned(answers, None, times))
 
-    def reply_plain(self, name: str, values: Any) -> None:
+    def reply_plain(self, name: str, values: Any, *, times: int | None = None) -> None:
         """Like :meth:`reply`, with values as in JSON: bytes are hex."""
         op = self._declaration.operation(name)
         many = values if isinstance(values, list) else [] if values is None else [values]
-        self.reply(name, [from_plain(op.attributes, each) for each in many])
+        self.reply(name, [from_plain(op.attributes, each) for each in many], times=times)
+
+    def notify_plain(self, name: str, values: Any, *, group: str = "") -> None:
+        """Like :meth:`Family.notify`, with values as in JSON: bytes are hex.
+
+        Members of the family's own header are values like the attributes.
+        """
+        op = self._declaration.operation(name)
+        given = from_plain(op.attributes, values)
+        members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
+        header = {member: part for member, part in given.items() if member in members}
+        rest = {member: part for member, part in given.items() if member not in members}
+        self.notify(name, rest, group=group, header=header)
 
     def fail(
         self,
@@ -63,8 +93,13 @@ class Answers:
         missing: str | None = None,
         times: int | None = None,
     ) -> None:
-        """Fail an operation, with an extended ack: see NetlinkError and :meth:`reply`."""
-        self._declaration.operation(name)
+        """Fail an operation, with an extended ack: see NetlinkError and :meth:`reply`.
+
+        Raises ValueError for names that there are not.
+        """
+        op = self._declaration.operation(name)
+        for path in filter(None, (attr, missing)):
+            _check_path(op.attributes, path)
         error = failure(errno, message, attr=attr, missing=missing)
         self._handlers.canned.setdefault(name, []).append(Canned([], error, times))
 
@@ -72,3 +107,12 @@ class Answers:
         """Answer an operation as before any :meth:`reply` and :meth:`fail`."""
         self._declaration.operation(name)
         self._handlers.canned.pop(name, None)
+
+
+def _check_path(attributes: AttributeSet, path: str) -> None:
+    """Raise ValueError unless "colour.red" names an attribute."""
+    known: AttributeSet | None = attributes
+    for name in path.split("."):
+        if known is None:
+            raise ValueError(f"{path} is not an attribute: {name!r} has no nest")
+        known = known[name].nested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,11 +21,15 @@ from netlink_emu.kernel.genetlink import (
 )
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode
-from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR, GenlOpFlags
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align
 from netlink_emu.protocol.policy import Policy
 
 Function = Callable[..., Any]
+_FLAGS: Final = {
+    "admin-perm": GenlOpFlags.GENL_ADMIN_PERM,
+    "uns-admin-perm": GenlOpFlags.GENL_UNS_ADMIN_PERM,
+}
 _VALIDATE: Final = {
     "strict": GENL_DONT_VALIDATE_STRICT,
     "dump": GENL_DONT_VALIDATE_DUMP,
@@ -48,6 +53,15 @@ class Handlers:
     otherwise_dump: Function | None = None
     canned: dict[str, list[Canned]] = field(default_factory=dict)
     closed: bool = False
+    _first_canned: dict[str, list[Canned]] = field(default_factory=dict)
+
+    def remember(self) -> None:
+        """The canned answers of now are those that :meth:`restore` returns to."""
+        self._first_canned = copy.deepcopy(self.canned)
+
+    def restore(self) -> None:
+        """Answer with the canned answers of :meth:`remember`, as often as then."""
+        self.canned = copy.deepcopy(self._first_canned)
 
     def doing(self, name: str) -> Function | None:
         """What answers a do: a canned answer, a function of its own, or of all that have none."""
@@ -80,7 +94,27 @@ def bind(family: object, declaration: FamilyDeclaration, handlers: Handlers) -> 
         mcgrps=tuple(group.name for group in declaration.groups),
         mcgrp_caps={g.name: g.caps for g in declaration.groups if g.caps is not None},
         resv_start_op=declaration.resv_start_op,
+        module=family,
     )
+
+
+def flags_of(names: str | Iterable[str]) -> GenlOpFlags:
+    """GENL_* of an operation by their names in specs; raises ValueError for others."""
+    flags = GenlOpFlags(0)
+    for name in [names] if isinstance(names, str) else names:
+        if name not in _FLAGS:
+            raise ValueError(f"an operation's flags are {' and '.join(_FLAGS)}, not {name!r}")
+        flags |= _FLAGS[name]
+    return flags
+
+
+def unvalidated(names: str | Iterable[str]) -> frozenset[str]:
+    """GENL_DONT_VALIDATE_* by their names in specs; raises ValueError for others."""
+    found = frozenset([names] if isinstance(names, str) else names)
+    if found - _VALIDATE.keys():
+        wrong = sorted(found - _VALIDATE.keys())[0]
+        raise ValueError(f"{wrong!r} is not strict, dump or dump-strict")
+    return found
 
 
 def _command(op: Operation) -> int:

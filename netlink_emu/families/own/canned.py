@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from netlink_emu.protocol.errors import NetlinkError
+
+MAX_ERRNO: Final = 4095  # include/linux/err.h
 
 
 def failure(
     errno: str | int, message: str, *, attr: str | None, missing: str | None
 ) -> Callable[[], NetlinkError]:
     """Makes the error anew each time; raises ValueError for an errno that there is not."""
+    if isinstance(errno, int) and not 0 < errno <= MAX_ERRNO:
+        raise ValueError(f"an errno is a number from 1 to {MAX_ERRNO}, not {errno}")
 
     def make() -> NetlinkError:
         return NetlinkError(errno, message, attr=attr, missing=missing)

@@ -6,11 +6,10 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netlink_emu.families.own.answers import Answers
-from netlink_emu.families.own.bind import Handlers, bind
-from netlink_emu.families.own.files import load
+from netlink_emu.families.own.bind import Handlers, bind, flags_of, unvalidated
 from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
@@ -20,7 +19,6 @@ from netlink_emu.protocol.family import (
     Operation,
     encode,
 )
-from netlink_emu.protocol.genetlink import GenlOpFlags
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 if TYPE_CHECKING:
@@ -31,11 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-_FLAGS: Final = {
-    "admin-perm": GenlOpFlags.GENL_ADMIN_PERM,
-    "uns-admin-perm": GenlOpFlags.GENL_UNS_ADMIN_PERM,
-}
-_VALIDATE: Final = frozenset({"strict", "dump", "dump-strict"})
 
 
 def _directly(function: Callable[[], T]) -> T:
@@ -102,6 +95,9 @@ class Family(Answers):
         policies are then those of the recorded kernel. Raises ValueError, with file, line and
         column, for a mistake, and OSError for a file that cannot be read.
         """
+        # Imports yaml: not for those who have no such family.
+        from netlink_emu.families.own.files import load
+
         loaded = load(spec, state, recording)
         family = cls.from_declaration(loaded.declaration)
         family._store = Store(family)
@@ -278,8 +274,8 @@ class Family(Answers):
                 op,
                 do=exchange if how == "do" else op.do,
                 dump=exchange if how == "dump" else op.dump,
-                flags=op.flags | _flags(declare.get("flags", ())),
-                validate=op.validate | _validate(declare.get("validate", ())),
+                flags=op.flags | flags_of(declare.get("flags", ())),
+                validate=op.validate | unvalidated(declare.get("validate", ())),
             )
         )
 
@@ -372,24 +368,14 @@ class Family(Answers):
             self._first_state = copy.deepcopy(self.state)
         else:
             self.state = copy.deepcopy(self._first_state)
+        self._handlers.remember()
         genl = bind(self, self._declaration, self._handlers)
         genl.failed = failed
         self._kernel, self._genl, self._call = kernel, genl, call
         kernel.genl.register_family(genl)
         return genl
 
-
-def _flags(names: str | Iterable[str]) -> GenlOpFlags:
-    flags = GenlOpFlags(0)
-    for name in [names] if isinstance(names, str) else names:
-        if name not in _FLAGS:
-            raise ValueError(f"an operation's flags are {' and '.join(_FLAGS)}, not {name!r}")
-        flags |= _FLAGS[name]
-    return flags
-
-
-def _validate(names: str | Iterable[str]) -> frozenset[str]:
-    found = frozenset([names] if isinstance(names, str) else names)
-    if found - _VALIDATE:
-        raise ValueError(f"{sorted(found - _VALIDATE)[0]!r} is not strict, dump or dump-strict")
-    return found
+    def restart(self) -> None:
+        """Return to the state, and to the canned answers, with which the kernel was booted."""
+        self.state = copy.deepcopy(self._first_state or {})
+        self._handlers.restore()

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from netlink_emu.protocol.family import Attribute, AttributeSet, AttrType, SubMessageFormat
+from netlink_emu.protocol.family import Attribute, AttributeSet, AttrType
+from netlink_emu.protocol.family.common import MAX_DEPTH, element_of, format_of
 
 
-def from_plain(attributes: AttributeSet, values: Any) -> dict[Any, Any]:
+def from_plain(
+    attributes: AttributeSet, values: Any, around: tuple[Mapping[Any, Any], ...] = ()
+) -> dict[Any, Any]:
     """Values for :func:`~netlink_emu.protocol.family.encode`: hex of a binary becomes bytes.
 
-    Numbers of attributes without names may be texts ("17"). Raises ValueError for what is no
-    mapping, and for hex that is none.
+    Numbers of attributes without names may be texts ("17"). ``around`` are the values of the
+    messages that this is nested in, the nearest first. Raises ValueError for what is no mapping,
+    and for hex that is none.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"attributes are given by name, not as {values!r}")
+    if len(around) > MAX_DEPTH:
+        raise ValueError(f"nests are {MAX_DEPTH} deep at most")
     made: dict[Any, Any] = {}
+    inside = (values, *around)
     for name, value in values.items():
         if isinstance(name, str) and name.isdecimal() and name not in attributes:
             made[int(name)] = _bytes(name, value)
@@ -25,10 +33,20 @@ def from_plain(attributes: AttributeSet, values: Any) -> dict[Any, Any]:
         else:
             attribute = attributes[name]
             if attribute.multi and isinstance(value, list):
-                made[name] = [_value(attribute, one, values) for one in value]
+                made[name] = [_value(attribute, one, inside) for one in value]
             else:
-                made[name] = _value(attribute, value, values)
+                made[name] = _value(attribute, value, inside)
     return made
+
+
+def read_json(text: str, what: str) -> Any:
+    """The values that a JSON text has; raises ValueError, about ``what``, for what is none."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{what} is too deep JSON") from None
+    except ValueError as exc:
+        raise ValueError(f"{what} is no JSON: {exc}") from None
 
 
 def _bytes(name: str, value: Any) -> Any:
@@ -42,31 +60,20 @@ def _bytes(name: str, value: Any) -> Any:
         raise ValueError(f"{name}: {value!r} is not hex") from None
 
 
-def _value(attribute: Attribute, value: Any, around: Mapping[Any, Any]) -> Any:
+def _value(attribute: Attribute, value: Any, around: tuple[Mapping[Any, Any], ...]) -> Any:
     kind = attribute.type
     if isinstance(value, Mapping):
-        chosen = _format(attribute, around)
-        if kind is AttrType.SUB_MESSAGE and chosen is not None and chosen.attributes is not None:
-            return from_plain(chosen.attributes, value)
-        return value if attribute.nested is None else from_plain(attribute.nested, value)
+        nested = attribute.nested
+        if attribute.sub_message is not None:
+            chosen = format_of(attribute, around)
+            nested = None if chosen is None else chosen.attributes
+        return value if nested is None else from_plain(nested, value, around)
     if kind is AttrType.INDEXED_ARRAY and isinstance(value, list):
-        return [_element(attribute, one) for one in value]
+        element = element_of(attribute)
+        return [_value(element, one, around) for one in value]
     if kind is AttrType.BINARY and isinstance(value, str) and not attribute.display_hint:
         return _bytes(attribute.name, value)
     return value
-
-
-def _element(attribute: Attribute, value: Any) -> Any:
-    if isinstance(value, Mapping) and attribute.nested is not None:
-        return from_plain(attribute.nested, value)
-    binary = attribute.sub_type == AttrType.BINARY and not attribute.display_hint
-    return _bytes(attribute.name, value) if binary and isinstance(value, str) else value
-
-
-def _format(attribute: Attribute, around: Mapping[Any, Any]) -> SubMessageFormat | None:
-    if attribute.sub_message is None:
-        return None
-    return attribute.sub_message.formats.get(around.get(attribute.selector, ""))
 
 
 def to_plain(value: Any) -> Any:

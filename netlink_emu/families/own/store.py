@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 Object = dict[Any, Any]
 
 
+class Taken(ValueError):
+    """There is an object with that key already."""
+
+
 class Owner(Protocol):
     """What a store needs of the family that it answers for."""
 
@@ -95,9 +99,15 @@ class Store:
         return objects
 
     def add(self, name: str, values: Mapping[str, Any]) -> None:
-        """Make an object, and notify the groups, as if a device appeared."""
+        """Make an object, and notify the groups, as if a device appeared.
+
+        Raises Taken, a ValueError, if an object has that key already.
+        """
         kind = self.kind(name)
         made = self._checked(kind, values)
+        if self._is_taken(kind, made):
+            known = ", ".join(".".join(path) for path in kind.key_of(made))
+            raise Taken(f"{self._family.name} has a {kind.name} with this {known} already")
         self.objects(name).append(made)
         self._tell(kind, Verb.MAKE, made)
 
@@ -117,9 +127,14 @@ class Store:
 
     def _named(self, kind: Kind, values: Object) -> Object:
         found = next(self._matching(kind, kind.key_of(values)), None)
-        if found is None:
-            raise LookupError(f"{self._family.name} has no such {kind.name}: {values!r}")
-        return found
+        if found is not None:
+            return found
+        key = kind.key_of(values)
+        if kind.keys and not key:
+            known = " or ".join(".".join(path) for path in kind.keys)
+            raise LookupError(f"say which {kind.name} of {self._family.name}: by its {known}")
+        which = " and ".join(f"{'.'.join(path)} {value!r}" for path, value in key.items())
+        raise LookupError(f"{self._family.name} has no {kind.name}{which and f' with {which}'}")
 
     def _checked(self, kind: Kind, values: Any) -> Object:
         """Values as a request has them: names of numbers, texts of addresses."""
@@ -206,13 +221,16 @@ class Store:
         kept = self._kept(kind, values, {})
         kept = self._looked(Verb.MAKE, kind, None, kept)
         made = merge(kind.attributes, {}, kept)
-        key = kind.key_of(made)
-        if any(kind.key_of(each) == key for each in self.objects(kind.name) if key):
+        if self._is_taken(kind, made):
             raise NetlinkError("EEXIST")
         self._number(kind, made)
         self.objects(kind.name).append(made)
         self._tell(kind, Verb.MAKE, made)
         return made
+
+    def _is_taken(self, kind: Kind, values: Object) -> bool:
+        key = kind.key_of(values)
+        return bool(key) and any(kind.key_of(e) == key for e in self.objects(kind.name))
 
     def _looked(self, verb: Verb, kind: Kind, found: Object | None, values: Object) -> Object:
         objects = self.objects(kind.name)

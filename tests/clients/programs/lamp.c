@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netlink_emu.h"
+
 enum { CMD_GET = 1, CMD_SET };
 enum { ATTR_NAME = 1, ATTR_HOURS, ATTR_MODE, ATTR_COLOUR };
 enum { ATTR_RED = 1, ATTR_GREEN };
@@ -181,17 +183,122 @@ static int on_lamp(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int main(void)
+static void find(struct mnl_socket *sock, const char *name, struct family *family)
+{
+	char buffer[256];
+	struct nlmsghdr *nlh = request(buffer, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY, 1);
+
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
+	check(execute(sock, nlh, on_family, family) >= 0, name);
+}
+
+static void hear(struct mnl_socket *sock)
+{
+	char buffer[4096];
+	ssize_t size = mnl_socket_recvfrom(sock, buffer, sizeof(buffer));
+
+	check(size > 0, "receive");
+	check(mnl_cb_run(buffer, size, 0, 0, on_lamp, "told") >= 0, "told");
+}
+
+static int on_object(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+
+	(void)data;
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == NLEMU_A_FAMILY_JSON)
+			printf("object: %s\n", mnl_attr_get_str(attr));
+	return MNL_CB_OK;
+}
+
+/* A request to NETLINK_EMU about the lamps. */
+static struct nlmsghdr *control(char *buffer, const struct family *emulator, uint8_t cmd,
+				uint16_t flags)
+{
+	struct nlmsghdr *nlh = request(buffer, emulator->id, flags, cmd, 1);
+
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_NAME, "lamp");
+	return nlh;
+}
+
+static int change(struct mnl_socket *sock, const struct family *emulator, uint8_t cmd,
+		  const char *json)
+{
+	char buffer[4096];
+	struct nlmsghdr *nlh = control(buffer, emulator, cmd, NLM_F_ACK);
+
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_KIND, "lamp");
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_JSON, json);
+	return execute(sock, nlh, NULL, NULL);
+}
+
+/* What the machine does, as NETLINK_EMU is told: clients hear of it. */
+static int under_control(void)
 {
 	char buffer[4096];
 	struct mnl_socket *requests = opened(), *events = opened();
+	struct family lamp = {0}, emulator = {0};
+	struct nlmsghdr *nlh;
+
+	find(requests, "lamp", &lamp);
+	find(requests, "NETLINK_EMU", &emulator);
+	check(mnl_socket_setsockopt(events, NETLINK_ADD_MEMBERSHIP, &lamp.group,
+				    sizeof(lamp.group)) == 0, "join");
+
+	check(change(requests, &emulator, NLEMU_CMD_OBJECT_NEW,
+		     "{\"name\": \"attic\", \"mode\": \"off\"}") >= 0, "new");
+	check(change(requests, &emulator, NLEMU_CMD_OBJECT_SET,
+		     "{\"name\": \"attic\", \"hours\": 3}") >= 0, "set");
+	hear(events);
+	nlh = control(buffer, &emulator, NLEMU_CMD_OBJECT_GET, NLM_F_DUMP);
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_KIND, "lamp");
+	check(execute(requests, nlh, on_object, NULL) >= 0, "objects");
+	check(change(requests, &emulator, NLEMU_CMD_OBJECT_DEL, "{\"name\": \"attic\"}") >= 0, "del");
+	check(change(requests, &emulator, NLEMU_CMD_OBJECT_DEL, "{\"name\": \"attic\"}") < 0, "gone");
+	printf("gone: errno %d, \"%s\"\n", refusal.error, refusal.text);
+	check(change(requests, &emulator, NLEMU_CMD_OBJECT_NEW, "{\"hour\": 1}") < 0, "hour");
+	printf("misspelt: errno %d, \"%s\"\n", refusal.error, refusal.text);
+
+	nlh = control(buffer, &emulator, NLEMU_CMD_FAMILY_NOTIFY, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_OPERATION, "lamp-change-ntf");
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_JSON, "{\"name\": \"cellar\"}");
+	check(execute(requests, nlh, NULL, NULL) >= 0, "notify");
+	hear(events);
+
+	nlh = control(buffer, &emulator, NLEMU_CMD_FAMILY_FAIL, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_OPERATION, "lamp-set");
+	mnl_attr_put_u32(nlh, NLEMU_A_FAMILY_ERRNO, EBUSY);
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_TEXT, "it is hot");
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_ATTRIBUTE, "name");
+	mnl_attr_put_u32(nlh, NLEMU_A_FAMILY_TIMES, 1);
+	check(execute(requests, nlh, NULL, NULL) >= 0, "fail");
+	nlh = request(buffer, lamp.id, NLM_F_ACK, CMD_SET, 1);
+	put_change(nlh, "desk", 1);
+	check(execute(requests, nlh, NULL, NULL) < 0, "was not refused");
+	printf("canned: errno %d, offset %u, \"%s\"\n", refusal.error, refusal.offset, refusal.text);
+
+	nlh = control(buffer, &emulator, NLEMU_CMD_FAMILY_REPLY, NLM_F_ACK);
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_OPERATION, "lamp-get");
+	mnl_attr_put_strz(nlh, NLEMU_A_FAMILY_JSON, "{\"name\": \"moon\"}");
+	check(execute(requests, nlh, NULL, NULL) >= 0, "reply");
+	nlh = request(buffer, lamp.id, NLM_F_ACK, CMD_GET, 1);
+	check(execute(requests, nlh, on_lamp, "canned") >= 0, "canned");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char buffer[4096];
+	struct mnl_socket *requests, *events;
 	struct family family = {0};
 	struct nlmsghdr *nlh;
-	ssize_t size;
 
-	nlh = request(buffer, GENL_ID_CTRL, NLM_F_ACK, CTRL_CMD_GETFAMILY, 1);
-	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, "lamp");
-	check(execute(requests, nlh, on_family, &family) >= 0, "GETFAMILY");
+	if (argc > 1 && strcmp(argv[1], "control") == 0)
+		return under_control();
+	requests = opened();
+	events = opened();
+	find(requests, "lamp", &family);
 	check(mnl_socket_setsockopt(events, NETLINK_ADD_MEMBERSHIP, &family.group,
 				    sizeof(family.group)) == 0, "join");
 
@@ -207,9 +314,7 @@ int main(void)
 	nlh = request(buffer, family.id, NLM_F_DUMP, CMD_GET, family.version);
 	check(execute(requests, nlh, on_lamp, "dump") >= 0, "dump");
 
-	size = mnl_socket_recvfrom(events, buffer, sizeof(buffer));
-	check(size > 0, "receive");
-	check(mnl_cb_run(buffer, size, 0, 0, on_lamp, "told") >= 0, "told");
+	hear(events);
 
 	nlh = request(buffer, family.id, NLM_F_ACK, CMD_SET, family.version);
 	put_change(nlh, "desk", 101);

@@ -15,7 +15,7 @@ from helpers.nets import SECONDS
 
 from netlink_emu.cli.ctl import ctl
 from netlink_emu.cli.errors import UserError
-from netlink_emu.testing import EmulatedKernel
+from netlink_emu.testing import EmulatedKernel, Family
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_what_fails_is_told_and_the_rest_is_carried_out(run: Ctl) -> None:
     assert told[5].endswith("No closing quotation")
     assert told[6].startswith("tasks takes one of list, spawn")
     assert told[7] == told[6]
-    assert told[8] == "there is no 'nosuch' here; there are tasks, faults, journal"
+    assert told[8] == "there is no 'nosuch' here; there are tasks, faults, journal, family"
     assert told[9] == "journal follow has no end: run it by itself"
     assert answers[10]["result"]["timed_out"] is True
     assert answers[11] == {"ok": True, "result": {"pid": 7}}
@@ -149,3 +149,60 @@ def test_nothing_heavy_is_imported(kernel: EmulatedKernel, command: str) -> None
         input="", capture_output=True, text=True, check=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.stderr == "[]\n"
+
+
+LAMP = """\
+name: lamp
+attribute-sets:
+  - name: lamp
+    attributes: [{name: id, type: u32}, {name: level, type: u8}]
+operations:
+  list:
+    - name: lamp-get
+      attribute-set: lamp
+      do: {request: {attributes: [id]}, reply: {attributes: [id, level]}}
+    - {name: lamp-ntf, notify: lamp-get, mcgrp: events}
+mcast-groups: {list: [{name: events}]}
+"""
+
+
+def test_a_family(kernel: EmulatedKernel, run: Ctl) -> None:
+    lamp = kernel.register_family(Family.from_spec(LAMP))
+    answers = run(
+        "family list",
+        """family add lamp lamp '{"id": 1, "level": 3}'""",
+        """family change lamp lamp '{"id": 1, "level": 4}'""",
+        "family objects lamp lamp",
+        """family remove lamp lamp '{"id": 1}'""",
+        """family notify lamp lamp-ntf '{"id": 1}' --group events""",
+        "family notify lamp lamp-ntf",
+        """family reply lamp lamp-get '{"id": 2}' --times 3""",
+        "family fail lamp lamp-get EBUSY --message 'it is hot' --attr id --missing level",
+        "family forget lamp lamp-get",
+    )
+    assert run.status == 0
+    assert [answer.get("result") for answer in answers[:4]] == [
+        [{"name": "lamp", "id": lamp.genl.id, "kind": "lamp", "key": "id"}],
+        None,
+        None,
+        [{"id": 1, "level": 4}],
+    ]
+    assert answers[4:] == [{"ok": True}] * 6
+    assert lamp.store.objects("lamp") == []
+
+
+def test_what_a_family_refuses(kernel: EmulatedKernel, run: Ctl) -> None:
+    kernel.register_family(Family.from_spec(LAMP))
+    answers = run(
+        "family add lamp lamp {id:1}",
+        "family fail lamp lamp-get EBUSI",
+        """family remove lamp lamp '{"id": 1}'""",
+        "family objects lampe lamp",
+        "family show lamp.yaml",
+    )
+    told = [(answer["error"], answer.get("errno")) for answer in answers]
+    assert told[0][0].startswith("'{id:1}' is no JSON: ")
+    assert told[1][0] == "there is no errno 'EBUSI', did you mean EBUSY or ENOBUFS or EFBIG?"
+    assert told[2] == ("lamp has no lamp with id 1", "ENOENT")
+    assert told[3][0] == "no family 'lampe' was added to this kernel, did you mean lamp?"
+    assert told[4][0].startswith("family takes one of list, objects, add")

@@ -10,6 +10,7 @@ from netlink_emu.protocol.ours import control
 from netlink_emu.protocol.ours.control import (
     AMOUNT,
     CONTROL,
+    FAMILY,
     FAULT,
     MACHINE,
     NETLINK_EMU,
@@ -28,6 +29,8 @@ COMMANDS = (
     "cpu-set", "cgroup-new", "cgroup-del", "cgroup-attach", "machine-get", "machine-set",
     "listener-get", "wait", "fault-new", "fault-get", "fault-del", "fault-release", "overrun",
     "journal-get", "journal-note", "journal-clear", "journal-ntf", "reset",
+    "family-get", "object-get", "object-new", "object-set", "object-del", "family-notify",
+    "family-reply", "family-fail", "family-forget",
 )  # fmt: skip
 
 
@@ -39,8 +42,9 @@ COMMANDS = (
         (MACHINE, "NLEMU_A_MACHINE_CPU", "NLEMU_A_MACHINE_DELAYACCT", "iiziqqzqqqi"),
         (WATCH, "NLEMU_A_WATCH_PORTID", "NLEMU_A_WATCH_COMM", "iiziiifiqzzzbiz"),
         (FAULT, "NLEMU_A_FAULT_ID", "NLEMU_A_FAULT_COUNT", "iziiiizi"),
+        (FAMILY, "NLEMU_A_FAMILY_NAME", "NLEMU_A_FAMILY_TIMES", "zizzzzzizzzi"),
     ],
-    ids=["amounts", "task", "machine", "watch", "fault"],
+    ids=["amounts", "task", "machine", "watch", "fault", "family"],
 )
 def test_attributes(attrs: AttributeSet, first: str, last: str, letters: str) -> None:
     assert [attribute.number for attribute in attrs] == [*range(1, len(letters) + 1)]
@@ -53,7 +57,7 @@ def test_attributes(attrs: AttributeSet, first: str, last: str, letters: str) ->
 def test_what_is_nested_and_what_has_names() -> None:
     assert TASK["amounts"].nested is AMOUNT
     assert TASK["state"].enum is control.STATE
-    others = [*TASK, *MACHINE, *WATCH, *FAULT]
+    others = [*TASK, *MACHINE, *WATCH, *FAULT, *FAMILY]
     assert [attribute.name for attribute in others if attribute.nested] == ["amounts"]
     assert [attribute.name for attribute in others if attribute.enum] == ["state"]
     assert control.STATE.values == {
@@ -66,7 +70,7 @@ def test_the_family() -> None:
     assert (CONTROL.name, CONTROL.version) == ("NETLINK_EMU", 1)
     assert [group.name for group in CONTROL.groups] == ["journal"]
     assert [op.name for op in CONTROL.operations] == [*COMMANDS]
-    assert [cmd_of(op) for op in CONTROL.operations] == [*range(1, 26)]
+    assert [cmd_of(op) for op in CONTROL.operations] == [*range(1, 35)]
     assert all(op.doc.endswith(".") for op in CONTROL.operations)
 
 

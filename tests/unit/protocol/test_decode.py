@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.kernel.profile import ARCHS, Profile
+from netlink_emu.protocol.family import talk
 from netlink_emu.protocol.format import BIG, LITTLE
 from netlink_emu.protocol.netlink import NlMsgHdr, nlmsg_align
-from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, walk
+from netlink_emu.protocol.reading.declared import describe
+from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, walk, walk_around
 from netlink_emu.protocol.reading.describe import AttrDesc, Kind
 from netlink_emu.protocol.reading.render import message_json, message_lines
+from netlink_emu.specs import read_spec
 
 TASKSTATS = {0x1F: "TASKSTATS"}
 CAPPED = 0x100
@@ -282,3 +285,52 @@ def test_walk_goes_into_nests() -> None:
     inner = Attribute(1, "inner", b"", 3)
     outer = Attribute(2, "outer", b"", (inner,))
     assert [attr.name for attr in walk([outer, inner])] == ["outer", "inner", "inner"]
+
+
+SUBMESSAGES = """
+name: gate
+attribute-sets:
+  - name: gate
+    attributes:
+      - {name: kind, type: string}
+      - {name: nest, type: nest, nested-attributes: inner}
+      - {name: rows, type: indexed-array, sub-type: nest, nested-attributes: inner}
+  - name: inner
+    attributes:
+      - {name: data, type: sub-message, sub-message: data, selector: kind}
+      - {name: deeper, type: nest, nested-attributes: inner}
+  - {name: speed, attributes: [{name: speed, type: u8}]}
+sub-messages: [{name: data, formats: [{value: fast, attribute-set: speed}]}]
+operations:
+  list:
+    - {name: get, attribute-set: gate, do: {request: {attributes: [kind, nest, rows]}}}
+"""
+
+
+def test_a_sub_message_is_read_by_what_is_around_its_nest() -> None:
+    declaration = read_spec(SUBMESSAGES, "gate.yaml").declaration
+    (op,) = declaration.operations
+    values = {
+        "nest": {"deeper": {"data": {"speed": 7}}},
+        "rows": [{"data": {"speed": 8}}],
+        "kind": "fast",
+    }
+    data = talk.request(
+        declaration, op, values, family=40, dump=False, flags=0, seq=1, order=LITTLE
+    )
+    decoder = Decoder(ids={40: "gate"}, families={"gate": describe(declaration)})
+    (found,) = decoder.datagram(data)
+    assert [attr.value for attr in walk(found.attrs) if attr.name == "data"] == [
+        {"speed": 7},
+        {"speed": 8},
+    ]
+    around = {attr.name: values for attr, values in walk_around(found.attrs)}
+    assert [each["kind"] for each in around["data"] if "kind" in each] == ["fast"]
+    assert "nest/deeper/data speed=7" in "\n".join(message_lines(found))
+    unknown = talk.request(
+        declaration, op, {"nest": {"data": b"\1"}, "kind": "slow"},
+        family=40, dump=False, flags=0, seq=1, order=LITTLE,
+    )  # fmt: skip
+    left = decoder.datagram(unknown)[0].find("data")
+    assert left is not None
+    assert left.value == b"\1"
