@@ -26,20 +26,18 @@ def _function(name: str, result: Any, *arguments: Any) -> Any:
     return function
 
 
-_PROCESS_VM: Final = (
-    ctypes.c_int,
-    ctypes.c_void_p,
-    ctypes.c_ulong,
-    ctypes.c_void_p,
-    ctypes.c_ulong,
-    ctypes.c_ulong,
-)
-process_vm_readv: Final = _function("process_vm_readv", ctypes.c_ssize_t, *_PROCESS_VM)
-process_vm_writev: Final = _function("process_vm_writev", ctypes.c_ssize_t, *_PROCESS_VM)
+def _untyped(name: str, result: Any) -> Any:
+    """The same for who gives instances of the C types; an int stands for a C int."""
+    function = _libc[name]
+    function.restype = result
+    return function
 
-recv: Final = _function(
-    "recv", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-)
+
+# Made for each stopped call: given C types, the arguments need no conversion.
+process_vm_readv: Final = _untyped("process_vm_readv", ctypes.c_ssize_t)
+process_vm_writev: Final = _untyped("process_vm_writev", ctypes.c_ssize_t)
+recv: Final = _untyped("recv", ctypes.c_ssize_t)
+
 recvmsg: Final = _function(
     "recvmsg", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_int
 )
@@ -50,6 +48,11 @@ write: Final = _function("write", ctypes.c_ssize_t, ctypes.c_int, ctypes.c_void_
 _prctl: Final = _function("prctl", ctypes.c_int, ctypes.c_int, *(ctypes.c_ulong,) * 4)
 _setns: Final = _function("setns", ctypes.c_int, ctypes.c_int, ctypes.c_int)
 _signalfd: Final = _function("signalfd", ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
+
+
+def optional(name: str) -> Any:
+    """A function that older C libraries lack, as :func:`_untyped`; None where it is missing."""
+    return _untyped(name, ctypes.c_int) if hasattr(_libc, name) else None
 
 
 def system_call(name: str, arity: int) -> Any:

@@ -125,31 +125,38 @@ class CallLoop:
 
     def _serve_stretch(self, poll: select.poll) -> bool:
         """Answer calls as long as they come without a pause; False when no client is left."""
-        end = time.monotonic() + _STRETCH
+        listener, errands, clock = self._listener, self._errands, time.monotonic
+        fileno = listener.fileno()
+        end = clock() + _STRETCH
         timeout = 0
         while events := self._poll(poll, timeout):
-            event = events.get(self._listener.fileno(), 0)
+            event, others = 0, False
+            for ready, event_there in events:
+                if ready == fileno:
+                    event = event_there
+                else:
+                    others = True
             if event and not event & select.POLLIN:
                 return False  # POLLHUP: the last filtered task has ended
-            if self._errands is not None and self._errands.fileno() in events:
-                self._errands.run()
-            if time.monotonic() > end:
+            if others and errands is not None:
+                errands.run()
+            if clock() > end:
                 # Before the call is taken, not after it is answered: a client that was just
                 # woken on this CPU would have to wait until we sleep.
                 break
-            notification = self._listener.receive() if event else None
+            notification = listener.receive() if event else None
             if notification is not None:
                 self._serve(notification)
             timeout = _LINGER_MS
         self._note_waiting()
         return True
 
-    def _poll(self, poll: select.poll, timeout: int) -> dict[int, int]:
+    def _poll(self, poll: select.poll, timeout: int) -> list[tuple[int, int]]:
         try:
-            return dict(poll.poll(timeout))
+            return poll.poll(timeout)
         except OSError as exc:
             self.summary.failed(exc)
-            return {}
+            return []
 
     def _serve(self, notification: Notification) -> None:
         self._serving = True

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import errno
 import fcntl
 import functools
@@ -30,7 +31,10 @@ from typing import Final
 from netlink_emu.interpose import libc
 from netlink_emu.interpose.filter.bpf_filter import SIOCOUTQ
 
-_MSG_TAKE: Final = socket.MSG_DONTWAIT | socket.MSG_TRUNC
+# Plain ints: | and & of Python's flags take as long as a system call.
+_MSG_PUT: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_MSG_TAKE: Final = int(socket.MSG_DONTWAIT | socket.MSG_TRUNC)
+_NO_BYTES: Final = ctypes.c_size_t(0)
 _SO_SNDBUFFORCE: Final = 32
 # As much as the model may queue for any client that sets SO_RCVBUF to net.core.rmem_max or less.
 _SEND_BUFFER: Final = 1 << 23
@@ -58,9 +62,14 @@ class Mirror:
             self.close()
             raise
         self.identity: Final = (status.st_dev, status.st_ino)
-        self._charges: deque[int] = deque()
+        self._fileno = self._server.fileno()
+        self._send = self._server.send
+        self._unread = array.array("i", [0])
+        # Of each datagram that lies there, the mark included, what it is charged.
+        self.charges: Final[deque[int]] = deque()
         self._charged = 0
-        self._mark: int | None = None  # how many datagrams lie before it, if it lies there
+        self.marked = False  # whether the mark lies there
+        self._before_mark = 0  # how many datagrams lie before it
         # Whether there is something to put there later, which failed for want of something else.
         self.behind = False
         with contextlib.suppress(OSError):  # without it, the opener passes for the sender
@@ -84,7 +93,7 @@ class Mirror:
 
     def fileno(self) -> int:
         """The server end's."""
-        return self._server.fileno()
+        return self._fileno
 
     def client_fileno(self) -> int:
         """The client end's, until :meth:`hand_over`."""
@@ -108,7 +117,7 @@ class Mirror:
 
     def __len__(self) -> int:
         """How many datagrams of the model's queue lie in the pair, from its head on."""
-        return len(self._charges) - (self._mark is not None)
+        return len(self.charges) - self.marked
 
     def push(self, data: bytes) -> bool:
         """Put one more datagram there; False if there is no room now, or nobody to read it.
@@ -118,11 +127,11 @@ class Mirror:
         self.behind = False
         try:
             charge = _charge(len(data))
-            self._server.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            self._send(data, _MSG_PUT)
         except OSError as exc:
-            self.behind = not self._charges and exc.errno not in _NEVER
+            self.behind = not self.charges and exc.errno not in _NEVER
             return False
-        self._charges.append(charge)
+        self.charges.append(charge)
         self._charged += charge
         return True
 
@@ -132,29 +141,25 @@ class Mirror:
         Without room for it there is none: then there is something to read in any case.
         """
         before = len(self)
-        if self._mark is None and self.push(data):
-            self._mark = before
-
-    @property
-    def marked(self) -> bool:
-        """Whether the mark lies there."""
-        return self._mark is not None
+        if not self.marked and self.push(data):
+            self.marked, self._before_mark = True, before
 
     def unmark(self, client_fd: int) -> None:
         """Take the mark off once it comes first, from a duplicate of the client's descriptor."""
-        if self._mark == 0:
+        if self.marked and not self._before_mark:
             self._take_first(client_fd)
 
     def taken(self) -> tuple[int, bool]:
         """How many datagrams a client has taken past us since we looked last; whether the mark."""
-        if not self._charges:
+        charges = self.charges
+        if not charges:
             return 0, False
         try:
-            left = _outstanding(self._server)
+            left = _outstanding(self._fileno, self._unread)
         except OSError:
             return 0, False  # nothing has been seen to go
         count, marked = 0, False
-        while self._charges and self._charged - self._charges[0] >= left:
+        while charges and self._charged - charges[0] >= left:
             if self._drop():
                 marked = True
             else:
@@ -164,23 +169,26 @@ class Mirror:
     def take(self, client_fd: int) -> None:
         """Take the first datagram off the pair, from a duplicate of the client's descriptor."""
         self.unmark(client_fd)
-        if self._charges:
+        if self.charges:
             self._take_first(client_fd)
 
     def _take_first(self, client_fd: int) -> None:
         self._drop()
         # Without room for it: the bytes are known, and SEQPACKET drops the rest.
         for _ in range(_AGAIN):
-            if libc.recv(client_fd, None, 0, _MSG_TAKE) >= 0:
+            if libc.recv(client_fd, None, _NO_BYTES, _MSG_TAKE) >= 0:
                 break
 
     def _drop(self) -> bool:
         """Forget what comes first; whether that is the mark."""
-        self._charged -= self._charges.popleft()
-        if self._mark is None:
+        self._charged -= self.charges.popleft()
+        if not self.marked:
             return False
-        self._mark = self._mark - 1 if self._mark else None
-        return self._mark is None
+        if self._before_mark:
+            self._before_mark -= 1
+            return False
+        self.marked = False
+        return True
 
     def receive(self, limit: int) -> tuple[bytes, int] | None:
         """What a client sent past us, with its pid; None at end of file.
@@ -209,10 +217,9 @@ class Mirror:
                     raise
 
 
-def _outstanding(end: socket.socket) -> int:
+def _outstanding(end: int, value: array.array[int]) -> int:
     """SIOCOUTQ: what of the datagrams sent from ``end`` is unread, in skb->truesize."""
-    value = array.array("i", [0])
-    fcntl.ioctl(end.fileno(), SIOCOUTQ, value)
+    fcntl.ioctl(end, SIOCOUTQ, value)
     return value[0]
 
 
@@ -233,4 +240,4 @@ def _charge(size: int) -> int:
     with near, far:
         _widen(near)
         near.send(bytes(size))
-        return _outstanding(near)
+        return _outstanding(near.fileno(), array.array("i", [0]))

@@ -42,6 +42,8 @@ class EmulatedSocket:
 
     def settle(self) -> None:
         """Let the model forget what the client has read past us; dumps go on by that."""
+        if not self.mirror.charges:
+            return
         count, marked = self.mirror.taken()
         for _ in range(count):
             self.nl.take_datagram(self.read_size)
@@ -56,9 +58,11 @@ class EmulatedSocket:
         """Put into the pair what the model has queued and the pair has room for."""
         queue = self.nl.receive_queue
         mirror = self.mirror
-        for index in range(len(mirror), len(queue)):
-            if not mirror.push(queue[index].data):
-                return
+        there = len(mirror.charges) - mirror.marked
+        if there < len(queue):
+            for index in range(there, len(queue)):
+                if not mirror.push(queue[index].data):
+                    return
         if self.nl.sk_err:
             mirror.mark(_LOST)
 

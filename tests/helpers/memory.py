@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EFAULT
 
-from netlink_emu.interpose.client.memory import ClientMemory
+from netlink_emu.interpose.client.memory import ClientMemory, Sight
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.protocol.errors import NetlinkError
@@ -28,8 +28,23 @@ class Pages(ClientMemory):
     def read(self, tid: int, address: int, size: int) -> bytes:
         return bytes(self.content[self._span(address, size)])
 
-    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
-        return address, self.read(tid, address, size)
+    def span(self, address: int, size: int) -> tuple[int, int]:
+        return address, address + size
+
+    def expected(self, tid: int, nr: int, address: int, size: int) -> Sight | None:
+        return None
+
+    def expect(self, tid: int, nr: int, sight: Sight) -> None:
+        return
+
+    def look(self, tid: int, sight: Sight) -> bytes:
+        seen = b""
+        for start, stop in sight.spans:
+            try:
+                seen += self.read(tid, start, stop - start)
+            except NetlinkError:
+                break
+        return seen
 
     def gather(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
         return b"".join([self.read(tid, *piece) for piece in pieces if piece[1]])

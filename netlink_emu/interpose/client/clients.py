@@ -111,8 +111,9 @@ class Threads:
 
     def duplicate(self, tid: int, fd: int) -> int:
         """:meth:`Client.duplicate`, of whoever has the number ``tid`` now."""
+        client = self._cache.get(tid)
         try:
-            return self.get(tid).duplicate(fd)
+            return (client or self.get(tid)).duplicate(fd)
         except ClientGone:
             self.forget(tid)
         return self.get(tid).duplicate(fd)

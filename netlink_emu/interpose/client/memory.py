@@ -12,6 +12,7 @@ import ctypes
 import errno
 import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from netlink_emu.interpose import libc
@@ -20,11 +21,23 @@ from netlink_emu.protocol.errors import NetlinkError
 UIO_MAXIOV: Final = 1024
 _PAGE: Final = 4096  # the smallest there is
 _AROUND: Final = 1024
+# So many kinds of calls by threads are remembered.
+_MANY: Final = 1024
 # One iovec for us and as many for the client as a call takes; more go in several calls.
 _BATCH: Final = 256
 _ADDRESS_SPACE: Final = 1 << 64
+_NO_USERS: Final = 1 << 63  # addresses from here on
+# So many spans are read in one transfer, and so many places in them are remembered.
+_SPANS: Final = 8
+_FOUND: Final = 32
+# struct iovec { void __user *iov_base; __kernel_size_t iov_len; };
+_IOVEC: Final = struct.Struct("=QQ")
 # Our iovec and so many of the client's.
 _VECTORS: Final = [struct.Struct(f"={2 + 2 * count}Q") for count in range(_BATCH + 1)]
+# Arguments that need no conversion.
+_COUNTS: Final = [ctypes.c_ulong(count) for count in range(_BATCH + 1)]
+_NO_FLAGS: Final = _COUNTS[0]
+_ONE: Final = _COUNTS[1]
 
 
 class ClientGone(Exception):
@@ -35,13 +48,57 @@ class ClientSealed(Exception):
     """We may not look into the client: it is not dumpable, or a policy forbids it."""
 
 
+class Sight:
+    """Places that are read in one transfer, each with what stands around it in its page.
+
+    A struct and what it points to are often close, and one transfer costs as much as another
+    whatever its size. Of each of the ``spans`` is given where it begins and ends.
+    """
+
+    def __init__(self, spans: tuple[tuple[int, int], ...]) -> None:
+        self.spans: Final = spans
+        self.count: Final = _COUNTS[len(spans)]
+        self.size: Final = sum(stop - start for start, stop in spans)
+        vectors = [number for start, stop in spans for number in (start, stop - start)]
+        self.vectors: Final = struct.pack(f"={len(vectors)}Q", *vectors)
+        # Where in the bytes of all something of this address and size was found.
+        self.places: Final[dict[tuple[int, int], int]] = {}
+
+    def widened(self, span: tuple[int, int]) -> Sight:
+        """With one more; of very many, the first alone is kept."""
+        spans = self.spans if len(self.spans) < _SPANS else self.spans[:1]
+        wider = Sight((*spans, span))
+        there = wider.size - (span[1] - span[0])
+        wider.places.update({key: at for key, at in self.places.items() if at + key[1] <= there})
+        return wider
+
+    def find(self, address: int, size: int, there: int) -> int | None:
+        """Where it is in the bytes of all, of which the first ``there`` could be read."""
+        at = self.places.get((address, size))
+        if at is None:
+            at = self._search(address, size)
+        return at if at is not None and at + size <= there else None
+
+    def _search(self, address: int, size: int) -> int | None:
+        before = 0
+        for start, stop in self.spans:
+            if start <= address and address + size <= stop:
+                if len(self.places) < _FOUND:
+                    self.places[address, size] = before + address - start
+                return before + address - start
+            before += stop - start
+        return None
+
+
 class ClientMemory:
     """Access to the memory of clients by thread id. Not for several threads at a time."""
 
     def __init__(self, capacity: int = 1 << 18) -> None:
         self._vectors = bytearray(16 * (1 + _BATCH))
-        self._vectors_at = _address_of(self._vectors)
+        at = _address_of(self._vectors)
+        self._ours, self._theirs = ctypes.c_void_p(at), ctypes.c_void_p(at + 16)
         self._grow(capacity)
+        self._expected: dict[tuple[int, int], Sight] = {}
 
     def _grow(self, capacity: int) -> None:
         self._buffer = bytearray(capacity)
@@ -50,42 +107,51 @@ class ClientMemory:
 
     def read(self, tid: int, address: int, size: int) -> bytes:
         """``size`` bytes at ``address``; raises NetlinkError(EFAULT) unless all are readable."""
-        if not size:
-            return b""
-        if size > len(self._buffer):
-            self._grow(size)
-        if address + size > _ADDRESS_SPACE:
-            raise NetlinkError(errno.EFAULT)
-        # _transfer() of one piece: nearly all reads are this.
-        at = self._vectors_at
-        _VECTORS[1].pack_into(self._vectors, 0, self._buffer_at, size, address, size)
-        moved = libc.process_vm_readv(tid, at, 1, at + 16, 1, 0)
-        if moved != size:
-            raise _failure(moved)
-        return self._view[:size].tobytes()
+        return self.gather(tid, [(address, size)])
 
-    def read_around(self, tid: int, address: int, size: int) -> tuple[int, bytes]:
-        """What stands at ``address`` and around it in the same page: (where it begins, bytes).
-
-        A struct and what it points to are often close, and one transfer costs as much as
-        another whatever its size. Raises NetlinkError(EFAULT) as :meth:`read`.
-        """
+    def span(self, address: int, size: int) -> tuple[int, int]:
+        """What can be read if something at ``address`` can: its page's surroundings of it."""
         page = address & ~(_PAGE - 1)
-        start = max(page, address - _AROUND)
-        end = max(address + size, min(page + _PAGE, address + _AROUND))
-        return start, self.read(tid, start, end - start)
+        return (
+            max(page, address - _AROUND),
+            max(address + size, min(page + _PAGE, address + _AROUND)),
+        )
+
+    def expected(self, tid: int, nr: int, address: int, size: int) -> Sight | None:
+        """What a call of the thread reads that reads this; None where nobody knows."""
+        sight = self._expected.get((tid, nr))
+        return sight if sight is not None and (address, size) in sight.places else None
+
+    def expect(self, tid: int, nr: int, sight: Sight) -> None:
+        """A call of the thread has read this."""
+        if len(self._expected) >= _MANY:
+            self._expected.clear()
+        self._expected[tid, nr] = sight
+
+    def look(self, tid: int, sight: Sight) -> bytes:
+        """The bytes of a sight, up to the first that cannot be read.
+
+        Raises ClientGone, ClientSealed, NetlinkError(ENOMEM).
+        """
+        if sight.size > len(self._buffer):
+            self._grow(sight.size)
+        vectors = sight.vectors
+        self._vectors[16 : 16 + len(vectors)] = vectors
+        _IOVEC.pack_into(self._vectors, 0, self._buffer_at, sight.size)
+        moved = libc.process_vm_readv(tid, self._ours, _ONE, self._theirs, sight.count, _NO_FLAGS)
+        if moved < 0:
+            if libc.get_errno() == errno.EFAULT:
+                return b""
+            raise _failure(moved)
+        return self._view[:moved].tobytes()
 
     def gather(self, tid: int, pieces: Sequence[tuple[int, int]]) -> bytes:
         """The bytes of several (address, size), one after the other; EFAULT as for one."""
-        pieces = [piece for piece in pieces if piece[1]]
-        total = sum(size for _, size in pieces)
+        flat = [number for piece in pieces if piece[1] for number in piece]
+        total = sum(flat[1::2])
         if total > len(self._buffer):
             self._grow(total)
-        done = 0
-        for start in range(0, len(pieces), _BATCH):
-            done += self._transfer(
-                libc.process_vm_readv, tid, pieces[start : start + _BATCH], done
-            )
+        self._transfers(libc.process_vm_readv, tid, flat)
         return self._view[:total].tobytes()
 
     def write(self, tid: int, pieces: Sequence[tuple[int, bytes]]) -> None:
@@ -93,35 +159,43 @@ class ClientMemory:
 
         Raises NetlinkError(EFAULT) where that is not allowed; what stands before is written.
         """
-        whole = b"".join([data for _, data in pieces])
+        if not pieces:
+            return
+        addresses, datas = zip(*pieces, strict=True)
+        flat = [*chain.from_iterable(zip(addresses, map(len, datas), strict=True))]
+        whole = b"".join(datas)
         if len(whole) > len(self._buffer):
             self._grow(len(whole))
         self._view[: len(whole)] = whole
-        places = [(address, len(data)) for address, data in pieces if data]
-        done = 0
-        for start in range(0, len(places), _BATCH):
-            done += self._transfer(
-                libc.process_vm_writev, tid, places[start : start + _BATCH], done
-            )
+        if len(flat) > 2 * _BATCH:
+            self._transfers(libc.process_vm_writev, tid, flat)
+        else:
+            self._transfer(libc.process_vm_writev, tid, flat, self._buffer_at)
 
-    def _transfer(self, call: Any, tid: int, pieces: Sequence[tuple[int, int]], at: int) -> int:
-        """Move ``pieces`` from or to our buffer at offset ``at``; returns the bytes moved."""
-        flat: list[int] = []
-        total = 0
-        for index, (address, size) in enumerate(pieces):
-            if address + size > _ADDRESS_SPACE:
-                # It cannot even be asked for; what stands before it is moved all the same.
-                if index:
-                    self._transfer(call, tid, pieces[:index], at)
-                raise NetlinkError(errno.EFAULT)
-            flat += (address, size)
-            total += size
-        count = len(pieces)
-        _VECTORS[count].pack_into(self._vectors, 0, self._buffer_at + at, total, *flat)
-        moved: int = call(tid, self._vectors_at, 1, self._vectors_at + 16, count, 0)
+    def _transfers(self, call: Any, tid: int, flat: list[int]) -> None:
+        """Move the client's pieces (address, size, address, size...) to or from our buffer."""
+        at = self._buffer_at
+        for start in range(0, len(flat), 2 * _BATCH):
+            at += self._transfer(call, tid, flat[start : start + 2 * _BATCH], at)
+
+    def _transfer(self, call: Any, tid: int, flat: list[int], at: int) -> int:
+        """Those of one call, from the address ``at`` on; returns the bytes moved."""
+        if max(flat) >= _NO_USERS:
+            self._move_before_wrap(call, tid, flat, at)
+        count, total = len(flat) // 2, sum(flat[1::2])
+        _VECTORS[count].pack_into(self._vectors, 0, at, total, *flat)
+        moved: int = call(tid, self._ours, _ONE, self._theirs, _COUNTS[count], _NO_FLAGS)
         if moved != total:
             raise _failure(moved)
         return moved
+
+    def _move_before_wrap(self, call: Any, tid: int, flat: list[int], at: int) -> None:
+        """A piece beyond all addresses cannot be asked for; what stands before it is moved."""
+        for index in range(0, len(flat), 2):
+            if flat[index] + flat[index + 1] > _ADDRESS_SPACE:
+                if index:
+                    self._transfer(call, tid, flat[:index], at)
+                raise NetlinkError(errno.EFAULT)
 
 
 def _failure(moved: int) -> Exception:

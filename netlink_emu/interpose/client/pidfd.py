@@ -11,7 +11,7 @@ from netlink_emu.interpose import libc
 PIDFD_THREAD: Final = os.O_EXCL  # include/uapi/linux/pidfd.h, Linux 6.9
 
 _pidfd_open: Final = libc.system_call("pidfd_open", 2)
-_pidfd_getfd: Final = libc.system_call("pidfd_getfd", 3)
+_pidfd_getfd: Final = libc.optional("pidfd_getfd") or libc.system_call("pidfd_getfd", 3)
 
 
 def open_thread(tid: int) -> int | None:

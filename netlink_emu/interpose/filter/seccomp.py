@@ -52,6 +52,7 @@ _FPROG: Final = struct.Struct("@HP")
 _SOCK_FILTER: Final = struct.Struct("=HBBI")
 
 _ZEROS: Final = bytes(_NOTIF.size)
+_new: Final = tuple.__new__
 
 # A request of ours that fails as it never should is made so often before that is believed.
 _TRIES: Final = 3
@@ -183,32 +184,31 @@ class Listener:
                 raise
             return None  # it is still there for the next time
         self._failures = 0
-        return Notification._make(_NOTIF.unpack(buffer))
+        return _new(Notification, _NOTIF.unpack(buffer))
 
     def answer(self, id: int, value: int = 0, error: int = 0) -> bool:
         """Let the call return ``value`` or fail with ``error`` (positive); False if it is gone."""
-        return self._send(_RESP.pack(id, value, -error, 0))
+        return self._is_there(SECCOMP_IOCTL_NOTIF_SEND, _RESP.pack(id, value, -error, 0))
 
     def let_pass(self, id: int) -> bool:
         """Let the host's kernel do the call; False if it is gone."""
-        return self._send(_RESP.pack(id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE))
-
-    def _send(self, response: bytes) -> bool:
+        response = _RESP.pack(id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE)
         return self._is_there(SECCOMP_IOCTL_NOTIF_SEND, response)
 
     def _is_there(self, request: int, argument: bytes) -> bool:
         """Make a request about a call; False if the call is gone, or has been answered."""
-        for left in reversed(range(_TRIES)):
+        left = _TRIES
+        while True:
             try:
                 fcntl.ioctl(self._fd, request, argument)
             except OSError as exc:
                 if exc.errno in (errno.ENOENT, errno.EINPROGRESS):
                     return False
+                left -= 1
                 if not left:
                     raise
             else:
-                break
-        return True
+                return True
 
     def is_waiting(self, id: int) -> bool:
         """Whether the call still waits for an answer: its thread is alive, its tid its own."""

@@ -9,7 +9,6 @@ from netlink_emu.interpose.syscalls.context import SocketCall
 from netlink_emu.interpose.syscalls.uapi import place_address, read_address
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.netlink import SOCKADDR_NL
 
 
 def bind(call: SocketCall) -> int:
@@ -43,9 +42,11 @@ def make_room(call: SocketCall, current: Current, address: bytes = b"") -> None:
 
 def portid_in(call: SocketCall, address: bytes) -> int:
     """nl_pid of a struct sockaddr_nl; 0 if it is too short to have one."""
-    if len(address) < SOCKADDR_NL.size:
+    codec = call.context.sockaddr_nl
+    if len(address) < codec.size:
         return 0
-    return SOCKADDR_NL[call.context.backend.arch.order].decode(address).nl_pid
+    _family, _pad, nl_pid, _groups = codec.unpack_from(address)
+    return int(nl_pid)
 
 
 def getsockname(call: SocketCall) -> int:

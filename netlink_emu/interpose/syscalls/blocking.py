@@ -194,6 +194,8 @@ class WaitingRoom:
 
     def wake(self, sock: Hashable) -> None:
         """Something arrived at ``sock``: serve those who wait on it, first come first served."""
+        if not self._calls:
+            return
         for call in [call for call in self._calls if call.sock is sock]:
             self._try(call)
 

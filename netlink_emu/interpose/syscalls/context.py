@@ -26,6 +26,7 @@ from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.netlink import SOCKADDR_NL
 
 # Trace a thread no more, and say when that is so; False if we do not trace it.
 LetGo = Callable[[int, Callable[[], object]], bool]
@@ -33,7 +34,7 @@ LetGo = Callable[[int, Callable[[], object]], bool]
 Signalled = Callable[[int | None, int], object]
 
 # Of a receive that the pair may do: it waits or not by itself, and no signal comes of it.
-_PLAIN: Final = MSG_DONTWAIT | MSG_NOSIGNAL
+_PLAIN: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
 # So many descriptors of ours are left for what takes one for a moment.
 _SPARE: Final = 16
 
@@ -59,6 +60,7 @@ class Context:
     ) -> None:
         self._native_waits: Final = native_waits
         self.backend: Final = backend
+        self.sockaddr_nl: Final = SOCKADDR_NL[backend.arch.order]
         self.listener: Final = listener
         self.clients: Final = clients
         self.numbers: Final = fds.Numbers(high)
@@ -124,8 +126,7 @@ class Context:
             sock = next(iter(self._ready))
             del self._ready[sock]
             sock.settle()
-            if len(self.waiting):
-                self.waiting.wake(sock)
+            self.waiting.wake(sock)
             self.fill(sock)
 
     def fill(self, sock: EmulatedSocket) -> None:
@@ -280,7 +281,8 @@ class SocketCall:
         received = sock.nl.recvmsg(size, flags)
         if not flags & MSG_PEEK:
             sock.mirror.take(self.copy)
-            self.context.fill(sock)
+            if sock.nl.receive_queue or sock.nl.sk_err:
+                self.context.fill(sock)
             self.context.summary.received += 1
         return received
 

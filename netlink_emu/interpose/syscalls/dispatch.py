@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi
@@ -21,23 +22,37 @@ _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _SOCKETCALL_ARGS: Final = struct.Struct("=3I")
 
 
+def _signal(name: str, context: Context, trap: Trap) -> Outcome:
+    return tracing.signal(context, trap, name)
+
+
 class Dispatcher:
     """Answers the calls of one listener, each completely before the next."""
 
     def __init__(self, context: Context, abi: Abi) -> None:
         self._context = context
         self._abi = abi
-        self._handlers: Mapping[int, Handler] = {
+        self._arch = abi.audit_arch
+        self._names = dict(abi.names)
+        self._is_waiting = context.listener.is_waiting
+        self._handlers: dict[int, Handler] = {
             abi.numbers[name]: handler for name, handler in HANDLERS.items()
         }
         self._socket = abi.numbers["socket"]
-        self._ptrace = abi.numbers["ptrace"]
+        # Calls whose first argument is no descriptor of theirs.
+        self._elsewhere: dict[int, Callable[[Context, Trap], int | Outcome]] = {
+            self._socket: descriptors.socket,
+            abi.numbers["ptrace"]: tracing.ptrace,
+        }
+        for name in SIGNAL_CALLS:
+            if name in abi.numbers:
+                self._elsewhere[abi.numbers[name]] = partial(_signal, name)
         self._natively = frozenset(abi.numbers[name] for name in WORK_NATIVELY)
 
     def serve(self, notification: Notification) -> None:
         """Answer a call, or keep it waiting; what arrived by it is carried out first."""
         context = self._context
-        trap = Trap(notification, context.memory, context.listener.is_waiting)
+        trap = Trap(notification, context.memory, self._is_waiting)
         try:
             self._answer(trap)
         except OSError as exc:  # only the answer itself can fail here
@@ -47,7 +62,10 @@ class Dispatcher:
         context = self._context
         listener = context.listener
         try:
-            outcome = self._outcome_or_again(trap)
+            try:
+                outcome = self._outcome(trap)
+            except OSError as exc:
+                outcome = self._outcome_again(trap, exc)
         except NetlinkError as exc:
             context.flush()
             listener.answer(trap.id, error=exc.errno)
@@ -66,16 +84,14 @@ class Dispatcher:
             context.flush()
             if outcome is Outcome.PASS:
                 listener.let_pass(trap.id)
-            elif not isinstance(outcome, Outcome):
-                listener.answer(trap.id, value=outcome)
+            elif outcome is not Outcome.ANSWERED:
+                assert isinstance(outcome, int)
+                listener.answer(trap.id, outcome)
 
-    def _outcome_or_again(self, trap: Trap) -> int | Outcome:
+    def _outcome_again(self, trap: Trap, failure: OSError) -> int | Outcome:
         """Where no descriptor of ours is left, those that are merely remembered go."""
-        try:
-            return self._outcome(trap)
-        except OSError as exc:
-            if exc.errno not in _NO_DESCRIPTOR:
-                raise
+        if failure.errno not in _NO_DESCRIPTOR:
+            raise failure
         self._context.give_up_descriptors()
         try:
             return self._outcome(trap)
@@ -86,16 +102,11 @@ class Dispatcher:
 
     def _outcome(self, trap: Trap) -> int | Outcome:
         context = self._context
-        if trap.arch != self._abi.audit_arch or trap.nr & X32_SYSCALL_BIT:
+        if trap.arch != self._arch or trap.nr & X32_SYSCALL_BIT:
             return self._foreign(trap)
-        context.summary.calls[self._abi.names[trap.nr]] += 1
-        if trap.nr == self._socket:
-            return descriptors.socket(context, trap)
-        if trap.nr == self._ptrace:
-            return tracing.ptrace(context, trap)
-        if (name := self._abi.names[trap.nr]) in SIGNAL_CALLS:
-            return tracing.signal(context, trap, name)
-        return self._on_descriptor(trap)
+        context.summary.calls[self._names[trap.nr]] += 1
+        elsewhere = self._elsewhere.get(trap.nr)
+        return self._on_descriptor(trap) if elsewhere is None else elsewhere(context, trap)
 
     def _on_descriptor(self, trap: Trap) -> int | Outcome:
         context = self._context
@@ -116,7 +127,8 @@ class Dispatcher:
             return self._handlers[trap.nr](call)
         finally:
             if call is not None:
-                call.sock.unmark(call.copy)
+                if call.sock.mirror.marked:
+                    call.sock.unmark(call.copy)
                 context.note_dump(call.sock)
             if call is None or not call.kept:
                 os.close(copy)

@@ -80,6 +80,7 @@ def _read(call: ReceivingCall, pieces: Iovec) -> int | Outcome:
 def recvmsg(call: ReceivingCall) -> int | Outcome:
     """recvmsg(2)."""
     trap = call.trap
+    trap.only_writes = True
     flags = message_flags(trap.unsigned_arg(2))
     header = MsgHdr.read(trap, trap.long_arg(1))
     place = _message_places(call, header, flags)
@@ -106,14 +107,15 @@ def _message_places(call: ReceivingCall, header: MsgHdr, flags: int) -> Place:
 def _receive(
     call: ReceivingCall, pieces: Iovec, flags: int, place: Place, length_at: int = 0
 ) -> int | Outcome:
-    def attempt() -> int:
-        return receive_once(call, pieces, flags, place, length_at)
-
     try:
-        return attempt()
+        return receive_once(call, pieces, flags, place, length_at)
     except NetlinkError as exc:
         if exc.errno != EAGAIN or not may_wait(call, flags):
             raise
+
+    def attempt() -> int:
+        return receive_once(call, pieces, flags, place, length_at)
+
     return call.wait(attempt, receive_seconds(call))
 
 
@@ -128,7 +130,7 @@ def receive_once(
     """
     received = call.receive(total(pieces), flags)
     places = scatter(pieces, received.data)
-    if received.control or any(at <= length_at < at + len(data) for at, data in places):
+    if received.control or (length_at and _meets(places, length_at)):
         try:
             call.trap.write(places)
         except NetlinkError:
@@ -144,6 +146,10 @@ def receive_once(
         raise
     call.trap.write(places)
     return received.result
+
+
+def _meets(places: Places, address: int) -> bool:
+    return any(at <= address < at + len(data) for at, data in places)
 
 
 class _Batch:

@@ -58,7 +58,9 @@ def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:
     header = MsgHdr.read(trap, at)
     address = read_address(trap, header.name, header.namelen) if header.namelen else b""
     pieces = header.iovec(trap)
-    control = read_control(trap, header.control, header.controllen)
+    control = b""
+    if header.controllen:
+        control = read_control(trap, header.control, header.controllen)
     return _send(call, pieces, flags, address, control)
 
 
@@ -121,12 +123,12 @@ def _send(
     address: bytes = b"",
     control: bytes = b"",
 ) -> int | Outcome:
-    nl = call.nl
-    current = call.current()
+    context, nl = call.context, call.sock.nl
+    current = context.clients.current(call.trap.tid)
     size = total(pieces)
     if flags & MSG_OOB or not size:
         return nl.sendmsg(current, b"", addr=address, flags=flags)
-    messages = parse_control(control)
+    messages = parse_control(control) if control else []
     make_room(call, current)
     data = b""
     if size <= min(nl.sndbuf, MAX_DATAGRAM):
@@ -141,9 +143,10 @@ def _send(
 
     def attempt() -> int:
         call.sock.settle()
-        call.context.notice_end(nl, receiver)
+        if receiver:
+            context.notice_end(nl, receiver)
         sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags, length=size)
-        call.context.summary.sent += 1
+        context.summary.sent += 1
         return sent
 
     try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from errno import EFAULT
+from types import MappingProxyType
 from typing import Final
 
-from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, Sight
 from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.protocol.errors import NetlinkError
 
 
 class Outcome(enum.Enum):
@@ -18,6 +21,7 @@ class Outcome(enum.Enum):
 
 
 _NEAR: Final = 512  # larger reads are exact
+_FEW: Final = 8  # pieces
 
 
 class Trap:
@@ -26,19 +30,16 @@ class Trap:
     The methods that touch memory raise NetlinkError(EFAULT), ClientGone or ClientSealed. A tid
     is some other's when its thread was killed meanwhile: ``is_waiting`` (of the call's id) is
     asked behind each read, whose bytes are of no use then, and before each write.
+
+    A program that makes a call again mostly has its arguments where they were: what the last
+    one read is read at once, in one transfer.
     """
 
-    __slots__ = (
-        "_is_waiting",
-        "_known",
-        "_known_at",
-        "_memory",
-        "arch",
-        "args",
-        "id",
-        "nr",
-        "tid",
-    )
+    # Whether what is read serves nothing but a write, before which it is asked in any case.
+    only_writes = False
+    _sight: Sight | None = None
+    _places: Mapping[tuple[int, int], int] = MappingProxyType({})
+    _seen = b""
 
     def __init__(
         self,
@@ -46,25 +47,19 @@ class Trap:
         memory: ClientMemory,
         is_waiting: Callable[[int], bool] = lambda _id: True,
     ) -> None:
-        self.id: Final = notification.id
-        self.tid: Final = notification.tid
-        self.nr: Final = notification.nr
-        self.arch: Final = notification.arch
+        self.id: Final = notification[0]
+        self.tid: Final = notification[1]
+        self.nr: Final = notification[3]
+        self.arch: Final = notification[4]
         self.args: Final = notification[6:]
+        # The first argument, as the descriptor that it is in most calls.
+        self.fd: Final = ((self.args[0] & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
         self._memory = memory
         self._is_waiting = is_waiting
-        self._known_at = 0
-        self._known = b""
-
-    @property
-    def fd(self) -> int:
-        """The first argument, as the descriptor that it is in most calls."""
-        return self.int_arg(0)
 
     def int_arg(self, number: int) -> int:
         """An argument of type int."""
-        value = self.args[number] & 0xFFFFFFFF
-        return value - ((value & 0x80000000) << 1)
+        return ((self.args[number] & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
 
     def unsigned_arg(self, number: int) -> int:
         """An argument of type unsigned int."""
@@ -78,22 +73,56 @@ class Trap:
         """Read memory; what stands near an earlier read comes from that."""
         if not size:
             return b""
-        offset = address - self._known_at
-        if offset >= 0 and offset + size <= len(self._known):
-            return self._known[offset : offset + size]
-        self._known_at, self._known = self._memory.read_around(self.tid, address, size)
-        self._check()
-        offset = address - self._known_at
-        return self._known[offset : offset + size]
+        at = self._places.get((address, size))
+        if at is None or at + size > len(self._seen):
+            at = self._find(address, size)
+        return self._seen[at : at + size]
+
+    def _find(self, address: int, size: int) -> int:
+        """Where it is in what has been seen, or is seen now."""
+        sight = self._sight
+        if sight is None:
+            expected = self._memory.expected(self.tid, self.nr, address, size)
+            at = None if expected is None else self._see(expected, address, size)
+        else:
+            at = sight.find(address, size, len(self._seen))
+            if at is not None:
+                return at
+        if at is None:
+            at = self._discover(address, size)
+        if not self.only_writes:
+            self._check()
+        if at is None:
+            raise NetlinkError(EFAULT)
+        return at
+
+    def _discover(self, address: int, size: int) -> int | None:
+        """See it and what was seen before; or alone, where that is not there any more."""
+        span, known = self._memory.span(address, size), self._sight
+        sight = Sight((span,)) if known is None else known.widened(span)
+        at = self._see(sight, address, size)
+        if at is None and known is not None:
+            sight = Sight((span,))
+            at = self._see(sight, address, size)
+        self._memory.expect(self.tid, self.nr, sight)
+        return at
+
+    def _see(self, sight: Sight, address: int, size: int) -> int | None:
+        self._seen = self._memory.look(self.tid, sight)
+        self._sight, self._places = sight, sight.places
+        return sight.find(address, size, len(self._seen))
 
     def forget(self) -> None:
         """What was read may have changed since: the call has waited."""
-        self._known = b""
+        self._sight = None
+        self._places = Trap._places
 
     def gather(self, pieces: list[tuple[int, int]]) -> bytes:
         """Read pieces of memory, one after the other."""
         if len(pieces) == 1 and pieces[0][1] <= _NEAR:
             return self.read(*pieces[0])
+        if len(pieces) <= _FEW and sum(size for _, size in pieces) <= _NEAR:
+            return b"".join([self.read(*piece) for piece in pieces])
         gathered = self._memory.gather(self.tid, pieces)
         self._check()
         return gathered

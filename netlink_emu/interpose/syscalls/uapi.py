@@ -83,6 +83,10 @@ class MsgHdr:
 
     def iovec(self, trap: Trap) -> Iovec:
         """Its second half, after sendmsg(2) has read the address; raises EMSGSIZE, too."""
+        if self.iovlen == 1:  # nearly all are this
+            base, length = _IOVEC.unpack(trap.read(self.iov, _IOVEC.size))
+            if length <= MAX_RW_COUNT and base + length <= user_addresses():
+                return [(base, length)]
         if self.iovlen > UIO_MAXIOV:
             raise NetlinkError(EMSGSIZE)
         return read_iovec(trap, self.iov, self.iovlen)
@@ -133,8 +137,10 @@ def readv_iovec(trap: Trap, address: int, count: int) -> Iovec:
 
 def single(base: int, length: int) -> Iovec:
     """import_ubuf(): one piece; EFAULT where no user address can be."""
-    length = min(length, MAX_RW_COUNT)
-    need_user_addresses(base, length)
+    if length > MAX_RW_COUNT:
+        length = MAX_RW_COUNT
+    if base + length > user_addresses():
+        raise NetlinkError(EFAULT)
     return [(base, length)]
 
 
@@ -175,11 +181,16 @@ _PAGE: Final = 4096  # the last page is a guard
 
 def total(pieces: Iovec) -> int:
     """iov_length()."""
+    if len(pieces) == 1:
+        return pieces[0][1]
     return sum(length for _, length in pieces)
 
 
 def scatter(pieces: Iovec, data: bytes) -> list[tuple[int, bytes]]:
     """Where each part of ``data`` goes."""
+    if len(pieces) == 1 and data:
+        base, length = pieces[0]
+        return [(base, data if len(data) <= length else data[:length])]
     places = []
     for base, length in pieces:
         if not data:

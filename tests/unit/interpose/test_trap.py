@@ -1,0 +1,195 @@
+"""What a stopped call reads of its client: what the last such call read, in one transfer."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, Sight
+from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.syscalls.trap import Trap
+from netlink_emu.protocol.errors import NetlinkError
+
+PAGE = mmap.PAGESIZE
+
+
+class Counting(ClientMemory):
+    """Of this very process; counts the transfers."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=1 << 12)
+        self.looks = 0
+
+    def look(self, tid: int, sight: Sight) -> bytes:
+        self.looks += 1
+        return super().look(tid, sight)
+
+
+class Pages:
+    """Pages of our own, far from one another, which can be taken away."""
+
+    def __init__(self, count: int) -> None:
+        self._maps = [mmap.mmap(-1, 3 * PAGE) for _ in range(count)]
+        self.at = [self._address(number) + PAGE for number in range(count)]
+
+    def _address(self, number: int) -> int:
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._maps[number]))
+
+    def put(self, number: int, data: bytes) -> None:
+        self._maps[number][PAGE : PAGE + len(data)] = data
+
+    def take_away(self, number: int) -> None:
+        """Not by unmapping: something else might be mapped there."""
+        at = ctypes.c_void_p(self._address(number))
+        assert ctypes.CDLL(None).mprotect(at, ctypes.c_size_t(3 * PAGE), 0) == 0
+
+    def close(self) -> None:
+        for pages in self._maps:
+            pages.close()
+
+
+@pytest.fixture
+def pages() -> Iterator[Pages]:
+    made = Pages(12)
+    for number in range(12):
+        made.put(number, bytes([number + 1]) * 8)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def memory() -> Counting:
+    return Counting()
+
+
+class Asked:
+    """Whether a call still waits: it does until ``gone``."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.gone = False
+
+    def __call__(self, _id: int) -> bool:
+        self.times += 1
+        return not self.gone
+
+
+def call(memory: ClientMemory, asked: Asked | None = None, nr: int = 46) -> Trap:
+    notification = Notification(7, os.getpid(), 0, nr, 0, 0, 0, 0, 0, 0, 0, 0)
+    return Trap(notification, memory, asked or Asked())
+
+
+def test_what_the_last_such_call_read_is_read_at_once(memory: Counting, pages: Pages) -> None:
+    for number in range(4):
+        before = memory.looks
+        asked = Asked()
+        trap = call(memory, asked)
+        for place in range(3):
+            assert trap.read(pages.at[place], 8) == bytes([place + 1]) * 8
+        assert memory.looks - before == asked.times == (3 if not number else 1)
+
+
+def test_it_is_read_anew_for_each_call(memory: Counting, pages: Pages) -> None:
+    for byte in b"abc":
+        pages.put(0, bytes([byte]) * 8)
+        pages.put(1, bytes([byte]) * 8)
+        trap = call(memory)
+        assert trap.read(pages.at[0], 8) + trap.read(pages.at[1], 4) == bytes([byte]) * 12
+
+
+def test_what_stands_beside_comes_from_the_same_look(memory: Counting, pages: Pages) -> None:
+    trap = call(memory)
+    assert trap.read(pages.at[0], 4) + trap.read(pages.at[0] + 4, 8) == b"\1" * 8 + bytes(4)
+    assert memory.looks == 1
+
+
+def test_kinds_of_calls_are_kept_apart(memory: Counting, pages: Pages) -> None:
+    for nr, place in ((46, 0), (47, 1), (46, 0), (47, 1)):
+        before = memory.looks
+        trap = call(memory, nr=nr)
+        assert trap.read(pages.at[place], 1) == bytes([place + 1])
+        assert memory.looks - before == 1
+        assert len(memory._expected[os.getpid(), nr].spans) == 1
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_is_not_there_any_more_is_a_fault_for_who_asks_for_it(
+    memory: Counting, pages: Pages, lost: int
+) -> None:
+    trap = call(memory)
+    for place in range(3):
+        trap.read(pages.at[place], 8)
+    pages.take_away(lost)
+    for _ in range(2):
+        trap = call(memory)
+        for place in range(3):
+            if place != lost:
+                assert trap.read(pages.at[place], 8) == bytes([place + 1]) * 8
+        with pytest.raises(NetlinkError) as caught:
+            trap.read(pages.at[lost], 8)
+        assert caught.value.errno == errno.EFAULT
+
+
+def test_a_lost_place_costs_one_call_only(memory: Counting, pages: Pages) -> None:
+    trap = call(memory)
+    for place in range(3):
+        trap.read(pages.at[place], 8)
+    pages.take_away(1)
+    counts = []
+    for _ in range(4):
+        before = memory.looks
+        trap = call(memory)
+        trap.read(pages.at[0], 8)
+        trap.read(pages.at[2], 8)
+        counts.append(memory.looks - before)
+    assert counts[-1] == 1, counts
+
+
+def test_very_many_places_are_not_kept(memory: Counting, pages: Pages) -> None:
+    for _ in range(3):
+        trap = call(memory)
+        for place in range(12):
+            assert trap.read(pages.at[place], 8) == bytes([place + 1]) * 8
+        assert len(memory._expected[os.getpid(), 46].spans) <= 8
+
+
+def test_very_many_threads_are_not_kept(memory: Counting, pages: Pages) -> None:
+    sight = Sight((memory.span(pages.at[0], 8),))
+    for tid in range(5000):
+        memory.expect(tid, 46, sight)
+    assert len(memory._expected) <= 1024
+
+
+def test_pieces_are_joined(memory: Counting, pages: Pages) -> None:
+    trap = call(memory)
+    pieces = [(pages.at[1], 2), (pages.at[0], 0), (pages.at[2], 3)]
+    assert trap.gather(pieces) == b"\2\2\3\3\3"
+
+
+def test_bytes_of_a_call_that_is_gone_are_of_no_use(memory: Counting, pages: Pages) -> None:
+    asked = Asked()
+    trap = call(memory, asked)
+    trap.read(pages.at[0], 8)
+    asked.gone = True
+    with pytest.raises(ClientGone):
+        trap.read(pages.at[1], 8)
+
+
+def test_who_only_writes_is_asked_before_it_writes(memory: Counting, pages: Pages) -> None:
+    asked = Asked()
+    trap = call(memory, asked)
+    trap.only_writes = True
+    assert trap.read(pages.at[0], 8) == b"\1" * 8
+    assert asked.times == 0
+    trap.write([(pages.at[1], b"written!")])
+    assert asked.times == 1
+    assert call(memory).read(pages.at[1], 8) == b"written!"
+    asked.gone = True
+    with pytest.raises(ClientGone):
+        trap.write([(pages.at[1], b"too late")])
+    assert call(memory).read(pages.at[1], 8) == b"written!"
