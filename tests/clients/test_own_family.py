@@ -37,7 +37,7 @@ told: cmd 3 attic hours 3 off
 object: {"name": "desk", "hours": 12, "mode": "steady", "colour": {"red": 255, "green": 7}}
 object: {"name": "hall", "hours": 12345678901, "mode": "off"}
 object: {"name": "attic", "mode": "off", "hours": 3}
-gone: errno 2, "lamp has no lamp with name 'attic'"
+gone: errno 2, "lamp has no such lamp: name 'attic'"
 misspelt: errno 22, "lamp: there is no attribute of lamp 'hour', did you mean hours or colour?"
 told: cmd 3 cellar
 canned: errno 16, offset 20, "it is hot"

@@ -163,7 +163,7 @@ def test_what_is_refused(remote: Remote, values: dict[str, Any], errno: int, sai
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"id": 9}, "lamps has no lamp with id 9"),
+        ({"id": 9}, "lamps has no such lamp: id 9"),
         ({"level": 9}, "say which lamp of lamps: by its id"),
     ],
 )

@@ -134,7 +134,7 @@ class Store:
             known = " or ".join(".".join(path) for path in kind.keys)
             raise LookupError(f"say which {kind.name} of {self._family.name}: by its {known}")
         which = " and ".join(f"{'.'.join(path)} {value!r}" for path, value in key.items())
-        raise LookupError(f"{self._family.name} has no {kind.name}{which and f' with {which}'}")
+        raise LookupError(f"{self._family.name} has no such {kind.name}{which and f': {which}'}")
 
     def _checked(self, kind: Kind, values: Any) -> Object:
         """Values as a request has them: names of numbers, texts of addresses."""

@@ -203,6 +203,6 @@ def test_what_a_family_refuses(kernel: EmulatedKernel, run: Ctl) -> None:
     told = [(answer["error"], answer.get("errno")) for answer in answers]
     assert told[0][0].startswith("'{id:1}' is no JSON: ")
     assert told[1][0] == "there is no errno 'EBUSI', did you mean EBUSY or ENOBUFS or EFBIG?"
-    assert told[2] == ("lamp has no lamp with id 1", "ENOENT")
+    assert told[2] == ("lamp has no such lamp: id 1", "ENOENT")
     assert told[3][0] == "no family 'lampe' was added to this kernel, did you mean lamp?"
     assert told[4][0].startswith("family takes one of list, objects, add")
