@@ -81,7 +81,6 @@ __all__ = [
     "Instruction",
     "SeccompData",
     "SockFilter",
-    "run_filter",
 ]
 
 U32_MAX: Final = 0xFFFF_FFFF
@@ -250,11 +249,6 @@ class Filter:
             return _Run(self, packet, order, ancillary).run()
         except _NoDevice as exc:
             return exc.a if a_without_device else 0
-
-
-def run_filter(program: Sequence[Instruction], packet: bytes) -> int:
-    """Check a socket filter and run it once: ``Filter(program).run(packet)``."""
-    return Filter(program).run(packet)
 
 
 class _Run:

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from .format import BIG, LITTLE, Format, chain
-from .netlink import NLMSGHDR
+from .format import BIG, LITTLE, ByteOrder, Format, chain
+from .netlink import NLM_F_REQUEST, NLMSG_HDRLEN, NLMSGHDR
 
 GENL_NAMSIZ: Final = 16
 GENL_ID_CTRL: Final = 0x10
@@ -37,6 +37,22 @@ GENL_HEADERS: Final = {
     order.char: chain(order.char, NLMSGHDR[order].construct, GENLMSGHDR[order].construct)
     for order in (LITTLE, BIG)
 }
+
+
+def genl_request(
+    order: ByteOrder,
+    family: int,
+    cmd: int,
+    body: bytes = b"",
+    *,
+    version: int = 1,
+    flags: int = 0,
+    seq: int = 1,
+) -> bytes:
+    """A request to a family: ``body`` follows the headers; ``flags`` beside NLM_F_REQUEST."""
+    header = GENLMSGHDR[order].pack(cmd, version, 0)
+    length = NLMSG_HDRLEN + len(header) + len(body)
+    return NLMSGHDR[order].pack(length, family, NLM_F_REQUEST | flags, seq, 0) + header + body
 
 
 class GenlOpFlags(enum.IntFlag):

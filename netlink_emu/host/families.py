@@ -9,11 +9,10 @@ from typing import Final
 from netlink_emu.cassettes.model import RecordedFamily
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.genetlink import GENL_ID_CTRL, CtrlAttr, CtrlCmd, genl_request
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_DUMP,
-    NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
@@ -29,12 +28,11 @@ def host_has_family(name: str) -> bool:
     """Whether the host's kernel has a family; False where it cannot be asked."""
     attrs = AttrWriter(HOST_ORDER)
     attrs.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, name)
-    body = GENLMSGHDR[HOST_ORDER].pack(CtrlCmd.CTRL_CMD_GETFAMILY, 1, 0) + bytes(attrs.data)
-    header = NLMSGHDR[HOST_ORDER].pack(NLMSG_HDRLEN + len(body), GENL_ID_CTRL, NLM_F_REQUEST, 1, 0)
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
             sock.settimeout(_SECONDS)
-            sock.sendto(header + body, (0, 0))
+            cmd = CtrlCmd.CTRL_CMD_GETFAMILY
+            sock.sendto(genl_request(HOST_ORDER, GENL_ID_CTRL, cmd, bytes(attrs.data)), (0, 0))
             answer = sock.recv(1 << 16)
     except (OSError, UnicodeError):
         return False
@@ -95,9 +93,8 @@ def _groups(message: Message) -> dict[str, int]:
 
 
 def _dump() -> Iterator[Message]:
-    length = NLMSG_HDRLEN + GENL_HDRLEN
-    request = NLMSGHDR[HOST_ORDER].pack(length, GENL_ID_CTRL, NLM_F_REQUEST | NLM_F_DUMP, 1, 0)
-    request += GENLMSGHDR[HOST_ORDER].pack(CtrlCmd.CTRL_CMD_GETFAMILY, _CTRL_VERSION, 0)
+    cmd = CtrlCmd.CTRL_CMD_GETFAMILY
+    request = genl_request(HOST_ORDER, GENL_ID_CTRL, cmd, version=_CTRL_VERSION, flags=NLM_F_DUMP)
     decoder = Decoder(HOST_ORDER)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
         sock.settimeout(_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.kernel.genl_family import GenlCmd, GenlFamily, GenlSplitOp, validation
@@ -12,17 +13,12 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.profile import Profile
 
 
+_RULES: Final = tuple(field.name for field in fields(ParseRules))
+
+
 def _rules(profile: Profile) -> ParseRules:
-    return ParseRules(
-        attr_type_mask=profile.attr_type_mask,
-        extack_policy_msg=profile.extack_policy_msg,
-        extack_policy=profile.extack_policy,
-        extack_leftover_msg=profile.extack_leftover_msg,
-        nul_string=profile.nul_string,
-        uint_policies=profile.uint_policies,
-        log_attr_length=profile.log_attr_length,
-        log_leftover_comm=profile.log_leftover_comm,
-    )
+    """The rules are capabilities of the profile, under the same names."""
+    return ParseRules(**{name: getattr(profile, name) for name in _RULES})
 
 
 class GenlOperation:

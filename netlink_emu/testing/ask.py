@@ -10,8 +10,8 @@ from typing import Any
 from netlink_emu.families import BootedKernel
 from netlink_emu.kernel.current import Current
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.genetlink import GENLMSGHDR
-from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_HDRLEN, NLMSGHDR
+from netlink_emu.protocol.genetlink import genl_request
+from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.taskstats import (
     TASKSTATS_CMD_ATTR_PID,
@@ -47,8 +47,6 @@ def ask_stats(kernel: BootedKernel, pid: int, *, tgid: bool) -> dict[str, Any]:
 
 def _ask(kernel: BootedKernel, family: int, cmd: int, attrs: bytes) -> Message:
     order = kernel.profile.arch.order
-    body = GENLMSGHDR[order].pack(cmd, 1, 0) + attrs
-    header = NLMSGHDR[order].pack(NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST, 1, 0)
     with unobserved(kernel):
         current = Current.of(kernel.machine.tasks.init_task)
         sock = kernel.socket(current, _SOCK_RAW, NETLINK_GENERIC)
@@ -56,7 +54,7 @@ def _ask(kernel: BootedKernel, family: int, cmd: int, attrs: bytes) -> Message:
             # So that even init's portid is left to who may ask for it.
             address = struct.pack(order.char + "HHII", 16, 0, _free_portid(kernel), 0)
             sock.bind(current, address)
-            sock.sendmsg(current, header + body)
+            sock.sendmsg(current, genl_request(order, family, cmd, attrs))
             data = sock.recvmsg(1 << 16).data
         finally:
             sock.release()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno as _errno
-import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from netlink_emu.protocol.attributes import AttrWriter, nla_walk
@@ -16,23 +14,21 @@ from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
     GENL_ID_CTRL,
-    GENLMSGHDR,
     CtrlAttr,
     CtrlCmd,
+    genl_request,
 )
 from netlink_emu.protocol.netlink import (
     NLM_F_ACK,
     NLM_F_DUMP,
-    NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
-    NLMSGHDR,
 )
-from netlink_emu.protocol.reading.decode import Decoder, Message
+from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import connection, told
+from netlink_emu.testing.remote import Connection, told
 
 _LONGEST: Final = 1 << 16
 
@@ -41,27 +37,14 @@ class FamilyError(ControlError):
     """An operation failed: the errno, and what the kernel says beside it."""
 
 
-class FamilyClient:
+class FamilyClient(Connection):
     """A client of the kernel that a server at ``path`` has, or of this process's own.
 
     Raises ControlError where no kernel is reached.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._seqs: Final = itertools.count(1)
-        self._decoder: Final = Decoder(HOST_ORDER, families={NLCTRL.name: NLCTRL})
-        self._sock: Final = connection(path)
-
-    def __enter__(self) -> FamilyClient:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _exc: BaseException | None,
-        _tb: TracebackType | None,
-    ) -> None:
-        self._sock.close()
+        super().__init__(path, NLCTRL)
 
     def number(self, name: str) -> int:
         """The number of a family. Raises FamilyError for one that the kernel has not."""
@@ -81,11 +64,10 @@ class FamilyClient:
 
     def nlctrl(self, cmd: int, attrs: bytes, *, flags: int = 0) -> list[tuple[bytes, Message]]:
         """What nlctrl answers to a command: datagrams, and each message in them."""
-        body = GENLMSGHDR[HOST_ORDER].pack(cmd, 2, 0) + attrs
-        header = NLMSGHDR[HOST_ORDER].pack(
-            NLMSG_HDRLEN + len(body), GENL_ID_CTRL, NLM_F_REQUEST | flags, next(self._seqs), 0
+        request = genl_request(
+            HOST_ORDER, GENL_ID_CTRL, cmd, attrs, version=2, flags=flags, seq=next(self._seqs)
         )
-        return [*self._ask(header + body, whole=bool(flags & NLM_F_DUMP))]
+        return [*self._ask(request, whole=bool(flags & NLM_F_DUMP))]
 
     def call(
         self,

@@ -9,30 +9,26 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlAttr, CtrlCmd
+from netlink_emu.protocol.genetlink import GENL_ID_CTRL, CtrlAttr, CtrlCmd, genl_request
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_ACK,
     NLM_F_DUMP,
-    NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
-    NLMSG_HDRLEN,
-    NLMSGHDR,
     NetlinkSockOpt,
 )
 from netlink_emu.protocol.ours.control import CONTROL, NETLINK_EMU, cmd_of
 from netlink_emu.protocol.ours.control_values import Row, check, write
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.reading.decode import Decoder, Message
-from netlink_emu.protocol.reading.describe import NLCTRL
+from netlink_emu.protocol.reading.describe import NLCTRL, FamilyDesc
 from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote_families import RemoteFamily
 
@@ -40,7 +36,28 @@ _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
 
 
-class Remote:
+class Connection:
+    """A socket of the kernel that a server at ``path`` has, or of this process's own.
+
+    Raises ControlError where no kernel is reached.
+    """
+
+    def __init__(self, path: Path | None, *families: FamilyDesc) -> None:
+        self._seqs: Final = itertools.count(1)
+        self._decoder: Final = Decoder(HOST_ORDER, families={each.name: each for each in families})
+        self._sock: Final = connection(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Remote(Connection):
     """A connection to the family NETLINK_EMU of a server at ``path``.
 
     Without a path, over a netlink socket of this process: for programs that run in the emulated
@@ -48,30 +65,12 @@ class Remote:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._seqs = itertools.count(1)
-        self._decoder: Final = Decoder(
-            HOST_ORDER, families={desc.name: desc for desc in (NLCTRL, NETLINK_EMU)}
-        )
-        self._sock: Final = connection(path)
+        super().__init__(path, NLCTRL, NETLINK_EMU)
         try:
             self.family_id = self._resolve(path)
         except BaseException:
             self._sock.close()
             raise
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _exc: BaseException | None,
-        _tb: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._sock.close()
 
     def family(self, name: str) -> RemoteFamily:
         """A family that was added to the kernel, asked for at each call of its methods."""
@@ -114,12 +113,8 @@ class Remote:
 
     def _ask(self, family: int, cmd: int, attrs: bytes, *, flags: int = 0) -> list[Message]:
         seq = next(self._seqs)
-        body = GENLMSGHDR[HOST_ORDER].pack(cmd, 1, 0) + attrs
-        header = NLMSGHDR[HOST_ORDER].pack(
-            NLMSG_HDRLEN + len(body), family, NLM_F_REQUEST | flags, seq, 0
-        )
         with told():
-            self._sock.send(header + body)
+            self._sock.send(genl_request(HOST_ORDER, family, cmd, attrs, flags=flags, seq=seq))
         replies: list[Message] = []
         for message in self._messages():
             if message.header.nlmsg_seq != seq:

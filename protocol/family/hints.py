@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from typing import Final
-
-HINTS: Final = frozenset({"hex", "mac", "fddi", "ipv4", "ipv6", "ipv4-or-v6", "uuid"})
 
 
 def shown(payload: bytes, hint: str) -> str | None:

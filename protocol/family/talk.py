@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..format import LITTLE, ByteOrder
-from ..genetlink import GENL_HDRLEN, GENLMSGHDR
-from ..netlink import NLM_F_DUMP, NLM_F_REQUEST, NLMSG_HDRLEN, NLMSGHDR, nlmsg_align
+from ..genetlink import GENL_HDRLEN, genl_request
+from ..netlink import NLM_F_DUMP, NLMSG_HDRLEN, nlmsg_align
 from .common import Values
 from .operations import FamilyDeclaration, Operation
 from .reader import decode
@@ -41,10 +41,10 @@ def request(
         fixed = op.fixed_header.encode(given, order)
         fixed = fixed.ljust(nlmsg_align(len(fixed)), b"\0")
         rest = {name: value for name, value in values.items() if name not in members}
-    body = GENLMSGHDR[order].pack(exchange.cmd, declaration.version, 0)
-    body += fixed + encode(op.attributes, rest, order)
-    flags |= NLM_F_REQUEST | (NLM_F_DUMP if dump else 0)
-    return NLMSGHDR[order].pack(NLMSG_HDRLEN + len(body), family, flags, seq, 0) + body
+    body = fixed + encode(op.attributes, rest, order)
+    flags |= NLM_F_DUMP if dump else 0
+    version = declaration.version
+    return genl_request(order, family, exchange.cmd, body, version=version, flags=flags, seq=seq)
 
 
 def answer(op: Operation, message: bytes, order: ByteOrder = LITTLE) -> dict[str | int, Any]:

@@ -7,7 +7,6 @@ import select
 import socket
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Final
 
 from netlink_emu.cassettes import Answer, Bound, Event, Failed, Option, Request, Stream
@@ -49,12 +48,7 @@ class Asking:
     def __enter__(self) -> Asking:
         return self
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _exc: BaseException | None,
-        _tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self._sock.close()
 
     def option(self, option: Option) -> None:

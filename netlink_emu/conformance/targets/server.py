@@ -22,18 +22,16 @@ from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE, msg_flags_names
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
-from netlink_emu.protocol.genetlink import GENLMSGHDR, GenlMsgHdr
+from netlink_emu.protocol.genetlink import genl_request
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_ACK,
-    NLM_F_REQUEST,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGHDR,
     SOL_NETLINK,
     SOL_SOCKET,
     NetlinkSockOpt,
-    NlMsgHdr,
     nlmsg_align,
     nlmsg_walk,
 )
@@ -109,12 +107,11 @@ class ServerTarget:
         for cpus in (b"0-1\0", b"2\0"):
             attributes = AttrWriter(self.order)
             attributes.put(TASKSTATS_CMD_ATTR_DEREGISTER_CPUMASK, cpus)
-            genl = GENLMSGHDR[self.order].encode(GenlMsgHdr(TASKSTATS_CMD_GET, 1, 0))
-            body = genl + bytes(attributes.data)
-            header = NlMsgHdr(
-                NLMSG_HDRLEN + len(body), self.family_id, NLM_F_REQUEST | NLM_F_ACK, 1, 0
+            body = bytes(attributes.data)
+            request = genl_request(
+                self.order, self.family_id, TASKSTATS_CMD_GET, body, flags=NLM_F_ACK
             )
-            answer = client.ask(NLMSGHDR[self.order].encode(header) + body) or bytes(20)
+            answer = client.ask(request) or bytes(20)
             found.append(int.from_bytes(answer[16:20], self.order.name))
         return found[0] == 0 and found[1] != 0
 

@@ -19,8 +19,8 @@ from netlink_emu.interpose.client.memory import ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.blocking import Waiting, WaitingRoom
-from netlink_emu.interpose.syscalls.trap import Outcome, Trap
+from netlink_emu.interpose.syscalls.blocking import WaitingRoom
+from netlink_emu.interpose.syscalls.stopped import StoppedCall
 from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER
@@ -120,15 +120,11 @@ class RecordingContext:
 
 
 @dataclass(slots=True)
-class RecordedCall:
-    """A stopped call on a socket; ``copy`` is a duplicate of the client's descriptor."""
+class RecordedCall(StoppedCall[Tapped]):
+    """A stopped call on a socket; ``name`` is the system call's."""
 
     context: RecordingContext
-    trap: Trap
-    sock: Tapped
-    copy: int
     name: str
-    kept: bool = False
 
     @property
     def nl(self) -> HostSocket:
@@ -136,9 +132,8 @@ class RecordedCall:
         return self.sock.host
 
     @property
-    def given(self) -> set[Given]:
-        """The descriptors that we made of the socket."""
-        return self.sock.given
+    def waiting(self) -> WaitingRoom:
+        return self.context.waiting
 
     def note_name(self) -> None:
         """What came of bind(2), of an automatic one, and of memberships meanwhile."""
@@ -187,20 +182,5 @@ class RecordedCall:
                     return group
         return bit
 
-    def wait(
-        self,
-        attempt: Callable[[], int],
-        seconds: float | None,
-        *,
-        progress: Callable[[], int] = int,
-        polled: bool = False,
-    ) -> Outcome:
-        """Let the call wait until ``attempt`` gives something else than EAGAIN."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        self.kept = True
-        self.trap.forget()
-        waiting = Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
-        self.context.waiting.add(waiting)
-        self.copy = waiting.copy
+    def waits(self) -> None:
         self.context.watch(self.copy, self.sock)
-        return Outcome.ANSWERED

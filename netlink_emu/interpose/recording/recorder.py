@@ -108,7 +108,7 @@ class _Dispatcher:
             sock = context.of_descriptor(copy)
             if sock is None:
                 return Outcome.PASS
-            call = RecordedCall(context, trap, sock, copy, name)
+            call = RecordedCall(trap, sock, copy, context, name)
             return self._handlers[trap.nr](call)
         finally:
             if call is None or not call.kept:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import ENFILE
@@ -15,13 +14,13 @@ from typing import Final
 from netlink_emu.backends.interface import Backend, Socket
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Clients
-from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.blocking import TICK, Waiting, WaitingRoom
-from netlink_emu.interpose.syscalls.trap import Outcome, Trap
+from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
+from netlink_emu.interpose.syscalls.stopped import StoppedCall
+from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
@@ -253,23 +252,18 @@ class Context:
 
 
 @dataclass(slots=True)
-class SocketCall:
-    """A stopped call on an emulated socket; ``copy`` is a duplicate of the client's descriptor."""
+class SocketCall(StoppedCall[EmulatedSocket]):
+    """A stopped call on an emulated socket."""
 
     context: Context
-    trap: Trap
-    sock: EmulatedSocket
-    copy: int
-    kept: bool = False
 
     @property
     def nl(self) -> Socket:
         return self.sock.nl
 
     @property
-    def given(self) -> set[Given]:
-        """The descriptors that we made of the socket."""
-        return self.sock.given
+    def waiting(self) -> WaitingRoom:
+        return self.context.waiting
 
     def current(self) -> Current:
         return self.context.clients.current(self.trap.tid)
@@ -307,23 +301,6 @@ class SocketCall:
             sock.awaiting.add(self.trap.tid)
         sock.read_size = max(sock.read_size, size)
         return True
-
-    def wait(
-        self,
-        attempt: Callable[[], int],
-        seconds: float | None,
-        *,
-        progress: Callable[[], int] = int,
-        polled: bool = False,
-    ) -> Outcome:
-        """Let the call wait until ``attempt`` gives something else than EAGAIN."""
-        deadline = None if seconds is None else time.monotonic() + seconds
-        self.kept = True
-        self.trap.forget()
-        waiting = Waiting(self.trap, self.sock, self.copy, attempt, deadline, progress, polled)
-        self.context.waiting.add(waiting)
-        self.copy = waiting.copy
-        return Outcome.ANSWERED
 
 
 Handler = Callable[[SocketCall], int | Outcome]

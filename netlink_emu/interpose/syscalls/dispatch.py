@@ -123,7 +123,7 @@ class Dispatcher:
             sock = context.sockets.of_descriptor(copy)
             if sock is None:
                 return Outcome.PASS
-            call = SocketCall(context, trap, sock, copy)
+            call = SocketCall(trap, sock, copy, context)
             return self._handlers[trap.nr](call)
         finally:
             if call is not None:

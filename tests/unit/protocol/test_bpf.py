@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 
 import pytest
 
 from netlink_emu.protocol.attributes import AttrWriter
-from netlink_emu.protocol.bpf import Filter, run_filter
+from netlink_emu.protocol.bpf import Filter
 from netlink_emu.protocol.bpf_common import (
     BPF_A,
     BPF_ABS,
@@ -70,6 +71,10 @@ from netlink_emu.protocol.format import BIG, LITTLE, ByteOrder
 
 RETURN_A: Instruction = (BPF_RET | BPF_A, 0, 0, 0)
 PACKET = bytes.fromhex("45 01 02 03 fa fb fc fd 08 09")
+
+
+def run_filter(program: Sequence[Instruction], packet: bytes) -> int:
+    return Filter(program).run(packet)
 
 
 def imm(k: int) -> Instruction:

@@ -15,17 +15,13 @@ from netlink_emu.conformance.cases.structure import family_name, stats_blocks
 from netlink_emu.host.release import upstream_release
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.genetlink import GENL_ID_CTRL, GENLMSGHDR, CtrlCmd, GenlMsgHdr
+from netlink_emu.protocol.genetlink import GENL_ID_CTRL, CtrlCmd, genl_request
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
     NETLINK_GENERIC,
     NLM_F_DUMP,
-    NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
-    NLMSG_HDRLEN,
-    NLMSGHDR,
-    NlMsgHdr,
     nlmsg_walk,
 )
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_ATTR_PID, TASKSTATS_CMD_GET
@@ -122,12 +118,6 @@ def _nr_cpus() -> int | None:
     return int(highest) + 1 if highest.isdigit() else None
 
 
-def _request(kind: int, flags: int, cmd: int, version: int, attributes: bytes = b"") -> bytes:
-    body = GENLMSGHDR[HOST_ORDER].encode(GenlMsgHdr(cmd, version, 0)) + attributes
-    header = NlMsgHdr(NLMSG_HDRLEN + len(body), kind, NLM_F_REQUEST | flags, 1, 0)
-    return NLMSGHDR[HOST_ORDER].encode(header) + body
-
-
 def _ask(request: bytes) -> Iterator[bytes]:
     """The messages that answer a request, up to the end of a dump."""
     with socket.socket(AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC) as sock:
@@ -145,7 +135,8 @@ def _ask(request: bytes) -> Iterator[bytes]:
 
 def _families() -> list[str]:
     """The names of all generic netlink families, in the order of a dump."""
-    request = _request(GENL_ID_CTRL, NLM_F_DUMP, CtrlCmd.CTRL_CMD_GETFAMILY, 2)
+    cmd = CtrlCmd.CTRL_CMD_GETFAMILY
+    request = genl_request(HOST_ORDER, GENL_ID_CTRL, cmd, version=2, flags=NLM_F_DUMP)
     names = (family_name(message, HOST_ORDER) for message in _ask(request))
     return [name.decode(errors="replace") for name in names if name is not None]
 
@@ -156,7 +147,7 @@ def _struct(family_id: int | None) -> dict[str, int]:
         return {}
     attributes = AttrWriter(HOST_ORDER)
     attributes.put_u32(TASKSTATS_CMD_ATTR_PID, os.getpid())
-    request = _request(family_id, 0, TASKSTATS_CMD_GET, 1, bytes(attributes.data))
+    request = genl_request(HOST_ORDER, family_id, TASKSTATS_CMD_GET, bytes(attributes.data))
     for message in _ask(request):
         for block in stats_blocks(message, HOST_ORDER):
             return {

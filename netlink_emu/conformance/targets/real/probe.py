@@ -12,19 +12,16 @@ from netlink_emu.protocol.format import HOST_ORDER, ByteOrder
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
     GENL_ID_CTRL,
-    GENLMSGHDR,
     CtrlAttr,
     CtrlCmd,
-    GenlMsgHdr,
+    genl_request,
 )
 from netlink_emu.protocol.netlink import (
     AF_NETLINK,
     NETLINK_GENERIC,
-    NLM_F_REQUEST,
     NLMSG_ERROR,
     NLMSG_HDRLEN,
     NLMSGHDR,
-    NlMsgHdr,
 )
 
 _INIT_USER_NS = 0xEFFFFFFD  # include/linux/proc_ns.h: the inodes of the first namespaces
@@ -37,10 +34,8 @@ def getfamily_request(name: str, order: ByteOrder, seq: int = 1) -> bytes:
     """CTRL_CMD_GETFAMILY for a name."""
     attributes = AttrWriter(order)
     attributes.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, name)
-    genl = GENLMSGHDR[order].encode(GenlMsgHdr(CtrlCmd.CTRL_CMD_GETFAMILY, 2, 0))
-    body = genl + bytes(attributes.data)
-    header = NlMsgHdr(NLMSG_HDRLEN + len(body), GENL_ID_CTRL, NLM_F_REQUEST, seq, 0)
-    return NLMSGHDR[order].encode(header) + body
+    cmd = CtrlCmd.CTRL_CMD_GETFAMILY
+    return genl_request(order, GENL_ID_CTRL, cmd, bytes(attributes.data), version=2, seq=seq)
 
 
 def family_id_in(reply: bytes, order: ByteOrder) -> int | None:
@@ -113,10 +108,6 @@ def in_initial_namespaces() -> bool:
 
 def can_unshare_users() -> bool:
     return sysctl("user.max_user_namespaces") not in ("", "0")
-
-
-def kernel_release() -> str:
-    return os.uname().release
 
 
 def machine_name() -> str:
