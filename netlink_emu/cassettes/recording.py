@@ -1,9 +1,14 @@
-"""What passes on a client's sockets, noted as it comes, to be a cassette at the end."""
+"""What passes on a client's sockets, noted as it comes, to be a cassette at the end.
+
+A :class:`Keeper` may keep each event at once, so that a recorder that is killed loses nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from netlink_emu.cassettes.model import (
     Answer,
@@ -19,6 +24,14 @@ from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP
 
 
+class Keeper(Protocol):
+    """Keeps a recording as it goes; sockets are numbered as they come, from 0."""
+
+    def socket(self, protocol: int, type: int, comm: str) -> None: ...
+
+    def event(self, socket: int, event: Event) -> None: ...
+
+
 @dataclass(slots=True, eq=False)
 class RecordedSocket:
     """One socket of a client. Times are in seconds of any clock that does not go back."""
@@ -28,47 +41,57 @@ class RecordedSocket:
     comm: str
     asked_at: float  # when the last request was made, or the socket itself
     events: list[Event] = field(default_factory=list)
+    keep: Callable[[Event], None] | None = None
     _bound: Bound | None = None
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        if self.keep is not None:
+            self.keep(event)
 
     def is_bound(self, portid: int, groups: tuple[int, ...]) -> None:
         """What getsockname(2) says now; noted if it is news."""
         bound = Bound(portid, groups)
         if portid and bound != self._bound:
             self._bound = bound
-            self.events.append(bound)
+            self._note(bound)
 
     def connected(self, portid: int, group: int) -> None:
         """connect(2)."""
-        self.events.append(Connected(portid, group))
+        self._note(Connected(portid, group))
 
     def option(self, level: int, name: int, value: bytes) -> None:
         """setsockopt(2)."""
-        self.events.append(Option(level, name, value))
+        self._note(Option(level, name, value))
 
     def request(self, data: bytes, portid: int, group: int, now: float) -> None:
         """A datagram that the client sends."""
         self.asked_at = now
-        self.events.append(Request(data, portid, group))
+        self._note(Request(data, portid, group))
 
     def answer(self, data: bytes, portid: int, group: int, now: float) -> None:
         """A datagram that the client took."""
         after = round((now - self.asked_at) * 1000) if group else 0
-        self.events.append(Answer(data, portid, group, after))
+        self._note(Answer(data, portid, group, after))
 
     def failed(self, call: str, errno: int) -> None:
         """A call of this name failed."""
-        self.events.append(Failed(call, errno))
+        self._note(Failed(call, errno))
 
 
 class Recording:
     """All sockets of the clients, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: Keeper | None = None) -> None:
         self.sockets: Final[list[RecordedSocket]] = []
+        self._keeper: Final = keeper
 
     def open(self, protocol: int, type: int, comm: str, now: float) -> RecordedSocket:
         """socket(2)."""
         sock = RecordedSocket(protocol, type, comm, now)
+        if self._keeper is not None:
+            self._keeper.socket(protocol, type, comm)
+            sock.keep = partial(self._keeper.event, len(self.sockets))
         self.sockets.append(sock)
         return sock
 

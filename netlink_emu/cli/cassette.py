@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -15,10 +14,11 @@ from netlink_emu.cli.playing import load_cassette, read_file
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Event, Head
 
-app = Group("cassette", "Show, check, compare and convert recordings of clients.")
+app = Group("cassette", "Show, check, finish, compare and convert recordings of clients.")
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="A cassette.")]
 _MOST_CAPTURE: Final = 1 << 28
+_MOST_MAGIC: Final = 100  # bytes that tell a file's kind
 # pcapng, and pcap in both byte orders and units.
 _MAGICS: Final = (
     b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1",
@@ -116,9 +116,27 @@ def check(
     The exit status is 1 if a client would not see what was recorded. Differences that may be
     intended are only remarks.
     """
-    graves = [_check(Path(file), fix=fix) for file in files]
+    graves = [_check_any(Path(file), fix=fix) for file in files]
     if any(graves):
         raise SystemExit(EXIT_USER)
+
+
+def _check_any(file: Path, *, fix: bool) -> bool:
+    """See :func:`_check`; a recording that is not finished is grave."""
+    from netlink_emu.cassettes.unfinished import is_unfinished
+
+    if not is_unfinished(read_file(file, most=_MOST_MAGIC)):
+        return _check(file, fix=fix)
+    from netlink_emu.cli.finishing import load_unfinished
+
+    left = load_unfinished(file)
+    count = sum(len(stream.events) for stream in left.streams)
+    torn = ", and its last line is cut" if left.torn else ""
+    print(
+        f"{file}: unfinished, its recorder was killed: {count} events are kept, keys are not "
+        f"blanked{torn}; netlink-emu cassette finish {file}"
+    )
+    return True
 
 
 def _check(file: Path, *, fix: bool) -> bool:
@@ -140,6 +158,25 @@ def _check(file: Path, *, fix: bool) -> bool:
         for one in found:
             print(f"{place(document, one)}: {'' if one.grave else 'remark: '}{one.said}")
     return any(one.grave for one in found)
+
+
+@app.command()
+def finish(
+    file: Annotated[
+        Path, Argument(metavar="FILE.unfinished", help="What a killed recording has left.")
+    ],
+    output: Annotated[
+        Path | None,
+        Option("--output", "-o", metavar="FILE", help="Write to this file. [default: FILE]"),
+    ] = None,
+) -> None:
+    """Make a cassette of what a recorder has left that was killed.
+
+    Keys are blanked then, as the recorder would have done; what it left is removed.
+    """
+    from netlink_emu.cli.finishing import finish_file
+
+    say(f"recorded to {finish_file(file, output)}")
 
 
 @app.command()
@@ -214,15 +251,9 @@ def convert(
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file as a whole or not at all; raises UserError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    from netlink_emu.host.files import write_whole
+
     try:
-        if path.exists() and not path.is_file():  # /dev/stdout, say
-            path.write_bytes(data)
-            return
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as exc:
         raise UserError(f"{path} cannot be written: {exc.strerror}") from exc

@@ -56,10 +56,16 @@ _LOOK: Final = 0.1  # seconds between two looks at the sockets
 def load_cassette(path: Path) -> Cassette:
     """Read a cassette; raises UserError, as file:line:column where that is known."""
     from netlink_emu.cassettes.read import MOST_BYTES, read_cassette
+    from netlink_emu.cassettes.unfinished import is_unfinished
     from netlink_emu.documents import DocumentError
 
+    data = read_file(path, most=MOST_BYTES)
+    if is_unfinished(data):
+        raise UserError(
+            f"{path} is unfinished, its recorder was killed: netlink-emu cassette finish {path}"
+        )
     try:
-        return read_cassette(read_file(path, most=MOST_BYTES), str(path))
+        return read_cassette(data, str(path))
     except DocumentError as exc:
         raise UserError(str(exc)) from exc
 
@@ -80,6 +86,12 @@ def read_file(path: Path, *, most: int) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(most + 1)
+    except FileNotFoundError as exc:
+        left = path.with_name(f"{path.name}.unfinished")
+        hint = f"; {left} is what a killed recording left: netlink-emu cassette finish {left}"
+        raise UserError(
+            f"the cassette {path} cannot be read: {exc.strerror}{hint if left.exists() else ''}"
+        ) from exc
     except OSError as exc:
         raise UserError(f"the cassette {path} cannot be read: {exc.strerror}") from exc
     except ValueError as exc:  # a NUL in its name

@@ -16,11 +16,12 @@ from netlink_emu.cli.run import CONTEXT_SETTINGS, finish
 from netlink_emu.interpose.foreground import end_like
 from netlink_emu.interpose.recording.foreground import RecordedForeground
 from netlink_emu.kernel.kernel import MAX_LINKS
-from netlink_emu.protocol.format import HOST_ORDER
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
     from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.cassettes.unfinished import Plan
+    from netlink_emu.host.keeping import FileKeeper
     from netlink_emu.interpose.summary import Summary
 
 __all__ = ["CONTEXT_SETTINGS", "record"]
@@ -79,16 +80,19 @@ def record(
     protocols = _protocols(protocol)
     file = _file(output, command[0], append=append)
     before = load_cassette(file) if append and file.exists() else None
-    saving = _Saving(file, command, before, _attributes(redact or ()), keep_secrets)
-    recording = Recording()
-    foreground = RecordedForeground(recording, command, protocols)
+    plans = _Plans(command, _attributes(redact or ()), keep_secrets, append)
+    keeper = _keeper(file, plans)
+    recording = Recording(keeper)
+    saving = _Saving(file, plans, keeper, recording, before)
+    foreground = RecordedForeground(recording, command, protocols, saving.save)
     try:
         finished = finish(foreground)
     except SystemExit:  # we have failed, and said so
         if foreground.started:
-            saving.save(recording)
+            saving.save()
         raise
-    saving.save(recording)
+    if foreground.failure is not None:
+        raise foreground.failure
     if output is None:
         say(f"recorded to {file}")
     if not recording.sockets:
@@ -138,45 +142,70 @@ def _file(output: Path | None, program: str, *, append: bool) -> Path:
     return file
 
 
-@dataclass(slots=True)
-class _Saving:
-    """Where a recording goes, and how."""
+@dataclass(frozen=True, slots=True)
+class _Plans:
+    """What the command line says of the cassette."""
 
-    file: Path
     command: Sequence[str]
-    before: Cassette | None
     redact: Sequence[str]
     keep_secrets: bool
+    append: bool
 
-    def save(self, recording: Recording) -> None:
-        """Write the cassette; raises UserError."""
-        from netlink_emu.cassettes import write_cassette
-        from netlink_emu.cassettes.finish import Incompatible, appended
-
-        cassette = self._cassette(recording)
-        if cassette.head.redacted:
-            say(f"{self.file}: blanked {', '.join(cassette.head.redacted)}")
-        if self.before is not None:
-            try:
-                cassette = appended(self.before, cassette)
-            except Incompatible as exc:
-                raise UserError(f"{self.file} cannot be added to: {exc}") from exc
-        try:
-            self.file.write_text(write_cassette(cassette))
-        except OSError as exc:
-            raise UserError(f"{self.file} cannot be written: {exc.strerror}") from exc
-
-    def _cassette(self, recording: Recording) -> Cassette:
-        from netlink_emu.cassettes.finish import finished
+    def now(self) -> Plan:
+        """With the families that this machine has by now."""
+        from netlink_emu.cassettes.unfinished import Plan
         from netlink_emu.host.head import head_here
 
-        return finished(
-            head_here(__version__, self.command),
-            recording.streams,
-            HOST_ORDER,
-            redact=self.redact,
-            keep_secrets=self.keep_secrets,
+        head = head_here(__version__, self.command)
+        return Plan(head, tuple(self.redact), self.keep_secrets, self.append)
+
+
+def _keeper(file: Path, plans: _Plans) -> FileKeeper | None:
+    """Keeps what is recorded beside the file, as it goes; None beside /dev/stdout and its like.
+
+    Raises UserError.
+    """
+    from netlink_emu.cassettes.unfinished import SUFFIX as UNFINISHED
+    from netlink_emu.host.keeping import FileKeeper
+
+    if file.exists() and not file.is_file():
+        return None
+    kept = file.with_name(file.name + UNFINISHED)
+
+    def failed(exc: OSError) -> None:
+        say(f"{kept} cannot be written ({exc.strerror}): a killed recording is lost")
+
+    if kept.exists():
+        raise UserError(
+            f"{kept} is what a killed recording left: netlink-emu cassette finish {kept}, or "
+            "remove it"
         )
+    return FileKeeper(kept, plans.now, failed)
+
+
+@dataclass(slots=True)
+class _Saving:
+    """Where a recording goes."""
+
+    file: Path
+    plans: _Plans
+    keeper: FileKeeper | None
+    recording: Recording
+    before: Cassette | None
+
+    def save(self) -> None:
+        """Write the cassette; raises UserError, and what was kept as it went stays then."""
+        from netlink_emu.cli.finishing import write_finished
+
+        try:
+            write_finished(self.file, self.plans.now(), self.recording.streams, self.before)
+        except UserError:
+            if self.keeper is not None and self.keeper.exists:
+                kept = self.keeper.path
+                say(f"{kept} has the recording: netlink-emu cassette finish {kept} -o FILE")
+            raise
+        if self.keeper is not None:
+            self.keeper.remove()
 
 
 def _tell(recording: Recording, foreground: RecordedForeground, summary: Summary) -> None:

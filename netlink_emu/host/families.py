@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
+from netlink_emu.cassettes.families import told_family
 from netlink_emu.cassettes.model import RecordedFamily
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
@@ -43,18 +44,10 @@ def host_has_family(name: str) -> bool:
 
 def families_here() -> dict[str, RecordedFamily]:
     """Asks the kernel; empty where it does not answer."""
-    found = {}
     try:
-        for message in _dump():
-            name, number = (
-                message.find("CTRL_ATTR_FAMILY_NAME"),
-                message.find("CTRL_ATTR_FAMILY_ID"),
-            )
-            if name is not None and number is not None:
-                found[str(name.value)] = RecordedFamily(int(number.value), _groups(message))
+        return dict(family for message in _dump() if (family := told_family(message)))
     except OSError:
         return {}
-    return found
 
 
 def commands_here() -> dict[str, dict[int, int]]:
@@ -79,17 +72,6 @@ def _commands(message: Message) -> dict[int, int]:
         elif attr.name == "CTRL_ATTR_OP_FLAGS":
             commands[number] = int(attr.value)
     return commands
-
-
-def _groups(message: Message) -> dict[str, int]:
-    groups = {}
-    number = 0
-    for attr in walk(message.attrs):
-        if attr.name == "CTRL_ATTR_MCAST_GRP_ID":
-            number = int(attr.value)
-        elif attr.name == "CTRL_ATTR_MCAST_GRP_NAME":
-            groups[str(attr.value)] = number
-    return groups
 
 
 def _dump() -> Iterator[Message]:

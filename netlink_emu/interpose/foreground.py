@@ -138,11 +138,15 @@ class Foreground:
             summary = Summary()
             if self._wait_for_a_call(launched, signals):
                 summary = self._serve(launched, signals)
+            self._ended()
         finally:
             os.close(signals)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         assert self._wait_status is not None
         return Finished(self._wait_status, summary)
+
+    def _ended(self) -> None:
+        """All have ended; what ends a command (Ctrl-C) still does not end us."""
 
     @property
     def started(self) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from netlink_emu import __version__
 from netlink_emu.cassettes import Cassette, Stream, write_cassette
 from netlink_emu.cassettes.finish import Incompatible, appended, finished
+from netlink_emu.host.files import write_whole
 from netlink_emu.host.head import head_here
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing.errors import WrongValue, hide
@@ -25,12 +25,7 @@ def save(path: Path, before: Cassette, streams: tuple[Stream, ...]) -> None:
         if before.streams:
             cassette = appended(before, cassette)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            part.write_text(write_cassette(cassette))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, write_cassette(cassette).encode())
     except Incompatible as exc:
         raise WrongValue(f"the cassette {path} cannot be added to: {exc}") from None
     except OSError as exc:

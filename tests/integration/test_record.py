@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
+import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -243,3 +248,125 @@ def test_a_key_is_not_in_the_file(tmp_path: Path) -> None:
     again = netlink_emu("replay", file, "--", *command)
     assert "not on the cassette" not in again.stderr
     assert (again.returncode, again.stdout) == (done.returncode, done.stdout)
+
+
+# --- the end of a recording
+
+ASKS_AND_STAYS = """
+import signal, socket, struct
+sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+sock.send(struct.pack("=IHHIIBxHiII", 32, 18, 1, 7, 0, 0, 0, 1, 0, 0))
+sock.recv(65536)
+print("asked", flush=True)
+signal.pause()
+"""
+
+
+@contextlib.contextmanager
+def staying(file: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A recorder whose command has asked, and stays; both are a process group."""
+    command = [*NETLINK_EMU, "record", "-o", str(file), *options, "--", *python(ASKS_AND_STAYS)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as recorder:
+        try:
+            assert recorder.stdout is not None
+            assert recorder.stdout.readline() == "asked\n"
+            yield recorder
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(recorder.pid, signal.SIGKILL)
+
+
+def kinds(cassette: Cassette) -> list[str]:
+    return [type(event).__name__ for stream in cassette.streams for event in stream.events]
+
+
+@pytest.mark.parametrize("to_group", [False, True], ids=["to us", "to all, as Ctrl-C"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_finishes_it(number: signal.Signals, to_group: bool, tmp_path: Path) -> None:
+    file = tmp_path / "x.cassette"
+    with staying(file) as recorder:
+        (os.killpg if to_group else os.kill)(recorder.pid, number)
+        assert recorder.wait(SECONDS) == -number
+    assert kinds(read(file)) == ["Request", "Bound", "Answer"]
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def test_a_killed_recorder_loses_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "x.cassette"
+    left = tmp_path / "x.cassette.unfinished"
+    with staying(file, "--redact", "route.3") as recorder:
+        recorder.kill()
+        recorder.wait(SECONDS)
+    assert [*tmp_path.iterdir()] == [left]
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
+    way_out = f"netlink-emu cassette finish {left}"
+    for args in (
+        ("cassette", "check", left),
+        ("cassette", "show", file),
+        ("cassette", "show", left),
+        ("replay", left, "--", "true"),
+        ("record", "-o", file, "--", "true"),
+    ):
+        done = netlink_emu(*args)
+        assert done.returncode == 1
+        assert way_out in done.stdout + done.stderr
+        assert len((done.stdout + done.stderr).splitlines()) == 1
+    done = netlink_emu("cassette", "finish", left)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"recorded to {file}" in done.stderr
+    assert [*tmp_path.iterdir()] == [file]
+    found = read(file)
+    assert kinds(found) == ["Request", "Bound", "Answer"]
+    assert found.head.redacted == ("route.3",)
+    assert netlink_emu("cassette", "check", file).returncode == 0
+
+
+def test_a_killed_recorder_that_appended(tmp_path: Path) -> None:
+    file = tmp_path / "x.cassette"
+    netlink_emu("record", "-o", file, "--", *python(TWO))
+    with staying(file, "--append") as recorder:
+        recorder.kill()
+        recorder.wait(SECONDS)
+    assert netlink_emu("cassette", "finish", f"{file}.unfinished").returncode == 0
+    assert [stream.protocol for stream in read(file).streams] == [0, 16, 0]
+
+
+def test_what_was_left_in_another_file(tmp_path: Path) -> None:
+    file, left, cut = (tmp_path / name for name in ("x", "x.unfinished", "y"))
+    with staying(file) as recorder:
+        recorder.kill()
+        recorder.wait(SECONDS)
+    cut.write_bytes(left.read_bytes()[:-7])
+    done = netlink_emu("cassette", "finish", cut)
+    assert f"{cut} does not end in .unfinished" in done.stderr
+    done = netlink_emu("cassette", "finish", cut, "-o", file)
+    assert f"the last line of {cut} was cut, and left out" in done.stderr
+    assert kinds(read(file)) == ["Request", "Bound"]
+
+
+def test_a_cassette_that_cannot_be_written_stays_unfinished(tmp_path: Path) -> None:
+    """It was of another kernel when we came to write."""
+    file = tmp_path / "x.cassette"
+    other = 'netlink-emu-cassette: 1\nkernel: "2.6.18"\nsockets: []\n'
+    file.write_text(other)
+    done = netlink_emu("record", "-o", file, "--append", "--", *python(TWO))
+    assert done.returncode == 1
+    left = f"{file}.unfinished"
+    assert f"{left} has the recording: netlink-emu cassette finish {left} -o FILE" in done.stderr
+    assert netlink_emu("cassette", "finish", left, "-o", tmp_path / "y").returncode == 0
+    assert [stream.protocol for stream in read(tmp_path / "y").streams] == [0, 16]
+    assert file.read_text() == other
+
+
+def test_to_the_standard_output(tmp_path: Path) -> None:
+    """A link is written to, and not replaced; nothing is kept beside it."""
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to(file)
+    assert netlink_emu("record", "-o", link, "--", *python(TWO)).returncode == 0
+    assert link.is_symlink()
+    assert read(file).streams
+    done = netlink_emu("record", "-o", "/dev/stdout", "--", *python("import socket; " + TWO))
+    assert done.stdout.splitlines()[2] == "netlink-emu-cassette: 1"
+    assert not Path("/dev/stdout.unfinished").exists()

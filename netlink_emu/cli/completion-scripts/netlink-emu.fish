@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family list' 'family objects' 'family add' 'family change' 'family remove' 'family notify' 'family reply' 'family fail' 'family forget' 'family show' 'family check' 'family call' 'family dissector' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
+            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette finish' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family list' 'family objects' 'family add' 'family change' 'family remove' 'family notify' 'family reply' 'family fail' 'family forget' 'family show' 'family check' 'family call' 'family dissector' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -35,7 +35,7 @@ complete -c netlink-emu -n __netlink_emu_at -l help -d 'Show help and exit.'
 complete -c netlink-emu -n __netlink_emu_at -a run -d 'Run an unmodified command; an emulated kernel answers its generic netlink.'
 complete -c netlink-emu -n __netlink_emu_at -a record -d 'Run an unmodified command on this machine'"'"'s own kernel, and record its netlink sockets.'
 complete -c netlink-emu -n __netlink_emu_at -a replay -d 'Run an unmodified command; a cassette answers its netlink sockets.'
-complete -c netlink-emu -n __netlink_emu_at -a cassette -d 'Show, check, compare and convert recordings of clients.'
+complete -c netlink-emu -n __netlink_emu_at -a cassette -d 'Show, check, finish, compare and convert recordings of clients.'
 complete -c netlink-emu -n __netlink_emu_at -a serve -d 'Serve an emulated kernel to AF_UNIX datagram clients, in any language.'
 complete -c netlink-emu -n __netlink_emu_at -a doctor -d 'Check whether "netlink-emu run" works here, and if not, what is missing.'
 complete -c netlink-emu -n __netlink_emu_at -a decode -d 'Decode netlink messages: names of commands, attributes, flags, errors.'
@@ -95,6 +95,7 @@ complete -c netlink-emu -n '__netlink_emu_at replay' -x -a '(__netlink_emu_comma
 complete -c netlink-emu -n '__netlink_emu_at cassette' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at cassette' -a show -d 'Print requests (>) and answers (<), decoded from the bytes.'
 complete -c netlink-emu -n '__netlink_emu_at cassette' -a check -d 'Check for text that does not match its bytes, and for answers that were cut off.'
+complete -c netlink-emu -n '__netlink_emu_at cassette' -a finish -d 'Make a cassette of what a recorder has left that was killed.'
 complete -c netlink-emu -n '__netlink_emu_at cassette' -a diff -d 'Show what a client asked or got differently; the exit status is then 1.'
 complete -c netlink-emu -n '__netlink_emu_at cassette' -a convert -d 'Convert a cassette to a capture or back, and report what is lost.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l socket -x -d 'Show only the N-th socket.'
@@ -104,6 +105,8 @@ complete -c netlink-emu -n '__netlink_emu_at cassette show' -l help -d 'Show hel
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -r -F
 complete -c netlink-emu -n '__netlink_emu_at cassette check' -l fix -d 'Rewrite them, with the text that matches their bytes.'
 complete -c netlink-emu -n '__netlink_emu_at cassette check' -l help -d 'Show help and exit.'
+complete -c netlink-emu -n '__netlink_emu_at cassette finish' -l output -s o -r -F -d 'Write to this file. [default: FILE]'
+complete -c netlink-emu -n '__netlink_emu_at cassette finish' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at cassette diff' -l ignore -x -d 'Ignore the value of this attribute. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at cassette diff' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at cassette diff' -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3'

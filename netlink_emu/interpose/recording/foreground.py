@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from netlink_emu.interpose.foreground import Answering, Foreground
@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 
 class RecordedForeground(Foreground):
-    """One command, of which ``recording`` learns; see Foreground."""
+    """One command, of which ``recording`` learns; see Foreground.
+
+    ``save`` is called when all have ended, before signals can end us. If it fails, that is
+    ``failure``.
+    """
 
     def __init__(
-        self, recording: Recording, command: Sequence[str], protocols: frozenset[int]
+        self,
+        recording: Recording,
+        command: Sequence[str],
+        protocols: frozenset[int],
+        save: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(None, command)
+        self.failure: Exception | None = None
+        self._save = save
         self._recording = recording
         self._protocols = protocols
         self._recorder: Recorder | None = None
@@ -37,6 +47,12 @@ class RecordedForeground(Foreground):
             errands=errands,
         )
         return Answering(self._recorder)
+
+    def _ended(self) -> None:
+        try:
+            self._save()
+        except Exception as exc:  # not what became of the command, which the caller tells
+            self.failure = exc
 
     @property
     def unseen(self) -> int:
