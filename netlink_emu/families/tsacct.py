@@ -5,6 +5,7 @@ Values are computed for every member that any version has; a layout takes those 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -85,20 +86,26 @@ def _add_delay(sums: Sums, members: DelayMembers, delay: Delay, count: int) -> N
     sums[members.max_ts_nsec] = at_ns % NSEC_PER_SEC
 
 
-def delayacct_add_tsk(profile: Profile, sums: Sums, task: Task) -> None:
-    """delayacct_add_tsk(): add a task's delays and run times to ``sums``."""
+def delayacct_add_tsk(
+    profile: Profile, sums: Sums, task: Task, kinds: Iterable[str] = DELAYS
+) -> None:
+    """delayacct_add_tsk(): add a task's delays and run times to ``sums``.
+
+    ``kinds`` are the kinds of delays that this task or one before it can have had.
+    """
     accounting = profile.config.task_delay_acct
     accounted = accounting and task.delayacct
     if not accounting or not (accounted or profile.cpu_delay_always):
         return
-    run_real = task.utime_ns + task.stime_ns
-    _add(sums, "cpu_run_real_total", run_real)
-    _add(sums, "cpu_scaled_run_real_total", run_real)
+    _add(sums, "cpu_run_real_total", task.utime_ns + task.stime_ns)
+    # No machine here scales CPU times: CONFIG_ARCH_HAS_SCALED_CPUTIME.
+    sums["cpu_scaled_run_real_total"] = sums["cpu_run_real_total"]
     _add(sums, "cpu_run_virtual_total", task.sum_exec_runtime_ns)
     _add_delay(sums, _CPU, task.run_delay, task.run_count)
     if not accounted:
         return
-    for name, members in _MEMBERS.items():
+    for name in kinds:
+        members = _MEMBERS[name]
         # A kind of delay that neither this task nor one before it had stays as it is: zero.
         if name in task.delays or sums.get(members.count):
             delay = task.delays.get(name, _NEVER)
@@ -139,12 +146,14 @@ def fill_stats(
     What a member has no room for is cut off when it is packed.
     """
     stats = BLANK.copy()
-    delayacct_add_tsk(profile, stats, task)  # type: ignore[arg-type]  # all of these are int
+    # All of these are int; no task was before this one.
+    delayacct_add_tsk(profile, stats, task, task.delays)  # type: ignore[arg-type]
     _bacct_add_tsk(profile, clock, pid_ns, task, stats)
     stats["ac_uid"] = user_ns.from_kuid(task.cred.uid)
     stats["ac_gid"] = user_ns.from_kgid(task.cred.gid)
     _xacct_add_tsk(profile, task, stats)
-    _exe_add_tsk(task, stats)
+    if task.mm is not None:  # exe_add_tsk() of kernel/taskstats.c
+        stats["ac_exe_dev"], stats["ac_exe_inode"] = task.mm.exe_dev, task.mm.exe_inode
     return stats
 
 
@@ -194,12 +203,6 @@ def _mem(profile: Profile, use: MemUse) -> int:
     if profile.mem_integral is MemIntegral.CPU_TIME:
         return mb_usec(use.whole)
     return mb_usec(use.ticked)
-
-
-def _exe_add_tsk(task: Task, stats: Stats) -> None:
-    """exe_add_tsk() of kernel/taskstats.c."""
-    if task.mm is not None:
-        stats["ac_exe_dev"], stats["ac_exe_inode"] = task.mm.exe_dev, task.mm.exe_inode
 
 
 def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
