@@ -6,6 +6,7 @@ Where the real kernel has the family, its answers are the same, in a network nam
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -216,12 +217,12 @@ ETHTOOL: Final = {
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("-g eth7", ["RX:\t\t4096", "TX:\t\t4096", "RX:\t\t512", "TX:\t\t256"]),
-        ("-G eth7 rx 1024 && ethtool -g eth7", ["RX:\t\t1024"]),
-        ("-a eth7", ["Autonegotiate:\toff", "RX:\t\ton", "TX:\t\toff"]),
+        ("-g eth7", ["RX: 4096", "TX: 4096", "RX: 512", "TX: 256"]),
+        ("-G eth7 rx 1024 && ethtool -g eth7", ["RX: 1024"]),
+        ("-a eth7", ["Autonegotiate: off", "RX: on", "TX: off"]),
         ("-c eth7", ["rx-usecs: 30", "tx-usecs: 40"]),
-        ("-l eth7", ["Combined:\t8", "Combined:\t4"]),
-        ("-L eth7 combined 2 && ethtool -l eth7", ["Combined:\t2"]),
+        ("-l eth7", ["Combined: 8", "Combined: 4"]),
+        ("-L eth7 combined 2 && ethtool -l eth7", ["Combined: 2"]),
         ("-k eth7", ["rx-checksumming: on", "tcp-segmentation-offload: off"]),
         ("--show-fec eth7", ["Supported/Configured FEC encodings: Auto BASER"]),
         ("-g eth8", ["netlink error: No such device"]),
@@ -229,7 +230,8 @@ ETHTOOL: Final = {
 )
 def test_ethtool(emulated: Side, tmp_path: Path, command: str, said: list[str]) -> None:
     found = shell(emulated, f"ethtool {command}", "ethtool", written(tmp_path, ETHTOOL))
-    rest = iter(found.splitlines())
+    # Columns are wider in newer versions.
+    rest = (" ".join(line.split()) for line in found.splitlines())
     for line in said:
         assert line in rest, found  # in this order
 
@@ -244,7 +246,7 @@ def test_ethtool_monitor_is_told(emulated: Side, tmp_path: Path) -> None:
     """
     found = shell(emulated, f"cd {tmp_path}\n{script}", "ethtool", written(tmp_path, ETHTOOL))
     assert "Ring parameters for eth7:" in found
-    assert "RX:\t\t4096" in found
+    assert re.search(r"^RX:\s+4096$", found, re.MULTILINE)
 
 
 # --- devlink, iw

@@ -29,11 +29,11 @@ NO_CALLS = frozenset(
         "posix.fspath", "posix.getpid", "posix.sched_getaffinity", "posix.stat_result",
         "select.poll", "time.monotonic", "time.monotonic_ns", "poll.register",
         "TextIOWrapper.__enter__", "TextIOWrapper.__exit__", "epoll.fileno", "socket.fileno",
-        "_IOBase.__exit__", "_IOBase.__enter__", "TextIOWrapper.close", "_io.text_encoding",
+        "_IOBase.__exit__", "_IOBase.__enter__", "TextIOWrapper.close",
         "posix.fsdecode", "posix.major", "posix.minor", "posix.waitstatus_to_exitcode",
         "BufferedReader.__enter__", "socket.gettimeout", "socket.getpeername",
         "resource.getrlimit", "posix.uname", "posix.strerror", "_socket.CMSG_SPACE",
-        "time.perf_counter", "io.text_encoding", "posix.urandom",
+        "time.perf_counter", "io.text_encoding", "posix.urandom", "posix._path_splitroot_ex",
     }
 )  # fmt: skip
 # Closing gives the descriptor back whatever it returns, and of none of ours can it fail.
@@ -97,6 +97,8 @@ def _name(function: Any) -> str | None:
         name = str(function.__qualname__)
     else:
         name = f"{module}.{function.__name__}"
+    if module == "_io":  # as Python 3.13 names what was io
+        name = name.lstrip("_")
     if module == "socket":  # socket.socket is a class of Python's on top of C's
         module = "_socket"
     if module not in _MODULES or name in NO_CALLS or name in CLOSING:

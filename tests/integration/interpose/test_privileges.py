@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import sysconfig
 
 import pytest
-from helpers.installed import ROOT
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
 from helpers.nobody import AS_NOBODY as NOBODY
+from helpers.others import PYTHON, ours_for_others
 
 pytestmark = needs_interposer
-# One that other users may run: a virtual environment may lie in somebody's private home.
-PYTHON = shutil.which("python3", path="/usr/bin:/bin") or sys.executable
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-
-
-def ours_for_others() -> tuple[str, ...]:
-    """``netlink-emu`` by an interpreter that others may run, with our modules; () if none is.
-
-    --fake-root starts the interpreter once more, as whoever we are then.
-    """
-    modules = os.pathsep.join((sysconfig.get_path("purelib"), str(ROOT)))
-    by_the_systems = ("env", f"PYTHONPATH={modules}", PYTHON, *NETLINK_EMU[1:])
-    for command in (NETLINK_EMU, by_the_systems):
-        tried = [*NOBODY, "env", *command, "--version"]
-        if subprocess.run(tried, capture_output=True, check=False).returncode == 0:
-            return command
-    return ()
 
 
 OURS = ours_for_others() if os.geteuid() == 0 else NETLINK_EMU
