@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import ENFILE
-from functools import partial
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL
 from typing import Final
 
 from netlink_emu.backends.interface import Backend, Socket
+from netlink_emu.interpose.carrier import Carrier
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Clients
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
-from netlink_emu.interpose.sockets import EmulatedSocket, Sockets
-from netlink_emu.interpose.summary import Summary
+from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
 from netlink_emu.interpose.syscalls.stopped import StoppedCall
 from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
-from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOCKADDR_NL
 
@@ -42,7 +39,7 @@ def _nobody_is_traced(_tid: int, _gone: Callable[[], object]) -> bool:
     return False
 
 
-class Context:
+class Context(Carrier):
     """One supervisor's state: a listener, its clients, and their sockets in ``backend``.
 
     ``high`` is the lowest descriptor number that the filter looks at. Nothing here waits.
@@ -57,126 +54,30 @@ class Context:
         *,
         native_waits: bool = False,
     ) -> None:
+        super().__init__(backend)
         self._native_waits: Final = native_waits
-        self.backend: Final = backend
         self.sockaddr_nl: Final = SOCKADDR_NL[backend.arch.order]
         self.listener: Final = listener
         self.clients: Final = clients
         self.numbers: Final = fds.Numbers(high)
         self.memory: Final = ClientMemory()
-        self.sockets: Final = Sockets()
-        self.summary: Final = Summary()
         self.waiting: Final = WaitingRoom(listener, self.summary.failed)
-        # Readable when a client has closed a socket, or has sent past the filter.
-        self.ends: Final = select.epoll()
-        self._ready: dict[EmulatedSocket, None] = {}
-        self._behind: set[EmulatedSocket] = set()
-        self._dumping: set[EmulatedSocket] = set()
-        self.on_ready: Callable[[], None] | None = None
+        self.wake = self.waiting.wake
         self.let_go: LetGo = _nobody_is_traced
         self.signalled: Signalled = lambda _tgid, _number: None
 
     def close(self) -> None:
         """Close every socket as if its client had; the clients' descriptors read end of file."""
         self.waiting.close()
-        for sock in self.sockets:
-            self.close_socket(sock)
+        super().close()
         self.clients.close()
-        self.ends.close()
 
     # --- sockets
 
-    def add_socket(self, sock: EmulatedSocket) -> None:
-        sock.asked = sock.nl.watch(partial(self._became_ready, sock), sock.settle)
-        self.sockets.add(sock)
-        self.ends.register(sock.mirror.fileno(), select.EPOLLIN | select.EPOLLRDHUP)
-        self.summary.sockets += 1
-
-    def lose_kernel(self) -> None:
-        """The kernel was in another process, and is gone: calls fail, polls end."""
-        for sock in self.sockets:
-            self.ends.unregister(sock.mirror.fileno())
-            sock.mirror.break_off()
-        self.flush()
-
-    def close_socket(self, sock: EmulatedSocket) -> None:
-        """The client's last descriptor is closed."""
-        self._ready.pop(sock, None)
-        self._behind.discard(sock)
-        self._dumping.discard(sock)
-        with contextlib.suppress(OSError):  # the kernel was lost; and what is closed leaves it
-            self.ends.unregister(sock.mirror.fileno())
-        self.sockets.remove(sock)
-        self.summary.received += sock.received + min(len(sock.awaiting), len(sock.mirror))
-        sock.nl.watch(None)
+    def give_back(self, sock: EmulatedSocket) -> None:
         self.numbers.give_back(sock.given)
-        sock.nl.release()
-        sock.mirror.close()
 
-    def _became_ready(self, sock: EmulatedSocket) -> None:
-        """A datagram or an error came: in the midst of the backend, so only note it."""
-        self._ready[sock] = None
-        if self.on_ready is not None:
-            self.on_ready()
-
-    def flush(self) -> None:
-        """Carry what has arrived to the clients: answer who waits, show the rest to poll."""
-        while self._ready:
-            sock = next(iter(self._ready))
-            del self._ready[sock]
-            sock.settle()
-            self.waiting.wake(sock)
-            self.fill(sock)
-
-    def fill(self, sock: EmulatedSocket) -> None:
-        """Show poll what the model has queued.
-
-        :meth:`tick` tries again what fails; and it looks whether a read past us has taken the
-        mark of an error, for a kernel elsewhere queues nothing until it knows.
-        """
-        sock.fill()
-        self.note_dump(sock)
-        if sock.mirror.behind or (sock.nl.sk_err and not sock.asked):
-            self._behind.add(sock)
-
-    def serve_ends(self) -> None:
-        """Take note of what clients have closed, and of what they sent past the filter."""
-        try:
-            ends = self.ends.poll(0)
-        except OSError as exc:
-            self.summary.failed(exc)
-            return  # they are there the next time
-        for fileno, _ in ends:
-            sock = self.sockets.of_server_end(fileno)
-            if sock is not None:
-                self._serve_end(sock)
-
-    def _serve_end(self, sock: EmulatedSocket) -> None:
-        while True:
-            try:
-                received = sock.mirror.receive(min(max(sock.nl.sndbuf, 1 << 16), MAX_DATAGRAM))
-            except BlockingIOError:
-                return
-            except OSError as exc:
-                self.summary.failed(exc)
-                return
-            if received is None:
-                self.close_socket(sock)
-                return
-            data, tid = received
-            self.summary.past_us += 1
-            sock.settle()
-            # The sender has long been told that all is well.
-            try:
-                sock.nl.sendmsg(self._current_of(sock, tid), data)
-            except NetlinkError:
-                pass
-            except OSError as exc:
-                self.summary.failed(exc)
-            self.note_dump(sock)
-            self.flush()
-
-    def _current_of(self, sock: EmulatedSocket, tid: int) -> Current:
+    def current_of(self, sock: EmulatedSocket, tid: int) -> Current:
         if tid:
             with contextlib.suppress(ClientGone):
                 return self.clients.current(tid)
@@ -215,11 +116,7 @@ class Context:
         self.waiting.sweep()
         self.waiting.poll()
         self.waiting.interrupt()
-        behind, self._behind = self._behind, set()
-        for sock in behind:
-            sock.settle()
-            self.fill(sock)
-        self.settle_dumps()
+        super().tick()
 
     def may_wait_natively(self, sock: EmulatedSocket) -> bool:
         """Whether a receive on an empty queue may wait in the host's kernel.
@@ -229,26 +126,13 @@ class Context:
         """
         return self._native_waits and not self.waiting.waits_on(sock)
 
-    def note_dump(self, sock: EmulatedSocket) -> None:
-        """After a call on a socket: a dump may have begun, with no datagram where none fits."""
-        if sock.nl.dumping:
-            self._dumping.add(sock)
-
-    def settle_dumps(self) -> None:
-        """Let dumps go on that a client reads past us."""
-        for sock in list(self._dumping):
-            sock.settle()
-            if not sock.nl.dumping:
-                self._dumping.discard(sock)
-        self.flush()
-
     @property
     def needs_ticks(self) -> bool:
-        return bool(self._behind or self._dumping) or len(self.waiting) > 0
+        return self.is_behind or len(self.waiting) > 0
 
     def pace(self, now: float) -> float:
         """Seconds until the next :meth:`tick`."""
-        return TICK if self._behind or self._dumping else self.waiting.pace(now)
+        return TICK if self.is_behind else self.waiting.pace(now)
 
 
 @dataclass(slots=True)
