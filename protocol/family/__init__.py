@@ -9,6 +9,7 @@ declared in Python or read from the kernel's YAML specs. Names are spelled as in
 from .attributes import Attribute, AttributeSet, AttrType, SubMessage, SubMessageFormat
 from .enumeration import Enumeration
 from .operations import Exchange, FamilyDeclaration, McastGroup, Operation
+from .padding import pad_64bit
 from .reader import decode, read_value
 from .structs import Member, Struct
 from .writer import encode
@@ -28,5 +29,6 @@ __all__ = [
     "SubMessageFormat",
     "decode",
     "encode",
+    "pad_64bit",
     "read_value",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from netlink_emu.families.own.canned import Canned
 from netlink_emu.families.own.request import Request
+from netlink_emu.kernel.dump import Part
 from netlink_emu.kernel.genetlink import (
     GENL_DONT_VALIDATE_DUMP,
     GENL_DONT_VALIDATE_DUMP_STRICT,
@@ -19,8 +20,9 @@ from netlink_emu.kernel.genetlink import (
     GenlSplitOp,
     GenlValidate,
 )
+from netlink_emu.kernel.profile import Profile
 from netlink_emu.protocol.errors import NetlinkError
-from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode
+from netlink_emu.protocol.family import Exchange, FamilyDeclaration, Operation, encode, pad_64bit
 from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENLMSGHDR, GenlOpFlags
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align
 from netlink_emu.protocol.policy import Policy
@@ -187,7 +189,9 @@ class _Doit:
                 raise _nobody(info, self.op)
             answer = function(self.family, request)
             for values in _answers(answer):
-                payload = _payload(info, self.op, values)
+                fixed, attrs = _payload(info, self.op, values)
+                start = NLMSG_HDRLEN + GENL_HDRLEN + len(fixed)
+                payload = fixed + aligned(info.kernel.profile, self.op, attrs, start)
                 info.reply(self.exchange.reply_cmd, payload, _room(info, payload))
 
 
@@ -198,7 +202,7 @@ class _Dumpit:
     exchange: Exchange
     handlers: Handlers
 
-    def __call__(self, info: GenlInfo) -> Iterator[bytes]:
+    def __call__(self, info: GenlInfo) -> Iterator[Part]:
         request = Request(info, self.op)
         start = self.handlers.start.get(self.op.name)
         function = self.handlers.dumping(self.op.name)
@@ -210,13 +214,32 @@ class _Dumpit:
             parts = _answers(function(self.family, request))
         return self._parts(info, request, parts)
 
-    def _parts(self, info: GenlInfo, request: Request, parts: Iterable[Any]) -> Iterator[bytes]:
+    def _parts(self, info: GenlInfo, request: Request, parts: Iterable[Any]) -> Iterator[Part]:
         header = GENLMSGHDR[info.kernel.profile.arch.order].pack(
             self.exchange.reply_cmd, info.family.version, 0
         )
+        profile, op = info.kernel.profile, self.op
         with _Telling(request):
             for values in parts:
-                yield header + _payload(info, self.op, values)
+                fixed, attrs = _payload(info, op, values)
+                if profile.arch.efficient_unaligned_access:
+                    yield header + fixed + attrs
+                else:
+                    yield _Placed(profile, op, header + fixed, attrs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A part of a dump that is written when its address is known."""
+
+    profile: Profile
+    op: Operation
+    headers: bytes
+    attrs: bytes
+
+    def __call__(self, address: int) -> bytes:
+        start = address + len(self.headers)
+        return self.headers + aligned(self.profile, self.op, self.attrs, start)
 
 
 class _Telling:
@@ -248,22 +271,29 @@ def _answers(answer: Any) -> Iterable[Any]:
     raise TypeError(f"an operation gives values by name, not {answer!r}")
 
 
-def _payload(info: GenlInfo, op: Operation, values: Any) -> bytes:
+def _payload(info: GenlInfo, op: Operation, values: Any) -> tuple[bytes, bytes]:
     """An answer behind its genlmsghdr: the family's own header, and the attributes.
 
-    Members of the header are values like the attributes.
+    Members of the header are values like the attributes. Bytes are taken as they are.
     """
     if isinstance(values, bytes):
-        return values
+        return values, b""
     if not isinstance(values, Mapping):
         raise TypeError(f"an operation gives values by name, not {values!r}")
     order, header = info.kernel.profile.arch.order, op.fixed_header
     if header is None:
-        return encode(op.attributes, values, order)
+        return b"", encode(op.attributes, values, order)
     members = {member.name for member in header.members}
     fixed = header.encode({n: v for n, v in values.items() if n in members}, order)
     rest = {name: value for name, value in values.items() if name not in members}
-    return fixed.ljust(info.family.hdrsize, b"\0") + encode(op.attributes, rest, order)
+    return fixed.ljust(info.family.hdrsize, b"\0"), encode(op.attributes, rest, order)
+
+
+def aligned(profile: Profile, op: Operation, attrs: bytes, at: int) -> bytes:
+    """Attributes as this machine writes them at that address, modulo 8."""
+    if profile.arch.efficient_unaligned_access:
+        return attrs
+    return pad_64bit(op.attributes, attrs, profile.arch.order, at)
 
 
 def _room(info: GenlInfo, payload: bytes) -> int:

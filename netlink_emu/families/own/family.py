@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netlink_emu.families.own.answers import Answers
-from netlink_emu.families.own.bind import Handlers, bind, flags_of, unvalidated
+from netlink_emu.families.own.bind import Handlers, aligned, bind, flags_of, unvalidated
 from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
@@ -19,7 +19,8 @@ from netlink_emu.protocol.family import (
     Operation,
     encode,
 )
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
+from netlink_emu.protocol.genetlink import GENL_HDRLEN
+from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.request import Request
@@ -319,7 +320,8 @@ class Family(Answers):
         kernel, genl = self.kernel, self.genl
         order = kernel.profile.arch.order
         fixed = b"" if op.fixed_header is None else op.fixed_header.encode(header or {}, order)
-        payload = fixed + encode(op.attributes, values, order)
+        start = NLMSG_HDRLEN + GENL_HDRLEN + len(fixed)
+        payload = fixed + aligned(kernel.profile, op, encode(op.attributes, values, order), start)
 
         def tell() -> None:
             message = genl.message(kernel, told.reply_cmd or told.cmd, payload, 0, 0)

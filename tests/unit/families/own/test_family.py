@@ -12,6 +12,7 @@ from helpers.kernel import Bench, error_of, make_bench
 from netlink_emu.families.own import Family, Request
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.profile import Profile
+from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import (
@@ -26,7 +27,7 @@ from netlink_emu.protocol.family import (
     decode,
     encode,
 )
-from netlink_emu.protocol.netlink import NLM_F_DUMP
+from netlink_emu.protocol.netlink import NLM_F_DUMP, NLM_F_REQUEST
 
 NETLINK_EXT_ACK = 11
 RGB = AttributeSet("rgb", Attribute("red", "u8"), Attribute("green", "u8"))
@@ -391,3 +392,33 @@ def test_wrong_notifications(lamp: Family) -> None:
     spec = Family.from_declaration(FamilyDeclaration("SPEC"))
     with pytest.raises(ValueError, match="there is no operation of SPEC 'get'"):
         spec.do("get")(lambda family, request: None)
+
+
+@pytest.mark.parametrize(("arch", "pad"), [("x86_64", ""), ("riscv64", "04000100")])
+def test_machines_that_align_numbers_have_pads_before_them(arch: str, pad: str) -> None:
+    attributes = AttributeSet("m", Attribute("pad", "pad"), Attribute("hours", "u64", multi=True))
+    op = Operation("get", attributes, do=Exchange((), (), 1, 1), dump=Exchange((), (), 1, 1))
+    event = Operation("ntf", attributes, event=Exchange(cmd=2), mcgrp="m")
+    bench = make_bench(profile_for("6.18", arch=arch))
+    family = Family.from_declaration(
+        FamilyDeclaration("m", 1, (op, event), groups=(McastGroup("m"),))
+    )
+    family.do("get")(lambda _family, _request: {"hours": [5, 6]})
+    family.dump("get")(lambda _family, _request: [{"hours": [7]}, b"\1\2\3\4", {"hours": [8, 9]}])
+    family.attach(bench.kernel)
+    client = Client(bench, family)
+    listener = bench.sock(0)
+    listener.setsockopt(bench.current, 270, 1, family.genl.mcgrp_offset.to_bytes(4, "little"))
+    family.notify("ntf", {"hours": [5, 6]})
+
+    def number(value: int) -> str:
+        return f"0c000200{value:02x}" + 7 * "00"
+
+    # Behind 20 bytes of headers the first number is aligned, and the second is not.
+    (done,) = client.ask(1, flags=NLM_F_REQUEST)
+    assert done[20:].hex() == number(5) + pad + number(6)
+    assert bench.drain(listener)[0][20:] == done[20:]
+    dumped = client.ask(1, flags=NLM_F_DUMP)[0]
+    assert dumped[20:32].hex() == number(7)
+    assert dumped[32 + 20 : 32 + 24] == b"\1\2\3\4"
+    assert dumped[56 + 20 :].hex().startswith(number(8) + pad + number(9))
