@@ -1,4 +1,4 @@
-"""Where in a scenario's text a key stands: for errors alone, which are about keys.
+"""Where in the text of a scenario, or other TOML, a key stands: for errors, which are about keys.
 
 tomllib does not tell. It has read the text already, so what is looked at here is TOML, and only
 as much of it is understood as it takes to find keys.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from netlink_emu.machine.scenario_table import key_text
@@ -25,6 +26,7 @@ _STRINGS: Final = {
 _ATOM: Final = re.compile(r"[^,\]}\n#]*")
 
 _Path = tuple[str | int, ...]
+_NOT_TOML: Final = (IndexError, ValueError, RecursionError)  # or too deep
 
 
 def place_of(text: str, path: str) -> tuple[int, int] | None:
@@ -39,10 +41,26 @@ def place_of(text: str, path: str) -> tuple[int, int] | None:
             known = _shown(keys)
             if len(known) > best and path.startswith(known) and path[len(known) :][:1] in ".[":
                 best, offset = len(known), at
-    except (IndexError, ValueError, RecursionError):  # not TOML, or too deep
+    except _NOT_TOML:
         pass  # what was found will do
-    if offset < 0:
-        return None
+    return None if offset < 0 else _line_and_column(text, offset)
+
+
+def places_in(text: str) -> dict[tuple[str | int, ...], tuple[int, int]]:
+    """Line and column, from 1, of each key and each element of a list, where it stands first."""
+    places: dict[_Path, tuple[int, int]] = {}
+    line, start, seen = 1, 0, 0
+    with suppress(*_NOT_TOML):
+        for keys, at in _Scan(text).all_keys():
+            newlines = text.count("\n", seen, at)
+            if newlines:
+                line, start = line + newlines, text.rindex("\n", seen, at) + 1
+            seen = at
+            places.setdefault(keys, (line, at - start + 1))
+    return places
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
     before = text[:offset]
     return before.count("\n") + 1, offset - before.rfind("\n")
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from netlink_emu.documents import DocumentError, Place, file_bytes, read_document
+from netlink_emu.documents import DocumentError, Map, Place, Seq, file_bytes, read_document
 from netlink_emu.families.own.overlay import lay_over, recorded_family
 from netlink_emu.families.own.recording import RecordedFamily
+from netlink_emu.machine.scenario_places import places_in
 from netlink_emu.protocol.family import FamilyDeclaration
 from netlink_emu.specs import read_spec_file
 
 if TYPE_CHECKING:
     from netlink_emu.families.own.answers import Answers
 
+# How tomllib says where.
+_AT: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
 # What a state file has beside objects by kind.
 _CANNED: Final = ("replies", "failures")
 
@@ -155,10 +159,38 @@ def _fail(family: Answers, op: str, answer: Mapping[str, Any]) -> None:
     family.fail(op, **answer)
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _toml(path: Path) -> Map:
+    begin = Place(str(path), 1, 1)
     try:
-        return tomllib.loads(file_bytes(path).decode())
+        text = file_bytes(path).decode()
+        values = tomllib.loads(text)
     except UnicodeDecodeError as exc:
-        raise DocumentError(Place(str(path), 1, 1), "not UTF-8") from exc
+        raise DocumentError(begin, "not UTF-8") from exc
+    except RecursionError as exc:
+        raise DocumentError(begin, "nested too deep") from exc
     except tomllib.TOMLDecodeError as exc:
-        raise DocumentError(Place(str(path), 1, 1), f"not TOML: {exc}") from exc
+        found = _AT.search(str(exc))
+        place = Place(str(path), int(found[1]), int(found[2])) if found else begin
+        raise DocumentError(place, f"not TOML: {_AT.sub('', str(exc))}") from exc
+    places = {keys: Place(str(path), *at) for keys, at in places_in(text).items()}
+    placed: Map = _placed(values, (), places, begin)
+    return placed
+
+
+def _placed(
+    value: Any, keys: tuple[str | int, ...], places: Mapping[Any, Place], place: Place
+) -> Any:
+    """A value that knows its places: of what has none, that of what it is in."""
+    if isinstance(value, dict):
+        made = Map(place)
+        for name, part in value.items():
+            made.places[name] = places.get((*keys, name), place)
+            made[name] = _placed(part, (*keys, name), places, made.places[name])
+        return made
+    if isinstance(value, list):
+        items = Seq(place)
+        for index, part in enumerate(value):
+            items.places.append(places.get((*keys, index), place))
+            items.append(_placed(part, (*keys, index), places, items.places[-1]))
+        return items
+    return value

@@ -235,12 +235,36 @@ def test_mistakes_in_a_file_have_their_places(tmp_path: Path, text: str, said: s
     assert str(raised.value).startswith(str(file))
 
 
-def test_a_toml_file_that_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# one\n[[lamp]]\nid = 1\n\n[[lamp]]\nidd = 2\n", ":5:1: lamp: there is no attribute"),
+        ("lamp = [\n  {id = 1},\n  {idd = 2},\n]\n", ":3:3: lamp: there is no attribute"),
+        ("[lamp]\nid = 'x'\n", ":1:1: lamp: id: 'x' is no u32"),
+        ("[[lamp]]\nid = 1\n[[lmap]]\n", ":3:1: lamps has no objects 'lmap'"),
+        ("\n[failures]\nlamp-get = {errno = 'EWHAT'}\n", ":3:1: there is no errno 'EWHAT'"),
+        ("[failures]\n  lamp-get.errno = 3\nlamp-gte = 'EIO'\n", ":3:1: there is no operation"),
+        ("[replies.lamp-gte]\nid = 1\n", ":1:1: there is no operation of lamps 'lamp-gte'"),
+        ("replies = 3\n", ":1:1: replies are given by operation"),
+        ("x = 1\nrecording = 3\n", ":2:1: recording is the name of a file, not 3"),
+        ("[[lamp]]\nid = ?\n", ":2:6: not TOML: Invalid value"),
+        ("[", ":1:1: not TOML: "),
+        ("x = " + "[" * 5000, ":1:1: nested too deep"),
+    ],
+)
+def test_mistakes_in_a_toml_file_have_their_places(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "state.toml"
-    for data in (b"[", b"\xff"):
-        file.write_bytes(data)
-        with pytest.raises(DocumentError, match="not "):
-            Family.from_spec(LAMPS, state=file)
+    file.write_text(text)
+    with pytest.raises(DocumentError) as raised:
+        Family.from_spec(LAMPS, state=file)
+    assert str(raised.value).startswith(f"{file}{said}")
+
+
+def test_a_toml_file_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "state.toml"
+    file.write_bytes(b"\xff")
+    with pytest.raises(DocumentError, match=":1:1: not UTF-8"):
+        Family.from_spec(LAMPS, state=file)
 
 
 # --- the kernel's own specs
