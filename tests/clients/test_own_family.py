@@ -45,27 +45,49 @@ canned: cmd 1 moon
 """
 
 
+# Before operations without a policy reject, since then, the default, and the newest.
+RELEASES: Final = ("5.10", "6.1", "6.18", "7.3")
+
+
 def run(
-    side: Side, program: Path, place: Path, *args: str, control: bool = False
+    side: Side, program: Path, place: Path, release: str, *args: str, control: bool = False
 ) -> tuple[int, str, str]:
     state = place / "lamps.json"
     state.write_text(json.dumps({"lamp": LAMPS}))
-    options = ["--family", f"{PROGRAMS / 'lamp.yaml'}:{state}", *["--control"] * control]
+    options = [
+        "--release",
+        release,
+        "--family",
+        f"{PROGRAMS / 'lamp.yaml'}:{state}",
+        *["--control"] * control,
+    ]
     done = side.run(program, *args, options=options)
     return done.returncode, done.stdout, done.stderr
 
 
-def test_a_libmnl_program(emulated: Side, tmp_path: Path) -> None:
-    program = libmnl_program(PROGRAMS / "lamp.c", tmp_path)
-    assert run(emulated, program, tmp_path) == (0, SAID, "")
+@pytest.fixture(scope="module")
+def in_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return libmnl_program(PROGRAMS / "lamp.c", tmp_path_factory.mktemp("c"))
 
 
-def test_a_libmnl_program_that_controls_the_family(emulated: Side, tmp_path: Path) -> None:
-    program = libmnl_program(PROGRAMS / "lamp.c", tmp_path)
-    assert run(emulated, program, tmp_path, "control", control=True) == (0, CONTROLLED, "")
+@pytest.fixture(scope="module")
+def in_go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return go_program(PROGRAMS / "lamp.go", tmp_path_factory.mktemp("go"))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_libmnl_program(emulated: Side, in_c: Path, tmp_path: Path, release: str) -> None:
+    assert run(emulated, in_c, tmp_path, release) == (0, SAID, "")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_libmnl_program_that_controls_the_family(
+    emulated: Side, in_c: Path, tmp_path: Path, release: str
+) -> None:
+    assert run(emulated, in_c, tmp_path, release, "control", control=True) == (0, CONTROLLED, "")
 
 
 @pytest.mark.xdist_group("languages")  # Go builds one program at a time
-def test_a_static_go_program(emulated: Side, tmp_path: Path) -> None:
-    program = go_program(PROGRAMS / "lamp.go", tmp_path)
-    assert run(emulated, program, tmp_path) == (0, SAID, "")
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_static_go_program(emulated: Side, in_go: Path, tmp_path: Path, release: str) -> None:
+    assert run(emulated, in_go, tmp_path, release) == (0, SAID, "")
