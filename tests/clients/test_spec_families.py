@@ -85,6 +85,34 @@ def test_ip_mptcp(side: Side) -> None:
     assert lines(shell(side, MPTCP, "mptcp_pm")) == lines(SAID)
 
 
+# Ids go on at the highest one that there was since the last flush, and then from 1 on.
+IDS = """
+show() { ip mptcp endpoint | tr '\\n' ';'; echo; }
+for last in 1 2 3; do ip mptcp endpoint add 10.0.0.$last; done
+ip mptcp endpoint delete id 3; ip mptcp endpoint delete id 2
+ip mptcp endpoint add 10.0.0.4; show
+ip mptcp endpoint add 10.0.0.5 id 2; ip mptcp endpoint add 10.0.0.6; show
+ip mptcp endpoint add 10.0.0.7 id 255; ip mptcp endpoint add 10.0.0.8; show
+ip mptcp endpoint flush; ip mptcp endpoint add 10.0.0.1; show
+ip mptcp endpoint add 10.0.0.1 id 1
+ip mptcp endpoint delete id 0 10.0.0.9
+ip mptcp endpoint add 10.0.0.2 id 9; ip mptcp endpoint delete id 9
+ip mptcp endpoint add 10.0.0.3; show
+"""
+NUMBERED = """\
+10.0.0.1 id 1 ;10.0.0.4 id 3 ;
+10.0.0.1 id 1 ;10.0.0.5 id 2 ;10.0.0.4 id 3 ;10.0.0.6 id 4 ;
+10.0.0.1 id 1 ;10.0.0.5 id 2 ;10.0.0.4 id 3 ;10.0.0.6 id 4 ;10.0.0.8 id 5 ;10.0.0.7 id 255 ;
+10.0.0.1 id 1 ;
+Error: too many addresses or duplicate one: -16.
+10.0.0.1 id 1 ;10.0.0.3 id 9 ;
+"""
+
+
+def test_ids_of_mptcp_endpoints(side: Side) -> None:
+    assert lines(shell(side, IDS, "mptcp_pm")) == lines(NUMBERED)
+
+
 def test_ip_tcp_metrics_of_nobody(side: Side) -> None:
     script = """
     ip tcp_metrics show 192.0.2.99

@@ -23,13 +23,18 @@ def _as_it_is(
     return values
 
 
+def _nothing(_verb: Verb, _values: Object) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """``absent``: errno and text where there is no such object, if not ENODEV or ENOENT.
 
     ``removes_all``: a removal that names no object removes all. ``first`` is what there is at
-    first by kind. ``numbers_on``: ids that are not given go on behind the highest. ``look`` is
-    asked before something is made or set.
+    first by kind. ``numbers_on``: ids that are not given go on at the highest one that there was
+    since all objects were removed, and dumps are in their order. ``look`` is asked before
+    something is made or set; ``passes`` says of a request that there is nothing to do.
     """
 
     absent: tuple[str, str] | None = None
@@ -37,6 +42,7 @@ class Habits:
     first: Mapping[str, Object] = field(default_factory=dict)
     numbers_on: bool = False
     look: Look = _as_it_is
+    passes: Callable[[Verb, Object], bool] = _nothing
 
 
 # net/mptcp/pm_kernel.c
@@ -71,14 +77,18 @@ def _not_appended(objects: Sequence[Object], address: Object) -> str | None:
     """mptcp_pm_nl_append_new_local_addr()."""
     if len(objects) >= _MPTCP_PM_ADDR_MAX:
         return "ERANGE"
+    others = [each.get("addr", {}) for each in objects]
+    if "id" in address and any(other.get("id") == address["id"] for other in others):
+        return "EBUSY"
     names = ("family", "addr4", "addr6", "port")
-    for each in objects:
-        other = each.get("addr", {})
-        if all(other.get(name) == address.get(name) for name in names):
-            return "EEXIST"
-        if "id" in address and other.get("id") == address["id"]:
-            return "EBUSY"
+    if any(all(other.get(name) == address.get(name) for name in names) for other in others):
+        return "EEXIST"
     return None
+
+
+def _mptcp_pm_passes(verb: Verb, values: Object) -> bool:
+    """mptcp_pm_nl_del_addr_doit(): id 0 is that of connections, which nobody has here."""
+    return verb is Verb.REMOVE and values.get("addr", {}).get("id") == 0
 
 
 def _wireguard(
@@ -105,6 +115,7 @@ _HABITS: Final[Mapping[str, Habits]] = {
         first={"limits": {"rcv-add-addrs": 0, "subflows": 2}},
         numbers_on=True,
         look=_mptcp_pm,
+        passes=_mptcp_pm_passes,
     ),
 }
 

@@ -7,13 +7,13 @@ of one's own take the place of an operation.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netlink_emu.families.own.habits import habits_of
 from netlink_emu.families.own.kinds import Kind, Verb, kind_for, kinds_of, meaning, told_of
 from netlink_emu.families.own.merging import merge
+from netlink_emu.families.own.numbering import first_id, give_id, id_of
 from netlink_emu.families.own.plain import from_plain
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import (
@@ -166,6 +166,10 @@ class Store:
         ):
             for each in [*self.objects(kind.name)]:
                 self._drop(kind, each)
+            if self._habits.numbers_on:
+                self._ids().pop(kind.name, None)
+            return None
+        if self._habits.passes(verb, values):
             return None
         if verb is Verb.MAKE:
             changed = self._make(kind, values)
@@ -190,6 +194,8 @@ class Store:
         found = [*self._matching(kind, key)] if key else [*self.objects(kind.name)]
         if key and not found:
             raise self._nothing(kind)
+        if self._habits.numbers_on:
+            found.sort(key=lambda each: id_of(kind, each))
         return iter([self._whole(kind, each) for each in found])
 
     def _matching(self, kind: Kind, key: Mapping[Any, Any]) -> Iterator[Object]:
@@ -237,21 +243,19 @@ class Store:
         return dict(self._habits.look(verb, kind.name, objects, found, values))
 
     def _number(self, kind: Kind, made: Object) -> None:
-        """Give an object the lowest id that is free, where its key is one and none was given."""
-        key = kind.key_of(made)
-        for path in kind.keys:
-            if path in key or path[-1] != "id":
-                continue
-            taken = {kind.key_of(each).get(path) for each in self.objects(kind.name)}
-            nest = made
-            for name in path[:-1]:
-                nest = nest.setdefault(name, {})
-            for each in self.objects(kind.name):
-                if _without(each, path) == made:
-                    raise NetlinkError("EEXIST")
-            numbers = [number for number in taken if isinstance(number, int)]
-            first = max(numbers, default=0) + 1 if self._habits.numbers_on else 1
-            nest["id"] = next(number for number in itertools.count(first) if number not in taken)
+        objects = self.objects(kind.name)
+        if not self._habits.numbers_on:
+            give_id(kind, made, objects, 1)
+            return
+        highest = max((id_of(kind, each) for each in objects), default=1)
+        first = first_id(kind, self._ids().get(kind.name, max(1, highest)))
+        give_id(kind, made, objects, first)
+        self._ids()[kind.name] = max(first, id_of(kind, made))
+
+    def _ids(self) -> dict[str, int]:
+        """The ids at which numbers go on, by kind."""
+        ids: dict[str, int] = self._family.state.setdefault(_IDS, {})
+        return ids
 
     def _set(self, kind: Kind, values: Object) -> Object:
         try:
@@ -321,6 +325,8 @@ class Store:
         return {name: values[name] for name in (*kind.members, *names) if name in values}
 
 
+# In a family's state, beside its objects.
+_IDS: Final = "next ids"
 _BYTES: Final = (AttrType.BINARY, AttrType.UNUSED, AttrType.SUB_MESSAGE, AttrType.STRING)
 
 
@@ -372,14 +378,3 @@ def _may_be_bytes(attribute: Attribute) -> bool:
     if attribute.type is AttrType.INDEXED_ARRAY:
         return attribute.sub_type in _BYTES
     return attribute.type in _BYTES
-
-
-def _without(values: Mapping[Any, Any], path: tuple[str, ...]) -> Object:
-    """Values without the one at ``path``."""
-    name, *rest = path
-    if not rest:
-        return {key: value for key, value in values.items() if key != name}
-    return {
-        key: _without(value, tuple(rest)) if key == name and isinstance(value, Mapping) else value
-        for key, value in values.items()
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from errno import EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP
+from errno import EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP
 from pathlib import Path
 from typing import Any
 
@@ -371,3 +371,25 @@ def test_error_of_is_what_the_client_here_gives(bench: Bench, lamps: Client) -> 
         lamps.family.declaration, op, {"id": 3}, family=lamps.family.genl.id, seq=9
     )
     assert error_of(bench.ask(lamps.sock, message)) == lamps.ask("lamp-get", {"id": 3})
+
+
+BITS = """
+name: bits
+attribute-sets:
+  - {name: bit, attributes: [{name: id, type: u8}, {name: level, type: u32}]}
+operations:
+  list:
+    - name: bit-get
+      attribute-set: bit
+      do: {request: {attributes: [id]}, reply: {attributes: [id, level]}}
+    - name: bit-new
+      attribute-set: bit
+      do: {request: {attributes: [level]}, reply: {attributes: [id]}}
+"""
+
+
+def test_no_id_is_given_that_its_attribute_has_no_room_for(bench: Bench) -> None:
+    state = {"bit": [{"id": number} for number in range(1, 255)]}
+    client = Client(bench, Family.from_spec(BITS, state=state))
+    assert client.ask("bit-new", {"level": 1}) == {"id": 255}
+    assert client.ask("bit-new", {"level": 2}) == ENOSPC
