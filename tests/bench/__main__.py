@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import (
     busy,
+    cassettes,
     commands,
     exits,
     fixture,
@@ -32,6 +33,7 @@ FIGURES: dict[str, Figure] = {
     "kernel": kernel_alone.figures,
     "interposer": traps.figures,
     "busy": busy.figures,
+    "cassettes": cassettes.figures,
     "commands": commands.figures,
     "fixture": fixture.figures,
     "memory": memory.figures,
