@@ -27,7 +27,7 @@ from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP
 class Keeper(Protocol):
     """Keeps a recording as it goes; sockets are numbered as they come, from 0."""
 
-    def socket(self, protocol: int, type: int, comm: str) -> None: ...
+    def socket(self, protocol: int, type: int, comm: str, pid: int) -> None: ...
 
     def event(self, socket: int, event: Event) -> None: ...
 
@@ -86,11 +86,13 @@ class Recording:
         self.sockets: Final[list[RecordedSocket]] = []
         self._keeper: Final = keeper
 
-    def open(self, protocol: int, type: int, comm: str, now: float) -> RecordedSocket:
-        """socket(2)."""
+    def open(
+        self, protocol: int, type: int, comm: str, now: float, pid: int = 0
+    ) -> RecordedSocket:
+        """socket(2), by a process that calls itself ``pid``."""
         sock = RecordedSocket(protocol, type, comm, now)
         if self._keeper is not None:
-            self._keeper.socket(protocol, type, comm)
+            self._keeper.socket(protocol, type, comm, pid)
             sock.keep = partial(self._keeper.event, len(self.sockets))
         self.sockets.append(sock)
         return sock

@@ -189,7 +189,8 @@ class Tape:
                 track, index = found
                 track.used[index] = track.used.get(index, 0) + 1
         elif self._live is not None:
-            for event in self._live.ask(sk, skb.data):
+            events = self._live.ask(sk, skb.data)  # and noted, whatever a fault makes of it
+            for event in () if self._fails(skb) else events:
                 self._give(sk, event, None)
         elif behind is not None and self._known_there(skb.data):
             behind(skb)

@@ -15,6 +15,7 @@ from netlink_emu.cli.playing import load_cassette
 from netlink_emu.cli.run import CONTEXT_SETTINGS, finish
 from netlink_emu.interpose.foreground import end_like
 from netlink_emu.interpose.recording.foreground import RecordedForeground
+from netlink_emu.interpose.recording.missed import missed
 from netlink_emu.kernel.kernel import MAX_LINKS
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from netlink_emu.cassettes.recording import Recording
     from netlink_emu.cassettes.unfinished import Plan
     from netlink_emu.host.keeping import FileKeeper
-    from netlink_emu.interpose.summary import Summary
 
 __all__ = ["CONTEXT_SETTINGS", "record"]
 
@@ -97,7 +97,8 @@ def record(
         say(f"recorded to {file}")
     if not recording.sockets:
         say("the command made no netlink socket" + (" of these protocols" if protocols else ""))
-    _tell(recording, foreground, finished.summary)
+    for what in missed(recording, foreground.unseen, finished.summary):
+        say(f"not recorded: {what}")
     end_like(finished)
 
 
@@ -206,22 +207,3 @@ class _Saving:
             raise
         if self.keeper is not None:
             self.keeper.remove()
-
-
-def _tell(recording: Recording, foreground: RecordedForeground, summary: Summary) -> None:
-    """What is not on the cassette."""
-    for number, what in (
-        (foreground.unseen, "sockets in network namespaces that we may not enter: run as root"),
-        (summary.foreign, "sockets of programs of another ABI (i386, x32, 32-bit arm)"),
-        (
-            summary.sealed,
-            "calls of clients that may not be looked into (not dumpable): run as root",
-        ),
-        (summary.failures.total(), "calls of which netlink-emu could not take note"),
-        (
-            recording.unheard,
-            "sockets on which an answer was due: none was read, or by a descriptor that dup2 made",
-        ),
-    ):
-        if number:
-            say(f"not recorded: {number} {what}")

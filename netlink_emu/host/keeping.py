@@ -33,7 +33,7 @@ class FileKeeper:
         """Whether anything was kept."""
         return self._fd is not None
 
-    def socket(self, protocol: int, type: int, comm: str) -> None:
+    def socket(self, protocol: int, type: int, comm: str, pid: int) -> None:
         """A socket was made."""
         if self._works and self._fd is None:
             self._make()

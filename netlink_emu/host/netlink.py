@@ -57,8 +57,9 @@ class HostNetlink(Observer):
                 yield sk, event
 
     def groups_changed(self, sk: NetlinkSock, joined: int, left: int) -> None:
-        """See Observer."""
-        self._behind(sk).follow()
+        """See Observer. One that is a member in name only (Shadows) has no socket here."""
+        if sk.groups or sk in self._open:
+            self._behind(sk).follow()
 
     def socket_closed(self, sk: NetlinkSock) -> None:
         """See Observer."""

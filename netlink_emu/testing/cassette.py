@@ -15,18 +15,22 @@ from netlink_emu.cassettes.check import torn
 from netlink_emu.cassettes.fields import UnknownAttribute, ignored
 from netlink_emu.cassettes.model import NAMES
 from netlink_emu.cassettes.read import MOST_BYTES
+from netlink_emu.cassettes.recording import Recording
 from netlink_emu.cassettes.silence import Silence
 from netlink_emu.cassettes.tape import Tape
 from netlink_emu.documents import DocumentError
 from netlink_emu.host.netlink import HostNetlink
 from netlink_emu.host.release import release_number
+from netlink_emu.interpose.recording.missed import missed
 from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing import checks
 from netlink_emu.testing.errors import WrongType, WrongValue, hide
 from netlink_emu.testing.recorded import save
+from netlink_emu.testing.shadows import Shadows
 
 if TYPE_CHECKING:
+    from netlink_emu.interpose.recording.recorder import Recorder
     from netlink_emu.testing.booted import Booted
     from netlink_emu.testing.loop import Running
 
@@ -151,6 +155,9 @@ class CassetteHandle:
             hold=options.news != "at-once",
             note=lambda text: booted.own_journal.note(f"{options.name}: {text}"),
         )
+        self._shadows: Final = Shadows(booted)
+        self._recording: Final = Recording(self._shadows)
+        self._recorders: Final[list[Recorder]] = []
         self._silence: Final = Silence(self._tape)
         self._ended: Final[list[str]] = []
         kernel.observe(self._silence)
@@ -243,11 +250,27 @@ class CassetteHandle:
         """See Usage.expect()."""
         for number, said in enumerate(self.unmatched):
             yield number, f"{self._options.name}: {said}. {_ADD}"
+        for number, recorder in enumerate(self._recorders):
+            for what in missed(Recording(), recorder.unseen, recorder.summary):
+                yield (number, what), f"{self._options.name}: not recorded: {what}."
 
     def left_over(self) -> Iterator[tuple[object, str]]:
         """See Usage.expect()."""
         for said in () if self._options.records else self.unused:
             yield said, f"{self._options.name}: {said} was not made."
+
+    @property
+    def recording(self) -> Recording | None:
+        """What learns of a program that talks to the host's kernel; None if it is to talk to us.
+
+        That is so where something is played, and where faults are for us to apply.
+        """
+        fresh = self._host is not None and not self.cassette.streams
+        return self._recording if fresh and not self._booted.own_faults.rules else None
+
+    def is_recorded_by(self, recorder: Recorder) -> None:
+        """It records one program: what it misses is not on the cassette."""
+        self._recorders.append(recorder)
 
     def look_after(self) -> None:
         """From now on end waits for what never comes; there are clients."""
@@ -281,6 +304,8 @@ class CassetteHandle:
             self._running = None
         if self._host is not None:
             self._host.close()
-            if self._host.streams:
+            self._shadows.close()
+            streams = (*self._host.streams, *self._recording.streams)
+            if streams:
                 assert self.path is not None
-                save(self.path, self._options.cassette, self._host.streams)
+                save(self.path, self._options.cassette, streams)

@@ -21,10 +21,12 @@ from netlink_emu.testing.options import Argv, PopenOptions
 from netlink_emu.testing.waiting import TIMEOUT, Waiting
 
 if TYPE_CHECKING:
+    from netlink_emu.interpose.loop import CallLoop
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.server.serve import Server
     from netlink_emu.testing.cassette import CassetteHandle
     from netlink_emu.testing.inprocess.threads import ClientThread
+    from netlink_emu.testing.interposed import Answering
     from netlink_emu.testing.loop import Running
     from netlink_emu.testing.process import ClientProcess
 
@@ -92,13 +94,20 @@ class Clients:
         stdin: int | None = subprocess.DEVNULL,
         allow_io_uring: bool = False,
     ) -> ClientProcess[AnyStr]:
-        from netlink_emu.testing.interposed import start_interposed
+        from netlink_emu.interpose.recording.recorder import Recorder
+        from netlink_emu.interpose.supervisor import Supervisor
+        from netlink_emu.testing.interposed import emulated, recorded, start_interposed
 
         with self._start():
-            client, supervisor = start_interposed(
-                self._booted.kernel,
+            recording = None if self._cassette is None else self._cassette.recording
+            answering: Answering[CallLoop] = (
+                emulated(self._booted.kernel, self._cred())
+                if recording is None
+                else recorded(recording)
+            )
+            client, loop = start_interposed(
                 [os.fspath(arg) for arg in argv],
-                cred=self._cred(),
+                answering,
                 ended=self._waiting.notify,
                 env=env,
                 cwd=cwd,
@@ -107,8 +116,12 @@ class Clients:
                 kind=kind,
             )
             self.processes.append(client)
-            self._calls.loop.call(lambda: self._supervisors.append(supervisor))
-            self._running.append(self._calls.start(partial(_serve_clients, supervisor)))
+            if isinstance(loop, Recorder):
+                assert self._cassette is not None
+                self._cassette.is_recorded_by(loop)
+            elif isinstance(loop, Supervisor):
+                self._calls.loop.call(partial(self._supervisors.append, loop))
+            self._running.append(self._calls.start(partial(_serve_clients, loop)))
         return client
 
     def run(
@@ -247,6 +260,6 @@ class Clients:
         return [*self.processes, *self.threads]
 
 
-async def _serve_clients(supervisor: Supervisor, task_status: Any) -> None:
+async def _serve_clients(loop: CallLoop, task_status: Any) -> None:
     task_status.started()
-    await supervisor.run()
+    await loop.run()

@@ -5,32 +5,67 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import AnyStr
+from typing import TYPE_CHECKING, Any, AnyStr, TypeVar
 
 from netlink_emu.families import BootedKernel
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.access import need_access
 from netlink_emu.interpose.filter.bpf_filter import build_filter
-from netlink_emu.interpose.launch import launch
+from netlink_emu.interpose.launch import Launched, launch
+from netlink_emu.interpose.loop import CallLoop
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.machine.credentials import Cred
 from netlink_emu.testing.process import ClientProcess
 
+if TYPE_CHECKING:
+    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.interpose.recording.recorder import Recorder
+
+Loop = TypeVar("Loop", bound=CallLoop)
+
+
+# Makes who answers the calls of a listener, whose filter was built with this threshold.
+Answering = Callable[[Launched[Any], int], Loop]
+
+
+def emulated(kernel: BootedKernel, cred: Cred) -> Answering[Supervisor]:
+    """Who answers is the kernel, to clients of these credentials."""
+
+    def answering(launched: Launched[Any], high: int) -> Supervisor:
+        return Supervisor(
+            kernel,
+            launched.listener,
+            high=high,
+            credentials=lambda _tid: cred,
+            pending=launched.pending,
+        )
+
+    return answering
+
+
+def recorded(recording: Recording) -> Answering[Recorder]:
+    """Who answers is the host's kernel, and ``recording`` learns of it."""
+    from netlink_emu.interpose.recording.recorder import Recorder
+
+    def answering(launched: Launched[Any], high: int) -> Recorder:
+        return Recorder(recording, launched.listener, high=high, pending=launched.pending)
+
+    return answering
+
 
 def start_interposed(
-    kernel: BootedKernel,
     argv: Sequence[str],
+    answering: Answering[Loop],
     *,
-    cred: Cred,
     ended: Callable[[], None],
     env: Mapping[str, str] | None,
     cwd: str | os.PathLike[str] | None,
     stdin: int | None,
     allow_io_uring: bool,
     kind: type[AnyStr],
-) -> tuple[ClientProcess[AnyStr], Supervisor]:
-    """Start a program under the filter; its calls stop until the supervisor runs."""
+) -> tuple[ClientProcess[AnyStr], Loop]:
+    """Start a program under the filter; its calls stop until the loop runs that answers."""
     need_access()
     high = fds.choose_high(fds.open_files_limit())
     program = build_filter(native(), high=high, allow_io_uring=allow_io_uring)
@@ -50,14 +85,8 @@ def start_interposed(
         )
 
     launched = launch(program, start)
-    supervisor = Supervisor(
-        kernel,
-        launched.listener,
-        high=high,
-        credentials=lambda _tid: cred,
-        pending=launched.pending,
-    )
+    loop = answering(launched, high)
     client = ClientProcess(
-        launched.value, argv, supervisor.summary, ended, leads_group=leads_group, kind=kind
+        launched.value, argv, loop.summary, ended, leads_group=leads_group, kind=kind
     )
-    return client, supervisor
+    return client, loop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 import socket
@@ -10,10 +12,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.interposed import needs_interposer
+from helpers.interposed import NETLINK_EMU, needs_interposer
 from helpers.plugin import project, run
 
 from netlink_emu.cassettes import (
@@ -21,7 +24,9 @@ from netlink_emu.cassettes import (
     Bound,
     Cassette,
     Event,
+    Failed,
     Head,
+    Option,
     RecordedFamily,
     Request,
     Stream,
@@ -29,9 +34,11 @@ from netlink_emu.cassettes import (
     write_cassette,
 )
 from netlink_emu.cassettes.check import check
+from netlink_emu.cassettes.compare import compare
 from netlink_emu.cassettes.text import texted
 from netlink_emu.host import head
 from netlink_emu.host.release import release_number
+from netlink_emu.interpose.summary import Summary
 from netlink_emu.testing import EmulatedKernel, NotUsed, recorded
 from netlink_emu.testing.errors import NoSuchName, WrongType, WrongValue
 
@@ -84,6 +91,20 @@ with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16) as sock:
                 assert (seq, pid) == (7, sock.getsockname()[0])
                 print(kind, size, data[16:24].hex())
                 data = data[size + 3 & ~3 :]
+"""
+
+# A portid of its own choice, an option, a send that fails.
+FAILS_AND_ASKS = """
+import socket, struct
+with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+    sock.bind((4242, 0))
+    sock.setsockopt(270, 11, 1)
+    try:
+        sock.send(bytes(10_000_000))
+    except OSError as exc:
+        print(exc.errno)
+    sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 7, 0, 2))
+    print(sock.recv(65536)[16:24].hex())
 """
 
 # Waits for one RTM_NEWLINK of RTNLGRP_LINK.
@@ -357,6 +378,58 @@ class TestRecording:
                 assert kernel.run(client).stdout == here
                 kernel.usage.assert_used()
         assert read_cassette(file.read_text(), "").head.families["nlctrl"].id == 16
+
+    def test_a_program_as_by_record(self, tmp_path: Path) -> None:
+        """Its own sockets, options, portid and failed calls; the journal has all of it."""
+        file, by_record = tmp_path / "a.cassette", tmp_path / "b.cassette"
+        client = [sys.executable, "-c", FAILS_AND_ASKS]
+        with EmulatedKernel(cassette=file, record="once") as kernel:
+            program = kernel.popen(client)
+            assert program.wait() == 0
+            [sent] = kernel.journal.assert_request(cmd="RTM_GETADDR")
+            peer = sent.entry.peer
+            assert peer is not None
+            assert (peer.pid, peer.portid) == (program.pid, 4242)
+            kernel.usage.assert_used()
+        subprocess.run([*NETLINK_EMU, "record", "-o", by_record, "--", *client], check=True)
+        ours, theirs = (read_cassette(each.read_text(), "") for each in (file, by_record))
+        assert [*compare(theirs, ours)] == []
+        [stream] = ours.streams
+        assert Bound(4242) in stream.events
+        assert Option(270, 11, bytes((1, 0, 0, 0))) in stream.events
+        assert Failed("sendto", errno.EMSGSIZE) in stream.events
+        with EmulatedKernel(cassette=file) as kernel:
+            assert kernel.run(client).stdout == program.stdout
+            kernel.usage.assert_used()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace")
+    @pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("ip"), reason="needs ip")
+    def test_a_program_in_its_own_namespace(self, tmp_path: Path) -> None:
+        """What it sees there is recorded, and descriptors in its requests mean what they do."""
+        file = tmp_path / "x.cassette"
+        client = ["unshare", "--net", "ip", "-json", "link"]
+        with EmulatedKernel(cassette=file, record="all") as kernel:
+            here = kernel.run(client).stdout
+            assert [link["ifname"] for link in json.loads(here)] == ["lo"]
+        with EmulatedKernel(cassette=file) as kernel:
+            assert kernel.run(["ip", "-json", "link"]).stdout == here
+
+    def test_what_is_not_recorded_fails_the_test(self, tmp_path: Path) -> None:
+        with EmulatedKernel(cassette=tmp_path / "x.cassette", record="once") as kernel:
+            kernel.run([sys.executable, "-c", CLIENT])
+            kernel.usage.assert_used()
+            missing: Any = SimpleNamespace(unseen=2, summary=Summary())
+            kernel.cassette.is_recorded_by(missing)
+            with pytest.raises(NotUsed, match="not recorded: 2 sockets in network namespaces"):
+                kernel.usage.assert_used()
+
+    def test_faults_are_ours_to_apply(self, tmp_path: Path) -> None:
+        """So a program that is to suffer them talks to our kernel, and this asks the host's."""
+        file = tmp_path / "x.cassette"
+        with EmulatedKernel(cassette=file, record="once") as kernel:
+            kernel.faults.errno("EPERM", cmd="RTM_GETADDR")
+            assert kernel.run([sys.executable, "-c", CLIENT]).stdout == "refused\n"
+            kernel.usage.assert_used()
 
     def test_keys_are_blanked(self, tmp_path: Path) -> None:
         key = struct.pack("=HH32s", 36, 3, b"k" * 32)

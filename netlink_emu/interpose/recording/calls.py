@@ -54,8 +54,10 @@ def make(context: RecordingContext, trap: Trap) -> Outcome:
     except OSError:
         return Outcome.PASS  # the client is told
     try:
-        comm = proc.comm_of(trap.tid)
-        recorded = context.recording.open(protocol, kind & SOCK_TYPE_MASK, comm, time.monotonic())
+        comm, pid = proc.comm_of(trap.tid), context.clients.get(trap.tid).status().ns_tgid
+        recorded = context.recording.open(
+            protocol, kind & SOCK_TYPE_MASK, comm, time.monotonic(), pid
+        )
         sock = Tapped(recorded)
         context.add(fd, sock)
         descriptors.give(context, trap, sock.given, fd, cloexec=bool(kind & SOCK_CLOEXEC))
@@ -79,6 +81,14 @@ def _noted(note: Callable[[RecordedCall], None]) -> Handler:
 
 def _pass(_call: RecordedCall) -> Outcome:
     return Outcome.PASS
+
+
+def _bind(call: RecordedCall) -> None:
+    call.context.binds(call.sock, call.trap.tid, call.trap.fd)
+
+
+def _nothing(_call: RecordedCall) -> None:
+    """The name is noted, and nothing else."""
 
 
 # --- sending
@@ -154,16 +164,16 @@ def _setsockopt(call: RecordedCall) -> None:
 
 HANDLERS: Final = MappingProxyType[str, Handler](
     {
-        "bind": _pass,
+        "bind": _noted(_bind),
         "connect": _noted(_connect),
-        "getsockname": _pass,
+        "getsockname": _noted(_nothing),
         "getpeername": _pass,
         "listen": _pass,
         "accept": _pass,
         "accept4": _pass,
         "shutdown": _pass,
         "ioctl": _pass,
-        "getsockopt": _pass,
+        "getsockopt": _noted(_nothing),
         "setsockopt": _noted(_setsockopt),
         "write": _noted(_write),
         "writev": _noted(_writev),

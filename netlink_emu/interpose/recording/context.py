@@ -15,16 +15,19 @@ from netlink_emu.cassettes.recording import RecordedSocket, Recording
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.clients import Threads
 from netlink_emu.interpose.client.fds import Given
-from netlink_emu.interpose.client.memory import ClientMemory
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.interpose.syscalls.blocking import WaitingRoom
+from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
 from netlink_emu.interpose.syscalls.stopped import StoppedCall
 from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import SOCKADDR_NL
+
+# Seconds for which a socket is looked at after its bind(2), which its client makes by itself.
+_LOOKED_AT: Final = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +37,22 @@ class Tapped:
     recorded: RecordedSocket
     host: HostSocket = field(default_factory=HostSocket)
     given: set[Given] = field(default_factory=set)
+
+    def note_name(self, copy: int) -> None:
+        """What came of bind(2), of an automatic one, and of memberships meanwhile."""
+        self.host.fd = copy
+        with contextlib.suppress(OSError):
+            portid, groups = self.host.name()
+            self.recorded.is_bound(portid, tuple(numbers_of(groups)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Binding:
+    """bind(2) that was let go, of a thread's descriptor."""
+
+    tid: int
+    fd: int
+    until: float
 
 
 class RecordingContext:
@@ -61,6 +80,7 @@ class RecordingContext:
         self.unseen = 0
         self._sockets: Final[dict[int, Tapped]] = {}
         self._watched: Final[dict[int, Tapped]] = {}
+        self._binding: Final[dict[Tapped, _Binding]] = {}
 
     # --- sockets
 
@@ -71,6 +91,30 @@ class RecordingContext:
     def of_descriptor(self, fd: int) -> Tapped | None:
         """The socket that ``fd``, a duplicate of a client's descriptor, refers to."""
         return self._sockets.get(os.fstat(fd).st_ino)
+
+    def binds(self, sock: Tapped, tid: int, fd: int) -> None:
+        """A thread is about to bind ``sock``: what comes of it is looked at for a while."""
+        self._binding[sock] = _Binding(tid, fd, time.monotonic() + _LOOKED_AT)
+
+    def _note_names(self) -> None:
+        now = time.monotonic()
+        for sock, binding in [*self._binding.items()]:
+            if now > binding.until or not self._note_name(sock, binding):
+                del self._binding[sock]
+
+    def _note_name(self, sock: Tapped, binding: _Binding) -> bool:
+        """Whether the client still has the socket there."""
+        try:
+            copy = self.clients.duplicate(binding.tid, binding.fd)
+        except (OSError, ClientGone):
+            return False
+        try:
+            if self.of_descriptor(copy) is not sock:
+                return False
+            sock.note_name(copy)
+            return True
+        finally:
+            os.close(copy)
 
     # --- see Serving
 
@@ -104,14 +148,15 @@ class RecordingContext:
         """Signals, and threads that were killed."""
         self.waiting.sweep()
         self.waiting.interrupt()
+        self._note_names()
 
     @property
     def needs_ticks(self) -> bool:
-        return bool(len(self.waiting))
+        return bool(len(self.waiting) or self._binding)
 
     def pace(self, now: float) -> float:
         """Seconds until the next :meth:`tick`."""
-        return self.waiting.pace(now)
+        return TICK if self._binding else self.waiting.pace(now)
 
     def close(self) -> None:
         self.waiting.close()
@@ -136,10 +181,8 @@ class RecordedCall(StoppedCall[Tapped]):
         return self.context.waiting
 
     def note_name(self) -> None:
-        """What came of bind(2), of an automatic one, and of memberships meanwhile."""
-        with contextlib.suppress(OSError):
-            portid, groups = self.nl.name()
-            self.sock.recorded.is_bound(portid, tuple(numbers_of(groups)))
+        """See Tapped."""
+        self.sock.note_name(self.copy)
 
     def receive(self, size: int, flags: int) -> RecvMsg:
         """One datagram, which is noted unless it stays there (MSG_PEEK); raises NetlinkError."""

@@ -59,7 +59,7 @@ class Lines:
     def __init__(self) -> None:
         self.data = head_line(PLAN)
 
-    def socket(self, protocol: int, type: int, comm: str) -> None:
+    def socket(self, protocol: int, type: int, comm: str, pid: int) -> None:
         self.data += socket_line(protocol, type, comm)
 
     def event(self, socket: int, event: Event) -> None:
@@ -69,7 +69,7 @@ class Lines:
 def kept(streams: Sequence[Sequence[Event]]) -> bytes:
     lines = Lines()
     for number, stream in enumerate(streams):
-        lines.socket(12, 3, f"client {number}")
+        lines.socket(12, 3, f"client {number}", 7)
         for event in stream:
             lines.event(number, event)
     return lines.data
@@ -138,7 +138,7 @@ def test_families_that_came_while_it_went_on() -> None:
     number = struct.pack("<HHHxx", 6, 1, 44)
     told = struct.pack("<IHHII", 36, 16, 0, 1, 7) + bytes((1, 2, 0, 0)) + number + name
     lines = Lines()
-    lines.socket(16, 3, "wg")
+    lines.socket(16, 3, "wg", 7)
     lines.event(0, Answer(told))
     families = read_unfinished(lines.data).plan.head.families
     assert families == {"a": RecordedFamily(30, {"g": 7}), "new": RecordedFamily(44)}
