@@ -14,7 +14,10 @@ from typing import Final
 import trio
 
 from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.loudness import remark
+from netlink_emu.cli.progress import waiting
 from netlink_emu.interpose.launch import NOT_EXECUTABLE, NOT_FOUND
+from netlink_emu.protocol.reading.printable import printable
 
 ENVIRONMENT: Final = "NETLINK_EMU_SOCKET"
 _GRACE: Final = 5.0  # seconds that a command has to end when a signal ends us
@@ -44,24 +47,25 @@ def tell_ready(fd: int, path: Path) -> None:
     try:
         os.write(fd, os.fsencode(path) + b"\n")
     except OSError as exc:  # the reader has gone; that is no reason not to serve
-        say(f"--ready-fd {fd}: {exc.strerror}")
+        remark(f"--ready-fd {fd}: {exc.strerror}")
     os.close(fd)
 
 
 def wait_for_server(path: Path, seconds: float) -> None:
     """Return when somebody serves at ``path``; raises UserError after so many seconds."""
     deadline = time.monotonic() + seconds
-    while True:
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-                way.connect(os.fspath(path))
-            return
-        except OSError as exc:
-            if time.monotonic() >= deadline:
-                raise UserError(
-                    f"nobody serves at {path} after {seconds:g} s: {exc.strerror or exc}"
-                ) from exc
-        time.sleep(_PAUSE)
+    with waiting(f"waiting for a server at {printable(str(path))}", seconds):
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+                    way.connect(os.fspath(path))
+                return
+            except OSError as exc:
+                if time.monotonic() >= deadline:
+                    raise UserError(
+                        f"nobody serves at {path} after {seconds:g} s: {exc.strerror or exc}"
+                    ) from exc
+            time.sleep(_PAUSE)
 
 
 class Beside:

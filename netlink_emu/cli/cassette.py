@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from netlink_emu.cli.declare import Argument, Group, Option
-from netlink_emu.cli.errors import EXIT_USER, UserError, say
+from netlink_emu.cli.errors import EXIT_USER, UserError
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.playing import load_cassette, read_file
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def finish(
     """
     from netlink_emu.cli.finishing import finish_file
 
-    say(f"recorded to {finish_file(file, output)}")
+    remark(f"recorded to {finish_file(file, output)}")
 
 
 @app.command()
@@ -246,7 +247,7 @@ def convert(
         _write(target, write_cassette(cassette).encode())
         kind = "a cassette"
     for each in lost:
-        say(f"{kind} of {source} has not: {each}")
+        remark(f"{kind} of {source} has not: {each}")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.progress import TimedLines
-from netlink_emu.cli.recordings import load_cases, machine_beside, read_file
+from netlink_emu.cli.declare import as_typer
+from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.cli.loudness import Loudness, loudness
+from netlink_emu.cli.progress import has_terminal, progress
+from netlink_emu.cli.recordings import load_cases, machine_beside, read_file, try_to_record
 from netlink_emu.cli.taped import ask_machine, taped_cases
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpus import load_corpus
@@ -22,14 +23,12 @@ from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.exceptions import not_emulated
 from netlink_emu.conformance.cases.machine import FILE_NAME
 from netlink_emu.conformance.cases.selection import ExpressionError, select
-from netlink_emu.conformance.record import NotReproducible
-from netlink_emu.conformance.record import record as record_case
 from netlink_emu.conformance.report.text import failure, totals
 from netlink_emu.conformance.runner import Report, Result, Verdict, run
 from netlink_emu.conformance.targets.emulator import EmulatorTarget
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.server import ServerTarget
-from netlink_emu.conformance.targets.target import Target, TargetError, Unsupported
+from netlink_emu.conformance.targets.target import Target, TargetError
 from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError
 
@@ -81,42 +80,21 @@ def _emulator(release: str | None, arch: str | None, config: list[str]) -> Emula
 
 
 @contextlib.contextmanager
-def progress(total: int) -> Iterator[Callable[[Result], None]]:
-    """A bar on stderr if that is a terminal, else a line every ten seconds.
-
-    On a terminal, failures are told as they come.
-    """
-    if not sys.stderr.isatty():
-        lines = TimedLines(total, "cases")
-        yield lambda _result: lines.advance()
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
+def _progress(total: int) -> Iterator[Callable[[Result], None]]:
+    """How far it is. On a terminal, failures are told as they come."""
+    with progress(total, "cases") as told:
 
         def advance(result: Result) -> None:
-            bar.update(task, advance=1, description=result.case.group)
-            if result.verdict is Verdict.FAILED:
-                bar.console.print(f"FAILED {result.case.name}", markup=False, style="red")
+            told.advance(f"{result.verdict.value} {result.case.key}")
+            failed = result.verdict is Verdict.FAILED
+            if failed and has_terminal() and loudness() is Loudness.USUAL:
+                to_stderr(f"FAILED {result.case.name}\n")
 
         yield advance
 
 
 @app.callback(invoke_without_command=True)
+@as_typer
 def conformance(
     context: typer.Context,
     target: Annotated[
@@ -223,11 +201,11 @@ def conformance(
         raise UserError(f"no case matches {expression!r}")
     if taped is not None:
         chosen = [each for each in taped if each.case in cases]
-        report = ask_machine(chosen, ignore or (), record_to, progress(len(chosen)))
+        report = ask_machine(chosen, ignore or (), record_to, _progress(len(chosen)))
     else:
         with open_target(target, release, arch, config) as opened:
             exceptions = not_emulated() if opened.name == "emulator" else {}
-            with progress(len(cases)) as on_result:
+            with _progress(len(cases)) as on_result:
                 report = run(cases, opened, on_result, exceptions)
     if as_json:
         for result in report.results:
@@ -248,6 +226,7 @@ def _list(cases: list[Case], *, as_json: bool) -> None:
 
 
 @app.command()
+@as_typer
 def record(
     files: Annotated[
         list[Path] | None,
@@ -268,6 +247,14 @@ def record(
             "machine, beside it.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON object per case: whether it was recorded, or why not. Needs "
+            "--output.",
+        ),
+    ] = False,
 ) -> None:
     """Record cases on this machine's kernel: keep their steps, replace every outcome.
 
@@ -275,30 +262,32 @@ def record(
     from what may vary. A case that cannot be recorded here is named on stderr, and the exit
     status is then 1.
     """
+    if as_json and output is None:
+        raise typer.BadParameter("--output is missing, for the transcripts", param_hint="--json")
     cases = [case for file in files for case in read_file(file)] if files else load_corpus()
     cases = _selected(cases, expression)
-    made, failed = [], False
-    with KernelTarget() as kernel:
+    with KernelTarget() as kernel, progress(len(cases), "cases") as told:
         machine = machine_beside(output, kernel.family_id)
+        tried = []
         for case in cases:
-            trouble = kernel.cannot_record(case)
-            try:
-                if trouble is None:
-                    made.append(record_case(case, kernel))
-            except (NotReproducible, Unsupported, TargetError) as exc:
-                trouble = str(exc)
-            if trouble is not None:
-                failed = True
-                print(f"{case.name}: not recorded: {trouble}", file=sys.stderr)
+            tried.append(try_to_record(case, kernel))
+            trouble = tried[-1].trouble
+            if trouble is not None and not as_json:
+                to_stderr(f"{case.name}: not recorded: {trouble}\n")
+            told.advance(f"recorded {case.key}" if trouble is None else "")
+    made = [each.made for each in tried if each.made is not None]
+    if as_json:
+        for each in tried:
+            print(json.dumps({**_case_values(each.case), **each.values()}))
     if not made:
         raise UserError("nothing was recorded")
     text = write_cases(made)
-    if output is None:
-        print(text, end="")
-    else:
+    if output is not None:
         _write_file(output, text)
         _write_file(output.with_name(FILE_NAME), machine)
-    raise typer.Exit(1 if failed else 0)
+    else:
+        print(text, end="")
+    raise typer.Exit(0 if len(made) == len(tried) else 1)
 
 
 def _write_file(path: Path, text: str) -> None:

@@ -106,7 +106,7 @@ def _understand(line: str) -> tuple[Call, dict[str, Any]]:
     values = parse_plain(group.commands[words[1]], words[2:])
     if values is None:
         values = _by_typer(group, words)
-    for name in ("socket", "as_json"):
+    for name in ("socket", "as_json", "quiet", "verbose"):
         values.pop(name, None)
     return call, values
 

@@ -27,6 +27,8 @@ from typing import (
     get_type_hints,
 )
 
+from netlink_emu.cli import loudness
+
 if TYPE_CHECKING:
     import typer
 
@@ -89,15 +91,35 @@ def _parameters(function: Command) -> list[_Parameter]:
     return found
 
 
-def as_typer(function: Command) -> Command:
-    """The same function, declared for typer."""
+_LOUDNESS: Final = tuple(
+    _Parameter(name, bool, Option(*flags, help=text), default=False)
+    for name, flags, text in (loudness.QUIET, loudness.VERBOSE)
+)
+
+
+def take_loudness(values: dict[str, Any]) -> None:
+    """Take ``-q`` and ``-v``, which every command has, out of what a command line says.
+
+    Raises ValueError if both are given.
+    """
+    given = {each.name: bool(values.pop(each.name, False)) for each in _LOUDNESS}
+    loudness.choose(**given)
+
+
+def as_typer(function: Command, *, is_command: bool = True) -> Command:
+    """The same function, declared for typer; a command has ``-q`` and ``-v``, too."""
     import typer
 
     def declared(**values: Any) -> None:
+        if is_command:
+            try:
+                take_loudness(values)
+            except ValueError as exc:
+                raise typer.BadParameter(str(exc)) from exc
         function(**values)
 
     parameters = []
-    for name, kind, told, default in _parameters(function):
+    for name, kind, told, default in [*_parameters(function), *_LOUDNESS * is_command]:
         info: Any = told
         if isinstance(told, Option):
             info = typer.Option(*told.names, **told.settings)
@@ -128,8 +150,11 @@ def group_as_typer(group: Group, epilog: Callable[[str], str | None]) -> typer.T
 
 
 def parse_plain(function: Command, args: Sequence[str]) -> dict[str, Any] | None:
-    """What a plain command line says, by parameter; None if typer is to look at it."""
-    parameters = _parameters(function)
+    """What a plain command line says, by parameter; None if typer is to look at it.
+
+    It may have ``-q`` or ``-v``, which :func:`take_loudness` takes out again.
+    """
+    parameters = [*_parameters(function), *_LOUDNESS]
     options = _options(parameters)
     arguments = [each for each in parameters if isinstance(each.told, Argument)]
     if any(not isinstance(each.told, Option | Argument) for each in parameters):
@@ -155,7 +180,8 @@ def parse_plain(function: Command, args: Sequence[str]) -> dict[str, Any] | None
         _read_environment(parameters, found)
     except ValueError:
         return None
-    return found
+    both = all(each.name in found for each in _LOUDNESS)
+    return None if both else found
 
 
 class _Way(NamedTuple):

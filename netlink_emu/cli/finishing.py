@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.playing import load_cassette
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write_finished(
         keep_secrets=plan.keep_secrets,
     )
     if cassette.head.redacted:
-        say(f"{file}: blanked {', '.join(cassette.head.redacted)}")
+        remark(f"{file}: blanked {', '.join(cassette.head.redacted)}")
     if before is not None:
         try:
             cassette = appended(before, cassette)
@@ -73,5 +74,5 @@ def finish_file(path: Path, output: Path | None) -> Path:
     write_finished(file, left.plan, left.streams, before)
     path.unlink()
     if left.torn:
-        say(f"the last line of {path} was cut, and left out")
+        remark(f"the last line of {path} was cut, and left out")
     return file

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.progress import waiting
 from netlink_emu.cli.remote import (
     Answer,
     Connection,
@@ -117,15 +118,18 @@ def wait(
         raise UserError("a listener is waited for with --cpu, a request with criteria, not both")
     if timeout > _LONGEST_WAIT:
         raise UserError(f"--timeout takes at most {_LONGEST_WAIT} seconds")
-    reply = connection.remote.wait(
-        {
-            "cpu": cpu,
-            "request": " ".join(criteria) if criteria else None,
-            "count": count,
-            "since": since,
-            "timeout": round(timeout * 1000),
-        }
-    )
+    request = " ".join(criteria) if criteria else None
+    what = "a listener" if request is None else "a request"
+    with waiting(f"waiting for {what}", timeout):
+        reply = connection.remote.wait(
+            {
+                "cpu": cpu,
+                "request": request,
+                "count": count,
+                "since": since,
+                "timeout": round(timeout * 1000),
+            }
+        )
     attrs = attrs_of(reply, _PREFIX)
     if "timed_out" in attrs:
         return TimedOut(attrs["text"])

@@ -10,11 +10,20 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
+from netlink_emu.cli import loudness
 from netlink_emu.cli.circumstances import note
-from netlink_emu.cli.declare import Group, Option, as_typer, group_as_typer, parse_plain
+from netlink_emu.cli.declare import (
+    Group,
+    Option,
+    as_typer,
+    group_as_typer,
+    parse_plain,
+    take_loudness,
+)
 from netlink_emu.cli.errors import EXIT_USER, report
 from netlink_emu.cli.examples import epilog
 from netlink_emu.cli.output import watched
@@ -52,6 +61,7 @@ def _root(
     ] = False,
 ) -> None:
     """A kernel's netlink, in user space, for people who write netlink clients."""
+    loudness.forget()
 
 
 def _add(root: typer.Typer, name: str) -> None:
@@ -84,7 +94,7 @@ def build(args: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    root.callback()(as_typer(_root))
+    root.callback()(as_typer(_root, is_command=False))
     named = [name for name in COMMANDS if args[:1] == [name]] or list(COMMANDS)
     for name in [] if args[:1] in (["--version"], ["-V"]) else named:
         _add(root, name)
@@ -103,6 +113,8 @@ def _run_plainly(args: list[str]) -> bool:
     parameters = None if command is None else parse_plain(command, rest)
     if parameters is None:
         return False
+    loudness.forget()
+    take_loudness(parameters)
     command(**parameters)
     return True
 
@@ -129,6 +141,7 @@ def _shown(args: list[str]) -> list[str]:
 def main() -> None:
     """Entry point of the console script; ends by SystemExit."""
     note("command line", _command_line)
+    began = time.monotonic()
     with watched() as stdout:
         try:
             status = _run(sys.argv[1:])
@@ -137,7 +150,16 @@ def main() -> None:
         except (Exception, KeyboardInterrupt) as exc:
             status = EXIT_USER if exc is stdout.failure else report(exc)
         status = stdout.finish(status)
+        if loudness.loudness() is loudness.Loudness.VERBOSE:
+            _tell_all(time.monotonic() - began)
     sys.exit(status)
+
+
+def _tell_all(seconds: float) -> None:
+    from netlink_emu.cli.circumstances import circumstances
+
+    for line in (*circumstances(), f"took {seconds:.2f} s"):
+        loudness.detail(line)
 
 
 def _run(args: list[str]) -> int:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.circumstances import note
 from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.loudness import remark
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
 from netlink_emu.host.settings import Settings, SettingsError, find_settings
@@ -287,7 +288,7 @@ async def play_scenario(sandbox: Sandbox) -> None:
 
     await play(sandbox.timeline, sandbox.clock)
     names = " and ".join(await who_still_listens(sandbox.kernel))
-    say(f"the scenario is over; still waiting for exits: {names}")
+    remark(f"the scenario is over; still waiting for exits: {names}")
 
 
 def _host_pid_max() -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.options import DEFAULT_RELEASE
 from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
@@ -76,7 +77,7 @@ def known_release(cassette: Cassette) -> str:
     try:
         profile_for(release)
     except UnknownReleaseError as exc:
-        say(f"the cassette was recorded on Linux {release}: {exc}")
+        remark(f"the cassette was recorded on Linux {release}: {exc}")
         return DEFAULT_RELEASE
     return release
 
@@ -140,7 +141,7 @@ class Playing:
         for line in lines:
             say(f"{self.path}: {line}")
         if self.tape.unmatched:
-            say(
+            remark(
                 "what a client learns from ioctl, /sys or /proc is not recorded; record again, "
                 "or let attributes differ with --ignore"
             )
@@ -159,9 +160,9 @@ def _tell_torn(path: Path, cassette: Cassette) -> None:
     data = read_file(path, most=MOST_BYTES)
     document = read_document(data, str(path), most_bytes=MOST_BYTES)
     for one in found[:_MOST_TOLD]:
-        say(f"{place(document, one)}: {one.said}")
+        remark(f"{place(document, one)}: {one.said}")
     if found[_MOST_TOLD:]:
-        say(f"{path}: {len(found) - _MOST_TOLD} more: see netlink-emu cassette check")
+        remark(f"{path}: {len(found) - _MOST_TOLD} more: see netlink-emu cassette check")
 
 
 def playing_on(

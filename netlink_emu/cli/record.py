@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from netlink_emu import __version__
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.playing import load_cassette
 from netlink_emu.cli.run import CONTEXT_SETTINGS, finish
 from netlink_emu.interpose.foreground import end_like
@@ -94,11 +95,11 @@ def record(
     if foreground.failure is not None:
         raise foreground.failure
     if output is None:
-        say(f"recorded to {file}")
+        remark(f"recorded to {file}")
     if not recording.sockets:
-        say("the command made no netlink socket" + (" of these protocols" if protocols else ""))
+        remark("the command made no netlink socket" + (" of these protocols" if protocols else ""))
     for what in missed(recording, foreground.unseen, finished.summary):
-        say(f"not recorded: {what}")
+        remark(f"not recorded: {what}")
     end_like(finished)
 
 

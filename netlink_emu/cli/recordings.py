@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 
@@ -20,7 +22,11 @@ from netlink_emu.conformance.cases.machine import (
     read_machine,
 )
 from netlink_emu.conformance.cases.transcripts import read_transcripts
+from netlink_emu.conformance.record import NotReproducible
+from netlink_emu.conformance.record import record as record_case
+from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.real.here import describe_machine
+from netlink_emu.conformance.targets.target import TargetError, Unsupported
 
 _MOST_BYTES: Final = 1 << 26
 
@@ -88,3 +94,33 @@ def machine_beside(output: Path | None, family_id: int | None) -> str:
     if there is not None and there != machine_from_text(text):
         raise UserError(f"{beside} describes another machine: record into a folder of its own")
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A case that was to be recorded: what was made of it, or why nothing was."""
+
+    case: Case
+    made: Case | None
+    trouble: str | None
+    seconds: float
+
+    def values(self) -> dict[str, Any]:
+        """It in JSON, beside what names the case."""
+        recorded = self.made is not None
+        return {
+            "recorded": recorded, "reason": self.trouble or "",
+            "seconds": round(self.seconds, 6), "steps": len(self.case.steps),
+        }  # fmt: skip
+
+
+def try_to_record(case: Case, kernel: KernelTarget) -> Tried:
+    """Record a case on this machine's kernel, twice, if that can be done here."""
+    began = time.monotonic()
+    made, trouble = None, kernel.cannot_record(case)
+    try:
+        if trouble is None:
+            made = record_case(case, kernel)
+    except (NotReproducible, Unsupported, TargetError) as exc:
+        trouble = str(exc)
+    return Tried(case, made, trouble, time.monotonic() - began)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netlink_emu.cli.declare import as_typer
 from netlink_emu.cli.errors import UserError
 from netlink_emu.eras.report import (
     HEADINGS,
@@ -48,6 +49,7 @@ def _profile(release: str, arch: str) -> Profile:
 
 
 @app.callback()
+@as_typer
 def table(
     context: typer.Context, arch: ArchOption = "x86_64", as_json: JsonOption = False
 ) -> None:
@@ -87,6 +89,7 @@ def _print_rich(rows: list[tuple[str, ...]]) -> None:
 
 
 @app.command()
+@as_typer
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help="A release: 5.10")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another release: 6.1.192")],
@@ -106,6 +109,7 @@ def diff(
 
 
 @app.command()
+@as_typer
 def show(
     release: Annotated[str, typer.Argument(metavar="RELEASE", help="A release: 6.1.192")],
     arch: ArchOption = "x86_64",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError, leaves, report, say
 from netlink_emu.cli.families import FamilyOption
+from netlink_emu.cli.loudness import Loudness, loudness, remark
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
 from netlink_emu.cli.options import (
     ArchOption,
@@ -199,11 +200,10 @@ def run(
             finished = finish(foreground, scenario)
             _compare_with_host(sandbox.kernel, finished.summary)
         if sandbox.timeline is not None and not sandbox.timeline.begun:
-            say("the scenario has not begun: no client listened or asked; see --start")
+            remark("the scenario has not begun: no client listened or asked; see --start")
         failed = playing is not None and playing.tell()
     assert finished is not None
-    for line in finished.summary.lines() if summary else finished.summary.misses():
-        say(line)
+    _tell_summary(finished.summary, wanted=summary or loudness() is Loudness.VERBOSE)
     if require_use and not finished.summary.sockets:
         say("the command made no generic netlink socket")
         if not finished.wait_status:
@@ -211,6 +211,15 @@ def run(
     if failed and not finished.wait_status:
         raise SystemExit(EXIT_UNMATCHED)
     end_like(finished)
+
+
+def _tell_summary(summary: Summary, *, wanted: bool) -> None:
+    if wanted:
+        for line in summary.lines():
+            say(line)
+    else:
+        for line in summary.misses():
+            remark(line)
 
 
 def _compare_with_host(kernel: BootedKernel, summary: Summary) -> None:

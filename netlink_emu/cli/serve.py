@@ -17,6 +17,7 @@ from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.ending import Ending, ending
 from netlink_emu.cli.errors import UserError, leaves, say
 from netlink_emu.cli.families import FamilyOption
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.observing import (
     ControlOption,
     FaultOption,
@@ -204,7 +205,7 @@ async def _serve(
             if ready_fd is not None:
                 tell_ready(ready_fd, path)
             if beside is None:
-                say(f"ready at {path}")
+                remark(f"ready at {path}")
             nursery.start_soon(play_scenario, sandbox)
             if observation is not None:
                 nursery.start_soon(observation.look_after)
@@ -232,7 +233,8 @@ async def _until_the_end(
         if beside is not None:
             nursery.start_soon(run, beside)
         async for number in signals:
-            say(str(server.statistics()))
+            tell = say if number == signal.SIGUSR1 else remark  # who asks is told
+            tell(str(server.statistics()))
             if number != signal.SIGUSR1:
                 end.noted.append(number)
                 if beside is not None:

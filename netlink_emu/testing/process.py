@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, Any, AnyStr, Final, Generic, cast, overload
 
+from netlink_emu.host.progress import WaitingLines
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.protocol.reading.printable import printable_lines
 from netlink_emu.testing.errors import TimeIsUp, WrongType, hide
@@ -28,6 +28,7 @@ class _Stream:
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file: Final = file
+        self._name: Final = name
         self.data = bytearray()
         self.read = 0  # how much of it read_until() has given
         self.ended = False
@@ -48,15 +49,15 @@ class _Stream:
 
     def read_until(self, separator: bytes, timeout: float) -> bytes | None:
         """What comes next, up to and with ``separator``; None if that does not come."""
-        deadline = time.monotonic() + timeout
+        pieces = WaitingLines(f"waiting for {separator!r} on {self._name}", timeout).pieces()
         with self.changed:
             while True:
                 end = self.data.find(separator, self.read)
                 if end >= 0:
                     begin, self.read = self.read, end + len(separator)
                     return bytes(self.data[begin : self.read])
-                left = deadline - time.monotonic()
-                if self.ended or left <= 0:
+                left = next(pieces, None)
+                if self.ended or left is None:
                     return None
                 self.changed.wait(left)
 
@@ -217,7 +218,10 @@ class ClientProcess(Generic[AnyStr]):
 
         Raises TimeIsUp, which has the output so far.
         """
-        self._waiter.join(timeout)
+        for piece in WaitingLines(f"waiting for the end of {self.args[0]}", timeout).pieces():
+            self._waiter.join(piece)
+            if not self._waiter.is_alive():
+                break
         if self._waiter.is_alive():
             raise TimeIsUp(
                 f"{self.args[0]} still runs after {timeout:g} s\n{self.describe()}", [self]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from netlink_emu.host.progress import WaitingLines
 from netlink_emu.journal.entries import Entry
 from netlink_emu.testing.errors import TimeIsUp, hide
 
@@ -51,26 +51,31 @@ class Waiting:
         look: Callable[[], T | None],
         timeout: float,
         *,
+        what: str,
         hopeless: Callable[[], str | None],
     ) -> tuple[T | None, str]:
         """What ``look`` gives as soon as that is not None, and why nothing came of it.
 
-        ``hopeless`` says so when waiting longer makes no sense.
+        ``hopeless`` says so when waiting longer makes no sense. A long wait tells on stderr,
+        every ten seconds, that it waits for ``what``.
         """
-        deadline = time.monotonic() + timeout
+        pieces = WaitingLines(f"waiting for {what}", timeout).pieces()
         while True:
             with self._changed:
                 version = self._version
+            left = next(pieces, None)  # None before the last look
             why = hopeless()
             found = look()
             if found is not None:
                 return found, ""
             if why is not None:
                 return None, why
+            if left is None:
+                return None, f"nothing came within {timeout:g} s"
             with self._changed:
-                left = deadline - time.monotonic()
-                if not self._changed.wait_for(lambda v=version: self._version != v, left):  # type: ignore[misc]
-                    return None, f"nothing came within {timeout:g} s"
+                while self._version == version and left is not None:
+                    self._changed.wait(left)
+                    left = next(pieces, None)
 
 
 def explain(

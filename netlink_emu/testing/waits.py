@@ -59,7 +59,7 @@ class Waits:
 
         where = "any CPU" if wanted is None else f"CPU {', '.join(map(str, wanted))}"
         who = "a listener" if count == 1 else f"{count} listeners"
-        found, why = self._wait(look, timeout)
+        found, why = self._wait(look, timeout, f"{who} on {where}")
         if found is None:
             now = self.listeners
             near = "Nobody is registered." if not now else "Registered are " + ", ".join(
@@ -81,10 +81,11 @@ class Waits:
             found = call(ask)
             return found[count - 1] if len(found) >= count else None
 
-        found, why = self._wait(look, timeout)
+        what = f"{_ordinal(count)}request{_with(match)}"
+        found, why = self._wait(look, timeout, what)
         if found is None:
             raise self._explain(
-                f"waited for {_ordinal(count)}request{_with(match)}",
+                f"waited for {what}",
                 why,
                 near=call(ask).explain(),
                 since=since,
@@ -92,13 +93,16 @@ class Waits:
         return found
 
     def until(self, condition: Callable[[], T], name: str, timeout: float) -> T:
-        found, why = self._wait(lambda: condition() or None, timeout)
+        found, why = self._wait(lambda: condition() or None, timeout, name)
         if found is None:
             raise self._explain(f"waited for {name}", why)
         return found
 
-    def _wait(self, look: Callable[[], T | None], timeout: float) -> tuple[T | None, str]:
-        return self._waiting.until(look, timeout, hopeless=self._clients.hopeless)
+    def _wait(
+        self, look: Callable[[], T | None], timeout: float, what: str
+    ) -> tuple[T | None, str]:
+        hopeless = self._clients.hopeless
+        return self._waiting.until(look, timeout, what=what, hopeless=hopeless)
 
     def _explain(self, what: str, why: str, *, near: str = "", since: int = 0) -> Exception:
         journal = self._booted.own_journal

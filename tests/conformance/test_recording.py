@@ -188,3 +188,23 @@ def test_the_command_writes_what_can_be_read(kernel: KernelTarget, tmp_path: Pat
     assert names == [case.name for case in select(load_corpus(), "ctrl_getfamily_id")]
     again = CliRunner().invoke(command.app, ["--vectors", str(tmp_path)])
     assert again.exit_code == 0, again.output
+
+
+def test_the_command_tells_in_json(kernel: KernelTarget, tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    expression = "ctrl_getfamily_id or event_exec_by_a_thread"
+    arguments = ["record", "-k", expression, "--output", str(out), "--json", "--verbose"]
+    done = CliRunner().invoke(command.app, arguments)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    made = {case.name for case in read_cases(out.read_text())}
+    assert {each["case"] for each in told if each["recorded"]} == made
+    assert all(bool(each["reason"]) is not each["recorded"] for each in told)
+    assert all(each["seconds"] > 0 for each in told if each["recorded"])
+    assert sum(line.startswith("recorded ") for line in done.stderr.splitlines()) == len(made)
+    assert done.exit_code == (0 if len(made) == len(told) else 1)
+
+
+def test_json_needs_a_file_for_the_transcripts() -> None:
+    done = CliRunner().invoke(command.app, ["record", "--json"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--output" in done.stderr

@@ -6,10 +6,12 @@ import argparse
 import sys
 from typing import TextIO
 
+from netlink_emu.cli import loudness
+from netlink_emu.cli.progress import progress
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.premises import missing_for_anything
 
-from .fuzz import Fuzzer
+from .fuzz import Figures, Fuzzer
 from .report import figures_text
 from .sequences import CPUS
 
@@ -21,15 +23,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first sequence")
     parser.add_argument("--length", type=int, default=40, help="steps of a sequence")
     parser.add_argument("--stop-after", type=int, default=10, help="differences")
+    loudness.add_arguments(parser)
     options = parser.parse_args()
+    loudness.choose(quiet=options.quiet, verbose=options.verbose)
     with KernelTarget() as kernel:
         reason = missing_for_anything(kernel.family_id, CPUS)
         if reason is not None:
             _say(f"cannot compare with this machine's kernel: {reason}", sys.stderr)
             return 2
-        with Fuzzer(kernel) as fuzzer:
+        with Fuzzer(kernel) as fuzzer, progress(options.requests, "requests") as told:
+
+            def tell(figures: Figures) -> None:
+                seed = options.seed + figures.sequences - 1
+                told.to(figures.requests, f"seed {seed}, {len(figures.differences)} differences")
+
             figures = fuzzer.run(
-                options.requests, options.seed, options.length, stop_after=options.stop_after
+                options.requests, options.seed, options.length, tell, options.stop_after
             )
     _say("\n".join(figures_text(figures, kernel.family_id)), sys.stdout)
     return 1 if figures.differences else 0

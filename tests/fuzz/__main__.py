@@ -1,12 +1,13 @@
-"""Coverage-guided fuzzing with atheris: ``python -m fuzz [TARGET] [SECONDS]``, in tests/.
+"""Coverage-guided fuzzing with atheris: ``python -m fuzz [TARGET]... [SECONDS]``, in tests/.
 
 New inputs go to .fuzz/TARGET; ``python -m fuzz keep TARGET`` adds to the corpus those that reach
-what it does not. An input that breaks something is left in .fuzz as crash-*.
+what it does not. An input that breaks something is left in .fuzz as crash-*. What atheris says
+goes to .fuzz/TARGET.log; with -v, or of a target that is broken, it is shown.
 """
 
 from __future__ import annotations
 
-import subprocess
+import argparse
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ with atheris.instrument_imports(include=["netlink_emu"]):
     from fuzz.targets import TARGETS
 
 from fuzz import corpus
+from fuzz.turns import in_turns
+from netlink_emu.cli import loudness
 
 WORK = Path(__file__).parents[2] / ".fuzz"
 LONGEST = 600  # bytes of a new input
@@ -45,18 +48,37 @@ def keep(name: str) -> None:
     corpus.save(name, corpus.smallest(TARGETS[name], [*corpus.load(name), *found]))
 
 
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
+    parser.add_argument("words", nargs="*", metavar="[keep] TARGET... SECONDS", help="as above")
+    parser.add_argument("--here", action="store_true", help="in this process: one target")
+    loudness.add_arguments(parser)
+    given = parser.parse_args()
+    known = {"keep", *TARGETS}
+    for word in given.words:
+        if word not in known and not word.isdigit():
+            parser.error(f"there is no target {word!r}; there are {', '.join(TARGETS)}")
+    return given
+
+
 def main() -> None:
-    if len(sys.argv) > 2 and sys.argv[1] == "keep":
-        keep(sys.argv[2])
+    given = arguments()
+    loudness.choose(quiet=given.quiet, verbose=given.verbose)
+    names = [word for word in given.words if word in TARGETS]
+    if "keep" in given.words:
+        for name in names:
+            keep(name)
         return
-    names = [argument for argument in sys.argv[1:] if argument in TARGETS] or list(TARGETS)
-    seconds = [int(argument) for argument in sys.argv[1:] if argument.isdigit()] or [60]
-    if len(names) == 1:
-        fuzz(names[0], seconds[0])
-    for name in names:
-        done = subprocess.run([sys.executable, "-m", "fuzz", name, str(seconds[0])], check=False)
-        if done.returncode:
-            sys.exit(f"{name} is broken: {WORK} has the input")
+    seconds = ([int(word) for word in given.words if word.isdigit()] or [60])[0]
+    if given.here:
+        fuzz(names[0], seconds)
+    commands = {
+        name: [sys.executable, "-m", "fuzz", "--here", name, str(seconds)]
+        for name in names or TARGETS
+    }
+    broken = in_turns(commands, seconds, WORK)
+    if broken is not None:
+        sys.exit(f"{broken} is broken: {WORK} has the input")
 
 
 if __name__ == "__main__":

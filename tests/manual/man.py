@@ -44,6 +44,11 @@ def _lines() -> Iterator[str]:
     yield ".SH DESCRIPTION"
     yield ".B netlink\\-emu"
     yield _escape(_INTRODUCTION)
+    yield ".SH OPTIONS OF EVERY COMMAND"
+    for parameter in root.commands[0].shared_options:
+        yield ".TP"
+        yield _names(parameter)
+        yield _escape(parameter.text)
     yield ".SH COMMANDS"
     for command in root.commands:
         yield from _section(command)
@@ -84,7 +89,7 @@ def _section(command: Command) -> Iterator[str]:
         if number:
             yield ".PP"
         yield _escape(paragraph)
-    for parameter in (*command.arguments, *command.options):
+    for parameter in (*command.arguments, *command.own_options):
         yield ".TP"
         yield _names(parameter)
         yield _escape(parameter.text) or "\\&"

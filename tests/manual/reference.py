@@ -31,6 +31,14 @@ def _lines() -> Iterator[str]:
         "command's netlink calls fail from then on, netlink-emu reports how the command ended, "
         "and the exit status is 70. If the command has already ended, its exit status stays."
     )
+    yield ""
+    yield (
+        "With `-q`, every command says only what is wrong: no remarks, no progress. With `-v` it "
+        "says also what is done: each step, the versions, the emulated kernel, what the command "
+        "of `run` did, and how long it took. Neither changes what is printed on standard output. "
+        "What takes long shows a bar on a terminal; elsewhere it prints a line every ten seconds, "
+        "with the time left."
+    )
     for command in tree().commands:
         yield from _command(command)
 
@@ -43,11 +51,11 @@ def _command(command: Command) -> Iterator[str]:
     for paragraph in command.paragraphs:
         yield ""
         yield _markup(paragraph)
-    if command.arguments or command.options:
+    if command.arguments or command.own_options:
         yield ""
         yield "| | |"
         yield "|---|---|"
-        for parameter in (*command.arguments, *command.options):
+        for parameter in (*command.arguments, *command.own_options):
             yield f"| {_names(parameter)} | {_cell(parameter)} |"
     if command.examples:
         yield ""

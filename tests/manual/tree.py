@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from typer.main import get_command
 
 from netlink_emu.cli.examples import EXAMPLES
+from netlink_emu.cli.loudness import QUIET, VERBOSE
 from netlink_emu.cli.main import COMMANDS, build
 from netlink_emu.cli.tasks import _STATES as STATES
 from netlink_emu.faults import FAULTS
@@ -96,6 +97,17 @@ class Command:
     @property
     def examples(self) -> tuple[str, ...]:
         return EXAMPLES.get(self.name, ())
+
+    @property
+    def own_options(self) -> tuple[Parameter, ...]:
+        """Those that not every command has."""
+        return tuple(option for option in self.options if option not in self.shared_options)
+
+    @property
+    def shared_options(self) -> tuple[Parameter, ...]:
+        """``-q`` and ``-v``, which every command has."""
+        shared = (QUIET[1], VERBOSE[1])
+        return tuple(option for option in self.options if option.names in shared)
 
     def walk(self) -> Iterator[Command]:
         """It and all below."""

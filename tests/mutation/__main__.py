@@ -22,6 +22,8 @@ from mutation import slow
 from mutation.explained import explained
 from mutation.fast import FirstLook
 from mutation.mutants import Mutant, mutants_of
+from netlink_emu.cli import loudness
+from netlink_emu.cli.progress import Progress, progress
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOCOL: Final = ROOT / "protocol"
@@ -42,7 +44,9 @@ def main() -> int:
     )
     arguments.add_argument("--module", action="store_true", help="outside of functions, too")
     arguments.add_argument("--survivors", action="store_true", help="the last time's only")
+    loudness.add_arguments(arguments)
     given = arguments.parse_args()
+    loudness.choose(quiet=given.quiet, verbose=given.verbose)
     _settle_hypothesis()
     os.chdir(ROOT)
     MEMORY.mkdir(exist_ok=True)
@@ -56,7 +60,10 @@ def main() -> int:
         for name in names
     }
     alive = _first_look(mutants)
-    return max([_second_look(file, mutants[file], alive[file]) for file in mutants], default=0)
+    count = sum(len(alive[file] - explained(_name(file)).keys()) for file in mutants)
+    with progress(count, "survivors looked at again") as told:
+        looks = [_second_look(file, mutants[file], alive[file], told) for file in mutants]
+    return max(looks, default=0)
 
 
 def _settle_hypothesis() -> None:
@@ -94,33 +101,36 @@ def _first_look(mutants: dict[Path, list[Mutant]]) -> dict[Path, set[str]]:
         with open(writer, "w", encoding="utf-8", buffering=1) as out:
 
             def tell(file: Path, mutant: Mutant, survived: bool) -> None:
-                if survived:
-                    out.write(json.dumps([str(file), mutant.name]) + "\n")
+                out.write(json.dumps([str(file), mutant.name, survived]) + "\n")
 
             status = slow.run(TESTS, [FirstLook(inner, tell)])
         os._exit(status)
     os.close(writer)
-    with open(reader, encoding="utf-8") as lines:
+    count = sum(map(len, inner.values()))
+    with open(reader, encoding="utf-8") as lines, progress(count, "mutants") as told:
         for line in lines:
-            file, name = json.loads(line)
-            alive[Path(file)].add(name)
-            sys.stderr.write(f"{_name(Path(file))}: {name}: no test fails\n")
+            file, name, survived = json.loads(line)
+            told.advance(f"{_name(Path(file))}: {name}")
+            if survived:
+                alive[Path(file)].add(name)
+                sys.stderr.write(f"{_name(Path(file))}: {name}: no test fails\n")
     if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
         sys.exit(f"the tests fail without any mutant, or cannot run: {status}")
     return alive
 
 
-def _second_look(file: Path, mutants: list[Mutant], alive: set[str]) -> int:
+def _second_look(file: Path, mutants: list[Mutant], alive: set[str], told: Progress) -> int:
     """Look at those again that nobody has explained; print what became of all."""
     own = f"tests/unit/protocol/test_{file.stem}.py"
     stages = [*([[own]] if (ROOT / own).exists() else []), TESTS[:1], TESTS[1:]]
     name = _name(file)
     reasons = explained(name)
-    new = [
-        mutant.name
-        for mutant in mutants
-        if mutant.name in alive - reasons.keys() and slow.survives_import(file, mutant, stages)
-    ]
+    new = []
+    for mutant in mutants:
+        if mutant.name in alive - reasons.keys():
+            if slow.survives_import(file, mutant, stages):
+                new.append(mutant.name)
+            told.advance(f"{name}: {mutant.name}")
     _memory(name).write_text(json.dumps(new, indent=1), "utf-8")
     known = [mutant.name for mutant in mutants if mutant.name in reasons]
     gone = [name for name in known if name not in alive]

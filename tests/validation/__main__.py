@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from netlink_emu.cli import loudness
+from netlink_emu.cli.progress import progress
+
 from .compare import run
 
 
@@ -12,8 +15,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m validation", description=__doc__)
     parser.add_argument("--requests", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=1)
+    loudness.add_arguments(parser)
     arguments = parser.parse_args()
-    figures = run(arguments.requests, arguments.seed)
+    loudness.choose(quiet=arguments.quiet, verbose=arguments.verbose)
+    with progress(arguments.requests, "requests") as told:
+        figures = run(
+            arguments.requests, arguments.seed, told=lambda found: told.to(found.requests)
+        )
     sys.stdout.write(figures.text() + "\n")
     return 1 if figures.differences else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from netlink_emu.protocol.genetlink import GENL_HDRLEN
@@ -54,8 +55,17 @@ class Figures:
         return "\n".join(lines)
 
 
-def run(requests: int, seed: int, *, stop_after: int = 20) -> Figures:
-    """Ask both sides; raises PermissionError where there may be no network namespace."""
+def run(
+    requests: int,
+    seed: int,
+    *,
+    stop_after: int = 20,
+    told: Callable[[Figures], None] = lambda _figures: None,
+) -> Figures:
+    """Ask both sides; raises PermissionError where there may be no network namespace.
+
+    ``told`` is called after each request.
+    """
     live = Live()
     try:
         families = record_all(live)
@@ -64,6 +74,7 @@ def run(requests: int, seed: int, *, stop_after: int = 20) -> Figures:
         figures = Figures()
         while figures.requests < requests and len(figures.differences) < stop_after:
             one(maker.make(), live, emulated, figures)
+            told(figures)
         return figures
     finally:
         live.close()

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
+from netlink_emu.host.progress import WaitingLines
 from netlink_emu.interpose import libc
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.client.access import need_access
@@ -144,7 +145,10 @@ class ClientThread(Generic[T]):
         """Return what the function returns, or raise what it raises; TimeIsUp if it still runs."""
         __tracebackhide__ = True
         try:
-            return self._future.result(timeout)
+            for piece in WaitingLines(f"waiting for {self.name}", timeout).pieces():
+                if wait([self._future], piece).done:
+                    break
+            return self._future.result(0)
         except FutureTimeout:
             if self._future.done():
                 raise

@@ -22,7 +22,7 @@ DEFAULTS = dict(
     zip(
         run.__code__.co_varnames[1 : run.__code__.co_argcount], run.__defaults__ or (), strict=True
     )
-)
+) | {"quiet": False, "verbose": False}  # of every command
 
 
 def by_typer(args: list[str]) -> dict[str, Any] | None:

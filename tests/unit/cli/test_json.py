@@ -12,7 +12,6 @@ from helpers.nets import SECONDS
 
 from netlink_emu import __version__
 from netlink_emu.cli import main as root
-from netlink_emu.cli.progress import TimedLines
 from netlink_emu.interpose.doctor import Finding
 from netlink_emu.kernel.releases import CAPABILITIES, eras
 
@@ -96,16 +95,3 @@ def test_short_options_and_the_module(
         capture_output=True, text=True, timeout=SECONDS, check=True,
     )  # fmt: skip
     assert done.stdout == f"netlink-emu {__version__}\n"
-
-
-def test_lines_of_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    now = 0.0
-    lines = TimedLines(10, "cases", lambda: now)
-    for _ in range(10):
-        now += 4
-        lines.advance()
-    assert capsys.readouterr().err.splitlines() == [
-        "3 of 10 cases, 28 s left",
-        "6 of 10 cases, 16 s left",
-        "9 of 10 cases, 4 s left",
-    ]
