@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from helpers.interposed import NETLINK_EMU, needs_interposer
 from helpers.nets import SECONDS
+from helpers.nobody import needs_root
 
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpora import corpus_names, load_corpora
@@ -73,6 +75,19 @@ def test_every_case_holds_on_the_kernel_of_this_machine(kernel: KernelTarget, gr
     assert not report.failed, told(report)
     if all(result.verdict is Verdict.SKIPPED for result in report.results):
         pytest.skip("; ".join({result.reason for result in report.results}) or "no such cases")
+
+
+@needs_interposer
+@needs_root
+def test_receives_of_every_kind_hold_under_run() -> None:
+    """The calls that the host's kernel does on the socket pair are among them."""
+    conformance = [*NETLINK_EMU, "conformance", "--target", "kernel", "-k", "receive_"]
+    done = subprocess.run(
+        [*NETLINK_EMU, "run", "--release", "6.18", "--", *conformance],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert f"{len(of_group('receive'))} passed, 0 failed, 0 skipped" in done.stdout
 
 
 @pytest.mark.real_kernel

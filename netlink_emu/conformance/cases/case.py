@@ -7,7 +7,7 @@ recorded machine; offsets and lengths are in bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from netlink_emu.kernel.releases import byte_order
@@ -15,7 +15,7 @@ from netlink_emu.protocol.format import ByteOrder
 
 from .machine import RecordedMachine
 from .masked import MaskedBytes, Symbol
-from .ops import Op
+from .ops import Op, Recv
 
 MAIN: Final = "main"  # the name of the task that carries out steps without one
 
@@ -37,7 +37,7 @@ class Cmsg:
 class Datagram:
     """One datagram that a recv returned.
 
-    ``sender`` is (portid, groups), None where the call does not tell (read). ``msg_flags`` is
+    ``sender`` is (portid, groups), None where the call does not tell. ``msg_flags`` is
     "0" or names joined by ``|``. ``returned_length`` is recorded where the call returned
     another length than that of the data (MSG_TRUNC).
     """
@@ -48,6 +48,15 @@ class Datagram:
     msg_flags: str | None = "0"
     cmsgs: tuple[Cmsg, ...] | None = ()
     returned_length: int | None = None
+
+
+def told_by(op: Recv, whole: Datagram, result: int) -> Datagram:
+    """What the call of ``op``, which returned ``result``, tells of a datagram."""
+    told = None if result == len(whole.payload.data) else result
+    if op.via is None:
+        return replace(whole, returned_length=told)
+    sender = whole.sender if op.via == "recvfrom" else None
+    return Datagram(whole.payload, sender, None, None, None, told)
 
 
 @dataclass(frozen=True, slots=True)

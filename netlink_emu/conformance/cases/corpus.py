@@ -23,6 +23,7 @@ GROUPS: Final = (
     "privileges",
     "cgroupstats",
     "socket",
+    "receive",
 )
 
 

@@ -152,13 +152,19 @@ class Send(SocketOp):
     cmsg_rights: bool | None = None
 
 
+_RECEIVES: Final = ("recv", "recvfrom", "read", "readv")
+
+
 @op("recv")
 class Recv(SocketOp):
-    """recvmsg() until ``n`` datagrams have come or a call fails; ``via`` read: read(2).
+    """recvmsg() until ``n`` datagrams have come or a call fails.
 
-    ``flatten`` compares messages, not datagrams, and leaves out foreign families. ``stats``
-    says which fields of STATS may vary (live, zombie, none; absent is live). ``mask_creds``
-    names the task whose pid is in the credentials.
+    ``via`` names another call: ``recv``, ``read`` and ``readv`` tell the bytes alone,
+    ``recvfrom`` the sender, too. ``iov`` splits the buffer for readv(). A read of no bytes does
+    not reach the queue, and counts as an empty datagram. Where ``blocking`` is absent, no call
+    waits. ``flatten`` compares messages, not datagrams, and leaves out foreign families.
+    ``stats`` says which fields of STATS may vary (live, zombie, none; absent is live).
+    ``mask_creds`` names the task whose pid is in the credentials.
     """
 
     n: int | None = None
@@ -170,6 +176,16 @@ class Recv(SocketOp):
     flatten: bool | None = None
     stats: str | None = None
     mask_creds: str | None = None
+    iov: int | list[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.via is not None and self.via not in _RECEIVES:
+            raise TypeError(f"via {self.via!r} is none of {', '.join(_RECEIVES)}")
+
+    @property
+    def is_file_call(self) -> bool:
+        """Whether it is a call of files, which has no flags, and of no bytes does nothing."""
+        return self.via in ("read", "readv")
 
 
 @op("poll")

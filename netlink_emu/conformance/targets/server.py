@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Case, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.case import Case, Datagram, Outcome, Step, told_by
 from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE, msg_flags_names, socket_type
 from netlink_emu.protocol.attributes import AttrWriter
@@ -217,6 +217,7 @@ class _Socket:
     client: UnixClient | None = None
     real_portid: int = 0
     dumping: bool = False
+    fences: int = 0  # whose answers have not been read
 
 
 class ServerSession:
@@ -280,18 +281,25 @@ class ServerSession:
         datagrams: list[Datagram] = []
         fence = _Fence.ABSENT
         while op.n is None or len(datagrams) < op.n:
+            if op.is_file_call and op.bufsize == 0:
+                datagrams.append(told_by(op, Datagram(MaskedBytes(b"")), 0))
+                continue
             if not client.wait(0):
                 if fence is _Fence.ANSWERED and not (sock.dumping and client.wait(_REST_OF_DUMP)):
                     return Outcome(datagrams=tuple(datagrams), error="EAGAIN")
                 if fence is _Fence.ABSENT:
                     client.sock.send(getfamily_request("nlctrl", client.order, FENCE))
                     fence = _Fence.SENT
+                    sock.fences += 1
                 if not client.wait(PATIENCE):
                     raise TargetError("the server answers no more")
                 continue
             datagram = self._receive(sock, client, op)
             if datagram is None:
-                fence = _Fence.ANSWERED
+                sock.fences -= 1
+                # That of an earlier step says nothing of what was asked since.
+                if fence is _Fence.SENT and not sock.fences:
+                    fence = _Fence.ANSWERED
             else:
                 datagrams.append(datagram)
         return Outcome(datagrams=tuple(datagrams))
@@ -309,14 +317,8 @@ class ServerSession:
         if client.is_fence(whole):
             return None
         data = self._translated(bytes(buffer[: min(length, size)]), sock)
-        plain = op.via == "read"
-        return Datagram(
-            MaskedBytes(data),
-            sender=None if plain else (0, 0),
-            msg_flags=None if plain else msg_flags_names(msg_flags),
-            cmsgs=None if plain else (),
-            returned_length=length if length != len(data) else None,
-        )
+        told = Datagram(MaskedBytes(data), msg_flags=msg_flags_names(msg_flags))
+        return told_by(op, told, length)
 
     def _translated(self, data: bytes, sock: _Socket) -> bytes:
         """The datagram with the portid that the case bound, where the server gave another."""

@@ -254,6 +254,8 @@ def test_spoiling_any_recorded_datagram_is_noticed(how: str) -> None:
                 continue
             if any(m.symbol.kind == "FOREIGN_FAMILY" for m in datagrams[0].payload.masks):
                 continue  # the whole of it may vary
+            if not datagrams[0].payload.data:
+                continue  # a read of no bytes has nothing to spoil
             spoiled = dataclasses.replace(
                 datagrams[0], payload=MaskedBytes(spoil(datagrams[0].payload.data))
             )

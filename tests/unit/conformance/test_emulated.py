@@ -127,7 +127,23 @@ class TestFlags:
 
     def test_the_kernels_own_flag_is_refused(self) -> None:
         assert self.received(_COMPAT).error == "EINVAL"
-        assert self.received(_COMPAT, via="read").error is None  # read has no flags
+        for via in ("read", "readv", "recv", "recvfrom"):  # read has none, recv does not look
+            assert self.received(_COMPAT, via=via).error is None
+
+    def test_what_a_call_does_not_tell_is_not_told(self) -> None:
+        for via in ("read", "readv", "recv", "recvfrom"):
+            (datagram,) = self.received(0x20, via=via, bufsize=10).datagrams or ()
+            assert (datagram.msg_flags, datagram.cmsgs) == (None, None)
+            assert datagram.sender == ((0, 0) if via == "recvfrom" else None)
+            whole = (datagram.returned_length or 0) > 10
+            assert whole == (via in ("recv", "recvfrom"))  # MSG_TRUNC
+
+    def test_a_read_of_nothing_takes_nothing(self) -> None:
+        for via in ("read", "readv"):
+            outcome = self.received(0, via=via, bufsize=0)
+            assert [d.payload.data for d in outcome.datagrams or ()] == [b""]
+        (datagram,) = self.received(0, via="recv", bufsize=0).datagrams or ()
+        assert datagram.payload.data == b""
 
 
 def test_a_task_cannot_go_to_a_cpu_that_is_not_there() -> None:

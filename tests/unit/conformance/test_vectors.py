@@ -90,6 +90,11 @@ def test_an_unknown_operation_is_named() -> None:
         case_from_json(source)
 
 
+def test_an_unknown_call_is_named() -> None:
+    with pytest.raises(CaseError, match="step 0: recv: via 'peek' is none of recv, recvfrom, r"):
+        case_from_json({"name": "x", "steps": [{"op": "recv", "sock": "a", "via": "peek"}]})
+
+
 def test_a_missing_argument_is_named() -> None:
     with pytest.raises(CaseError, match=r"step 0: bind.*sock"):
         case_from_json({"name": "x", "steps": [{"op": "bind", "pid": 1}]})

@@ -7,7 +7,7 @@ from errno import EAGAIN, EINVAL, EOPNOTSUPP
 from typing import Final
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import MAIN, Cmsg, Datagram, Outcome, Step
+from netlink_emu.conformance.cases.case import MAIN, Cmsg, Datagram, Outcome, Step, told_by
 from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
 from netlink_emu.conformance.cases.names import (
     DEFAULT_BUFSIZE,
@@ -210,33 +210,31 @@ class EmulatedSession:
     def _recv(self, sock: NetlinkSock, current: Current, op: ops.Recv) -> Outcome:
         datagrams: list[Datagram] = []
         size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
-        flags = op.flags or 0
-        if flags & _MSG_CMSG_COMPAT and op.via != "read":  # __sys_recvmsg()
+        flags = 0 if op.is_file_call else op.flags or 0
+        if flags & _MSG_CMSG_COMPAT and op.via is None:  # __sys_recvmsg()
             return Outcome(datagrams=(), error=errno_name(EINVAL))
         while op.n is None or len(datagrams) < op.n:
+            if op.is_file_call and not size:
+                datagrams.append(told_by(op, Datagram(MaskedBytes(b"")), 0))
+                continue
             try:
                 message = sock.recvmsg(size, flags & (0x1 | MSG_PEEK | MSG_TRUNC), current)
             except NetlinkError as exc:
                 if op.blocking and exc.errno == EAGAIN and sock.rcvtimeo:
                     self.tasks.machine_advance(round(sock.rcvtimeo * 1e9))
                 return Outcome(datagrams=tuple(datagrams), error=errno_name(exc.errno or 0))
-            if op.via == "read":
-                datagrams.append(Datagram(MaskedBytes(message.data), None, None, None, None))
-                continue
             room = DEFAULT_CTRL if op.ctrl is None else op.ctrl
             cmsgs, ctrunc = _put_cmsgs(message.control, room)
             if not room and sock.passsec:  # __scm_recv_common(): nowhere to put it
                 ctrunc = _MSG_CTRUNC
-            datagrams.append(
-                Datagram(
-                    MaskedBytes(message.data),
-                    self._portid_groups(message.name),
-                    None,
-                    msg_flags_names(message.flags | ctrunc | flags & _MSG_CMSG_CLOEXEC),
-                    cmsgs,
-                    message.result if message.result != len(message.data) else None,
-                )
+            whole = Datagram(
+                MaskedBytes(message.data),
+                self._portid_groups(message.name),
+                None,
+                msg_flags_names(message.flags | ctrunc | flags & _MSG_CMSG_CLOEXEC),
+                cmsgs,
             )
+            datagrams.append(told_by(op, whole, message.result))
         return Outcome(datagrams=tuple(datagrams))
 
     def _watch(self, process: Process, name: str) -> None:

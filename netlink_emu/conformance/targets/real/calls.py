@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from netlink_emu.conformance.cases import ops
-from netlink_emu.conformance.cases.case import Cmsg, Datagram, Outcome
+from netlink_emu.conformance.cases.case import Cmsg, Datagram, Outcome, told_by
 from netlink_emu.conformance.cases.masked import MaskedBytes
 from netlink_emu.conformance.cases.names import (
     DEFAULT_BUFSIZE,
@@ -226,23 +226,42 @@ def _signed(flags: int) -> int:
 
 def _receive_one(sock: socket.socket, op: ops.Recv, flags: int) -> Datagram:
     size = DEFAULT_BUFSIZE if op.bufsize is None else op.bufsize
-    if op.via == "read":
-        data = _unblocked(sock, lambda: os.read(sock.fileno(), size))
-        return Datagram(MaskedBytes(data), sender=None, msg_flags=None, cmsgs=None)
+    if op.is_file_call:
+        return _read_one(sock, op, size)
     buffer = bytearray(size)
-    length, ancillary, msg_flags, address = sock.recvmsg_into(
-        [buffer],
-        DEFAULT_CTRL if op.ctrl is None else op.ctrl,
-        _signed(flags if op.blocking else flags | socket.MSG_DONTWAIT),
-    )
-    data = bytes(buffer[: min(length, size)])
-    return Datagram(
-        MaskedBytes(data),
+    flags = _signed(flags if op.blocking else flags | socket.MSG_DONTWAIT)
+    ancillary: list[tuple[int, int, bytes]] = []
+    address, msg_flags = None, 0
+    if op.via == "recv":
+        length = libc.recv(sock.fileno(), buffer, flags)
+    elif op.via == "recvfrom":
+        length, address = sock.recvfrom_into(buffer, 0, flags)
+    else:
+        room = DEFAULT_CTRL if op.ctrl is None else op.ctrl
+        length, ancillary, msg_flags, address = sock.recvmsg_into([buffer], room, flags)
+    whole = Datagram(
+        MaskedBytes(bytes(buffer[: min(length, size)])),
         sender=(address[0], address[1]) if address else (0, 0),
         msg_flags=msg_flags_names(msg_flags),
         cmsgs=tuple(Cmsg(level, kind, MaskedBytes(value)) for level, kind, value in ancillary),
-        returned_length=length if length != len(data) else None,
     )
+    return told_by(op, whole, length)
+
+
+def _read_one(sock: socket.socket, op: ops.Recv, size: int) -> Datagram:
+    """read(2), or readv(2) into pieces."""
+    buffers = [bytearray(size)]
+    if op.iov is not None:
+        buffers = [bytearray(len(part)) for part in split_iov(bytes(size), op.iov)]
+
+    def read() -> bytes:
+        if op.via == "read":
+            return os.read(sock.fileno(), size)
+        length = os.readv(sock.fileno(), buffers)
+        return b"".join(buffers)[:length]
+
+    data = read() if op.blocking else _unblocked(sock, read)
+    return told_by(op, Datagram(MaskedBytes(data)), len(data))
 
 
 def _ask(calls: Calls, op: ops.Op) -> Outcome | None:

@@ -54,6 +54,12 @@ def sendto(fd: int, data: bytes, flags: int, address: bytes) -> int:
     return _check(_libc.sendto(fd, data, ctypes.c_size_t(len(data)), flags, address, len(address)))
 
 
+def recv(fd: int, buffer: bytearray, flags: int) -> int:
+    """recv(2), which Python does not make for no bytes."""
+    place = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+    return _check(_libc.recv(fd, place, ctypes.c_size_t(len(buffer)), flags))
+
+
 def _name(call: Any, fd: int) -> tuple[int, int]:
     buffer = ctypes.create_string_buffer(128)
     length = ctypes.c_uint32(128)
