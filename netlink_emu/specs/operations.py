@@ -21,7 +21,6 @@ _FLAGS: Final = {
     "uns-admin-perm": GenlOpFlags.GENL_UNS_ADMIN_PERM,
 }
 _VALIDATE: Final = ("strict", "dump", "dump-strict")
-_MODELS: Final = ("unified", "directional")
 
 
 class _Numbers(NamedTuple):
@@ -45,7 +44,7 @@ def operations(
     if model not in _MODELS:
         raise section.error("enum-model", f"enum-model is {' or '.join(_MODELS)}, not {model!r}")
     entries = section.maps("list")
-    numbers = _unified(entries) if model == "unified" else _directional(entries)
+    numbers = _MODELS[model](entries)
     made = _Operations(sets, definitions, section, remarks)
     return [*map(made.operation, entries, numbers)]
 
@@ -77,6 +76,28 @@ def _directional(entries: list[Map]) -> Iterator[_Numbers]:
         yield _Numbers(request, reply)
         request += 1
         reply += "reply" in mode
+
+
+def _notify_split(entries: list[Map]) -> Iterator[_Numbers]:
+    """Notifications are numbered apart from requests and their answers."""
+    number = told = 1
+    for entry in entries:
+        if "notify" in entry or "event" in entry:
+            told = entry.number("value", told)
+            yield _Numbers(told, told)
+            told += 1
+        else:
+            number = entry.number("value", number)
+            yield _Numbers(number, number)
+            number += 1
+
+
+_MODELS: Final = {
+    "unified": _unified,
+    "directional": _directional,
+    # Of the schemas of Linux 6.3; no spec of a kernel has it.
+    "notify-split": _notify_split,
+}
 
 
 class _Operations:

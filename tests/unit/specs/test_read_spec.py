@@ -145,6 +145,29 @@ operations:
     assert numbers == [(3, 7), (0, 8), (4, 9), (5, 9), (0, 20), (6, 21)]
 
 
+def test_notifications_may_be_numbered_apart() -> None:
+    spec = read_spec("""
+name: way
+operations:
+  enum-model: notify-split
+  list:
+    - {name: a, do: {request: {}, reply: {}}}
+    - {name: told, event: {}}
+    - {name: b, value: 5, do: {request: {}}, dump: {reply: {}}}
+    - {name: d, notify: a, value: 9}
+    - {name: c, do: {request: {}}}
+    - {name: e, notify: a}
+""")
+    numbers = {
+        op.name: {(e.cmd, e.reply_cmd) for e in (op.do, op.dump, op.event) if e is not None}
+        for op in spec.declaration.operations
+    }
+    assert numbers == {
+        "a": {(1, 1)}, "told": {(0, 1)}, "b": {(5, 5)}, "d": {(0, 9)}, "c": {(6, 6)},
+        "e": {(0, 10)},
+    }  # fmt: skip
+
+
 def test_values_by_name() -> None:
     lamp = read_spec(LAMP).declaration.attribute_sets["lamp"]
     values = {
