@@ -193,7 +193,7 @@ class _Reader:
             values.update(chosen.fixed_header.decode(payload, self._order))
             rest = payload[nlmsg_align(chosen.fixed_header.size) :]
         if chosen.attributes is None:
-            return values if chosen.fixed_header is not None else payload
+            return values if chosen.fixed_header is not None or not payload else payload
         if not self._whole(rest):
             return payload
         return values | self.attributes(chosen.attributes, rest, around)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from netlink_emu.protocol.family import (
     Enumeration,
     FamilyDeclaration,
     Struct,
+    SubMessageFormat,
 )
 from netlink_emu.specs import Spec, read_spec_file
 
@@ -53,6 +55,34 @@ def values_of(attributes: AttributeSet, way: int, depth: int = _DEPTH) -> dict[A
         if each.type is not AttrType.SUB_MESSAGE
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def sub_messages(declaration: FamilyDeclaration) -> Iterator[tuple[AttributeSet, list[Any]]]:
+    """Each format of each sub-message: the attributes that have it, and values of them.
+
+    Where the attribute that chooses is in another set, the sub-message is in a nest beside it.
+    """
+    sets = declaration.attribute_sets
+    for attributes in sets.values():
+        for attribute in attributes:
+            if attribute.sub_message is None:
+                continue
+            chooser = attribute.selector
+            for key, chosen in attribute.sub_message.formats.items():
+                values = [{attribute.name: _sub_message(chosen, way)} for way in WAYS]
+                if chooser in attributes:
+                    yield attributes, [{chooser: key, **each} for each in values]
+                    continue
+                outer = next(each[chooser] for each in sets.values() if chooser in each)
+                around = AttributeSet(
+                    "around", replace(outer, number=1), Attribute("in", nested=attributes)
+                )
+                yield around, [{chooser: key, "in": each} for each in values]
+
+
+def _sub_message(chosen: SubMessageFormat, way: int) -> dict[Any, Any]:
+    header = {} if chosen.fixed_header is None else _struct(chosen.fixed_header, way)
+    return header | ({} if chosen.attributes is None else values_of(chosen.attributes, way))
 
 
 def _value(attribute: Attribute, way: int, depth: int) -> Any:

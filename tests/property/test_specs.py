@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from helpers.kernel import Bench, make_bench
-from helpers.specs import SPECS, WAYS, specs, value_of, values_of
+from helpers.specs import SPECS, WAYS, specs, sub_messages, value_of, values_of
 
 from netlink_emu.families.own import Family
 from netlink_emu.families.own.kinds import Kind, Verb, kind_for, meaning
@@ -42,6 +42,18 @@ def test_every_attribute_comes_back(path: Path, order: ByteOrder) -> None:
                     assert encode(attributes, decode(attributes, data, order), order) == data
                     tried += 1
     assert tried or not any(declaration.attribute_sets.values())
+
+
+@pytest.mark.parametrize("order", [LITTLE, BIG], ids=["little", "big"])
+@pytest.mark.parametrize("name", ["7.3/tc", "7.3/rt-link", "7.3/nftables", "6.12/tc"])
+def test_sub_messages_that_something_around_them_chooses(name: str, order: ByteOrder) -> None:
+    declaration = read_spec_file(SPECS / f"{name}.yaml").declaration
+    tried = 0
+    for attributes, values in sub_messages(declaration):
+        for each in values if attributes.name == "around" else ():
+            assert decode(attributes, encode(attributes, each, order), order) == each
+            tried += 1
+    assert tried or not name.endswith("tc")
 
 
 def _with_selectors(attribute: Attribute, attributes: Any, way: int) -> Iterator[Values]:
