@@ -8,63 +8,27 @@ an extended ack that names the nearest.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from errno import EOPNOTSUPP
 from typing import Final, Protocol
 
+from netlink_emu.cassettes.batches import by_request, errno_of
 from netlink_emu.cassettes.fields import Fields
 from netlink_emu.cassettes.following import following
 from netlink_emu.cassettes.held import Held, Rest
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
 from netlink_emu.cassettes.secrets import find_in
+from netlink_emu.cassettes.track import Track, Unused
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest
 from netlink_emu.kernel.netlink_rcv import netlink_ack, netlink_rcv_skb
 from netlink_emu.kernel.skbuff import SkBuff
-from netlink_emu.protocol.errors import NetlinkError, NetlinkExtAck
+from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
-
-
-@dataclass(slots=True)
-class _Track:
-    """A stream as it is played. ``requests`` are the indices of its requests."""
-
-    number: int
-    stream: Stream
-    following: Mapping[int, Sequence[Event]]  # what came of each, by index
-    portids: Sequence[int]
-    blanked: dict[int, bytes] = field(default_factory=dict)
-    _alike: dict[bytes, list[int]] = field(default_factory=dict)
-    used: dict[int, int] = field(default_factory=dict)  # how often, by index
-    at: int = 0  # the index behind what was matched last
-    taken: bool = False
-    rewriter: Rewriter | None = None
-
-    def __post_init__(self) -> None:
-        for index, key in self.blanked.items():
-            self._alike.setdefault(key, []).append(index)
-
-    def equal(self, key: bytes, start: int = 0) -> int | None:
-        """The first request of ``start`` on that is equal and unused."""
-        alike = self._alike.get(key, [])
-        for at in range(bisect_left(alike, start), len(alike)):
-            if alike[at] not in self.used:
-                return alike[at]
-        return None
-
-    def equal_again(self, key: bytes) -> int | None:
-        """The last request that is equal, used or not."""
-        alike = self._alike.get(key)
-        return alike[-1] if alike else None
-
-    @property
-    def first(self) -> bytes | None:
-        return next(iter(self.blanked.values()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +43,6 @@ class Unmatched:
     def who(self) -> str:
         """The client, for people."""
         return f"process {self.sk.creator.tgid_vnr}"
-
-
-@dataclass(frozen=True, slots=True)
-class Unused:
-    """A recorded request that nobody made."""
-
-    stream: int
-    index: int
-    request: Request
-
-    @property
-    def title(self) -> str:
-        """Behind a colon, the first line of what was written of it."""
-        line = self.request.text.partition("\n")[0]
-        return f": {line}" if line else ""
 
 
 def _with_redacted(cassette: Cassette, ignore: Ignore, order: ByteOrder) -> Ignore:
@@ -149,21 +98,21 @@ class Tape:
         self._ignore: Final = _with_redacted(cassette, ignore, self._order)
         self._fields: Final = Fields(cassette, self._order)
         self._tracks: Final = [*map(self._track, range(len(cassette.streams)), cassette.streams)]
-        self._of: Final[dict[NetlinkSock, _Track]] = {}
+        self._of: Final[dict[NetlinkSock, Track]] = {}
         self._waiting: Final[dict[NetlinkSock, Rest]] = {}
         self.unmatched: Final[list[Unmatched]] = []
         self.played = 0
         for protocol in sorted(self.protocols):
             self._install(protocol)
 
-    def _track(self, number: int, stream: Stream) -> _Track:
+    def _track(self, number: int, stream: Stream) -> Track:
         requests = {
             index: blanked(event.data, self._order, self._ignore, stream.protocol)
             for index, event in enumerate(stream.events)
             if isinstance(event, Request)
         }
         portids = [event.portid for event in stream.events if isinstance(event, Bound)]
-        return _Track(number, stream, following(stream, self._order), portids, requests)
+        return Track(number, stream, following(stream, self._order), portids, requests)
 
     def _install(self, protocol: int) -> None:
         """Stand before what the kernel has for the protocol, or in its place."""
@@ -183,43 +132,49 @@ class Tape:
         key = blanked(skb.data, self._order, self._ignore, sk.protocol)
         found = self._find(sk, key)
         if found is not None:
-            if not self._fails(skb):
-                self._play(sk, skb.data, *found)
-            else:
-                track, index = found
-                track.used[index] = track.used.get(index, 0) + 1
+            self._play(sk, skb, *found)
         elif self._live is not None:
-            events = self._live.ask(sk, skb.data)  # and noted, whatever a fault makes of it
-            for event in () if self._fails(skb) else events:
-                self._give(sk, event, None)
+            self._answer(sk, skb, skb.data, self._live.ask(sk, skb.data), None)
         elif behind is not None and self._known_there(skb.data):
             behind(skb)
         else:
             self._refuse(sk, skb, key)
 
-    def _fails(self, skb: SkBuff) -> bool:
-        """Whether a fault has a request fail; the client has been told then."""
+    def _answer(
+        self,
+        sk: NetlinkSock,
+        skb: SkBuff,
+        recorded: bytes,
+        events: Sequence[Event],
+        rewriter: Rewriter | None,
+    ) -> None:
+        """Give what came of each request, unless a fault has it fail.
+
+        Raises NetlinkError where sending failed.
+        """
+        trace = self._kernel.trace
+        asked = False
+        for request, own in by_request(skb, recorded, events, self._order):
+            asked = True
+            err = self._fault(request)
+            if not err:
+                for event in own:
+                    self._give(sk, event, rewriter)
+            if trace is not None:
+                trace.request_done(request, err or errno_of(own, self._order))
+        for event in () if asked else events:
+            self._give(sk, event, rewriter)
+
+    def _fault(self, request: NetlinkRequest) -> int:
+        """The errno with which a fault has a request fail, of which the client is told; or 0."""
         injector = self._kernel.injector
-        failed = False
-        if injector is None:
-            return failed
-        for start, header in messages(skb.data, self._order):
-            request = NetlinkRequest(
-                skb,
-                start,
-                header.nlmsg_len,
-                header.nlmsg_type,
-                header.nlmsg_flags,
-                header.nlmsg_seq,
-                header.nlmsg_pid,
-                NetlinkExtAck(),
-            )
+        if injector is not None:
             try:
                 injector.request(request)
             except NetlinkError as error:
                 netlink_ack(request, error.errno)
-                failed = True
-        return failed
+                return error.errno
+        return 0
 
     def _known_there(self, data: bytes) -> bool:
         """Whether an emulated family, which the cassette has not, is asked."""
@@ -228,7 +183,7 @@ class Tape:
         kinds = {header.nlmsg_type for _, header in messages(data, self._order)}
         return bool(kinds) and all(kind in families and kind not in recorded for kind in kinds)
 
-    def _find(self, sk: NetlinkSock, key: bytes) -> tuple[_Track, int] | None:
+    def _find(self, sk: NetlinkSock, key: bytes) -> tuple[Track, int] | None:
         own = self._of.get(sk)
         if own is not None:
             for start in (own.at, 0):
@@ -246,12 +201,12 @@ class Tape:
                     return track, again
         return None
 
-    def _candidates(self, sk: NetlinkSock) -> list[_Track]:
+    def _candidates(self, sk: NetlinkSock) -> list[Track]:
         """Streams of the protocol: first those that nobody has."""
         same = [track for track in self._tracks if track.stream.protocol == sk.protocol]
         return sorted(same, key=lambda track: track.taken)
 
-    def _play(self, sk: NetlinkSock, data: bytes, track: _Track, index: int) -> None:
+    def _play(self, sk: NetlinkSock, skb: SkBuff, track: Track, index: int) -> None:
         """Answer as was recorded; raises NetlinkError where sending failed."""
         if sk not in self._of:
             self._take(sk, track)
@@ -261,12 +216,11 @@ class Tape:
         request = track.stream.events[index]
         assert isinstance(request, Request)
         rewriter = self._rewriter(sk, track)
-        rewriter.learn(request.data, data)
+        rewriter.learn(request.data, skb.data)
         if self._note is not None:
             number = [*track.blanked].index(index) + 1
             self._note(f"played request {number} of socket {track.number + 1}")
-        for event in track.following[index]:
-            self._give(sk, event, rewriter)
+        self._answer(sk, skb, request.data, track.following[index], rewriter)
 
     def _give(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None) -> None:
         """What came of a request; raises NetlinkError where sending it failed."""
@@ -274,11 +228,11 @@ class Tape:
             raise NetlinkError(event.errno)
         self.deliver(sk, event, rewriter)
 
-    def _take(self, sk: NetlinkSock, track: _Track) -> None:
+    def _take(self, sk: NetlinkSock, track: Track) -> None:
         self._of[sk] = track
         track.taken = True
 
-    def _rewriter(self, sk: NetlinkSock, track: _Track) -> Rewriter:
+    def _rewriter(self, sk: NetlinkSock, track: Track) -> Rewriter:
         """Numbers of the stream in the socket's: its own portid for the recorded one."""
         if track.rewriter is None:
             track.rewriter = Rewriter(self._order, {}, {})

@@ -21,6 +21,9 @@ from netlink_emu.cassettes import (
 from netlink_emu.cassettes.following import following
 from netlink_emu.cassettes.tape import Tape
 from netlink_emu.families import BootedKernel, boot
+from netlink_emu.faults import Faults
+from netlink_emu.journal.entries import Sent
+from netlink_emu.journal.journal import Journal
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.current import Current
 from netlink_emu.machine.machine import Machine
@@ -277,3 +280,44 @@ def test_what_came_of_a_request_is_its_own() -> None:
     answer, late = Answer(nlmsg(NEWLINK, 0, 2, 777)), Answer(nlmsg(2, 0, 1, 777, bytes(20)))
     found = following(route(first, second, answer, news, late, stray), LITTLE)
     assert found == {1: [late], 2: [answer, news, stray]}
+
+
+# --- several requests in a datagram
+
+BATCH_ASKED = nlmsg(GETLINK, REQUEST | ACK, 1) + nlmsg(GETADDR, REQUEST | ACK, 2)
+BATCH = route(
+    Request(BATCH_ASKED),
+    Answer(nlmsg(NEWLINK, 0, 1, 777, b"1111")),
+    Answer(error(0, 1, 777, nlmsg(GETLINK, REQUEST | ACK, 1))),
+    Answer(nlmsg(20, 0, 2, 777, b"2222")),
+    Answer(error(1, 2, 777, nlmsg(GETADDR, REQUEST | ACK, 2))),
+)
+
+
+@pytest.mark.parametrize(
+    ("cmd", "types"),
+    [("RTM_GETLINK", [2, 20, 2]), ("RTM_GETADDR", [NEWLINK, 2, 2])],
+)
+def test_a_fault_meets_the_request_that_it_is_for(cmd: str, types: list[int]) -> None:
+    """The others of the datagram have their answers."""
+    kernel, tape = play(BATCH)
+    faults = Faults(kernel, Journal(kernel))
+    rule = faults.errno("EBUSY", cmd=cmd)
+    client = Client(kernel)
+    found = client.ask(BATCH_ASKED)
+    assert [struct.unpack_from("=H", data, 4)[0] for data in found] == types
+    assert rule.applied == 1
+    failed = [data for data in found if data[16:20] == struct.pack("=i", -errno.EBUSY)]
+    assert len(failed) == 1
+    assert not tape.unused
+
+
+def test_the_journal_knows_which_request_was_answered() -> None:
+    kernel, _ = play(BATCH)
+    journal = Journal(kernel)
+    client = Client(kernel)
+    client.ask(BATCH_ASKED)
+    [sent] = [entry for entry in journal.entries if isinstance(entry, Sent)]
+    assert sent.errors == [0, errno.EPERM]
+    answers = journal.answers(cmd="RTM_NEWADDR")
+    assert [view.answers for view in answers] == ["RTM_GETADDR"]
