@@ -71,6 +71,7 @@ def appended(first: Cassette, second: Cassette) -> Cassette:
         arch=other.arch,
         families={**one.families, **other.families},
         redacted=tuple(sorted({*one.redacted, *other.redacted})),
+        status=None,  # of which of the two
     )
     return Cassette(head, (*first.streams, *second.streams))
 

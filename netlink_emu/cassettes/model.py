@@ -28,7 +28,10 @@ class RecordedFamily:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The origin of a recording. ``redacted`` names the attributes whose values were blanked."""
+    """The origin of a recording. ``redacted`` names the attributes whose values were blanked.
+
+    ``status`` is how the command ended, as a shell reports it; None where that is not known.
+    """
 
     release: str = ""
     arch: str = ""
@@ -36,6 +39,7 @@ class Head:
     command: tuple[str, ...] = ()
     families: Mapping[str, RecordedFamily] = field(default_factory=dict)
     redacted: tuple[str, ...] = ()
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ MOST_DATAGRAM: Final = 1 << 20
 _TYPES: Final = {"dgram": 2, "raw": 3}
 _U32: Final = 1 << 32
 _HEAD_KEYS: Final = (
-    "netlink-emu-cassette", "kernel", "arch", "recorded-by", "command", "families", "redacted",
-    "sockets",
+    "netlink-emu-cassette", "kernel", "arch", "recorded-by", "command", "status", "families",
+    "redacted", "sockets",
 )  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def _head(document: Map) -> Head:
         tuple(document.names("command")),
         _families(document.map("families")),
         tuple(document.names("redacted")),
+        _number(document, "status", 256) if "status" in document else None,
     )
 
 

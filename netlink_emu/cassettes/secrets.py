@@ -1,7 +1,8 @@
 """Secrets in messages: where keys lie, so that they can be blanked before they reach a file.
 
 By numbers of the UAPI (include/uapi/linux/{wireguard,nl80211,if_macsec,ovpn,psp,seg6_genl,
-tipc_netlink,xfrm,inet_diag}.h), so that nothing need be known of a family but its name.
+tipc_netlink,xfrm,inet_diag}.h and include/net/nl802154.h), so that nothing need be known of a
+family but its name.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class Secret:
     """An attribute that holds a key, ``skip`` bytes into its payload.
 
     With ``every`` the payload is an array of structs of that size, each with a key at its end.
+    A shorter payload than ``least`` is no key.
     """
 
     name: str
     path: Path
     skip: int = 0
     every: int = 0
+    least: int = 0
 
 
 _GENERIC: Final[Mapping[str, Sequence[Secret]]] = {
@@ -74,6 +77,9 @@ _GENERIC: Final[Mapping[str, Sequence[Secret]]] = {
         Secret("PSP_A_KEYS_KEY", (3, 1)),
         Secret("PSP_A_KEYS_KEY", (4, 1)),
     ),
+    # Of the experimental part of include/net/nl802154.h, which is not UAPI: where the keys begin
+    # differs between kernels, what is in them does not.
+    "nl802154": (Secret("NL802154_KEY_ATTR_BYTES", (ANY, 4), least=16),),
     "SEG6": (Secret("SEG6_ATTR_SECRET", (4,)),),
     "TIPCv2": (Secret("TIPC_NLA_NODE_KEY", (6, 4), skip=36),),  # struct tipc_aead_key
 }
@@ -186,6 +192,8 @@ def _byte(number: int) -> bytes:
 
 
 def _keys(secret: Secret, payload: range) -> Iterator[range]:
+    if len(payload) < secret.least:
+        return
     size = secret.every or len(payload)
     for start in range(payload.start, payload.stop, max(size, 1)):
         key = range(start + secret.skip, min(start + size, payload.stop))

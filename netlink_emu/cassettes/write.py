@@ -47,6 +47,8 @@ def _head(head: Head) -> Iterator[str]:
         yield f"recorded-by: {_scalar(f'netlink-emu {head.recorder}')}"
     if head.command:
         yield f"command: [{', '.join(map(_scalar, head.command))}]"
+    if head.status is not None:
+        yield f"status: {head.status}"
     if head.families:
         yield "families:"
         for name, family in head.families.items():

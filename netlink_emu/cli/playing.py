@@ -51,6 +51,7 @@ PatienceOption = Annotated[
 
 DEFAULT_PATIENCE: Final = 5.0
 _MOST_TOLD: Final = 5
+_NOT_RECORDED: Final = "what a client learns from ioctl, /sys or /proc is not recorded"
 _LOOK: Final = 0.1  # seconds between two looks at the sockets
 
 
@@ -128,8 +129,11 @@ class Playing:
                 for said in self.silence.end():
                     say(f"{self.path}: {said}")
 
-    def tell(self) -> bool:
-        """Say what was asked and is not on the cassette; whether that is a failure."""
+    def tell(self, exit_code: int | None = None) -> bool:
+        """Say what was asked and is not on the cassette; whether that is a failure.
+
+        ``exit_code`` is the command's: where it ended otherwise when it was recorded, why.
+        """
         lines = [
             f"{each.who} asked what is not recorded: {each.said}" for each in self.tape.unmatched
         ]
@@ -140,10 +144,13 @@ class Playing:
             ]
         for line in lines:
             say(f"{self.path}: {line}")
+        recorded = self.tape.cassette.head.status
         if self.tape.unmatched:
+            remark(f"{_NOT_RECORDED}; record again, or let attributes differ with --ignore")
+        elif exit_code is not None and recorded not in (None, exit_code):
             remark(
-                "what a client learns from ioctl, /sys or /proc is not recorded; record again, "
-                "or let attributes differ with --ignore"
+                f"{self.path}: the command ended with status {exit_code}, and with {recorded} "
+                f"when it was recorded; {_NOT_RECORDED}"
             )
         return bool(lines)
 

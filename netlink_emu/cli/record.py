@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -195,12 +195,14 @@ class _Saving:
     recording: Recording
     before: Cassette | None
 
-    def save(self) -> None:
+    def save(self, status: int | None = None) -> None:
         """Write the cassette; raises UserError, and what was kept as it went stays then."""
         from netlink_emu.cli.finishing import write_finished
 
+        plan = self.plans.now()
+        plan = replace(plan, head=replace(plan.head, status=status))
         try:
-            write_finished(self.file, self.plans.now(), self.recording.streams, self.before)
+            write_finished(self.file, plan, self.recording.streams, self.before)
         except UserError:
             if self.keeper is not None and self.keeper.exists:
                 kept = self.keeper.path

@@ -201,7 +201,7 @@ def run(
             _compare_with_host(sandbox.kernel, finished.summary)
         if sandbox.timeline is not None and not sandbox.timeline.begun:
             remark("the scenario has not begun: no client listened or asked; see --start")
-        failed = playing is not None and playing.tell()
+        failed = playing is not None and playing.tell(finished.exit_code)
     assert finished is not None
     _tell_summary(finished.summary, wanted=summary or loudness() is Loudness.VERBOSE)
     if require_use and not finished.summary.sockets:

@@ -95,6 +95,7 @@ def test_what_is_noted(tmp_path: Path) -> None:
     netlink_emu("record", "-o", file, "--", *python(CLIENT))
     cassette = read(file)
     assert cassette.head.command[-1] == CLIENT
+    assert cassette.head.status == 3
     [stream] = cassette.streams
     assert (stream.protocol, stream.type) == (0, 3)
     assert Option(270, 11, bytes((1, 0, 0, 0))) in stream.events

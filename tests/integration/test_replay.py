@@ -80,6 +80,32 @@ def test_what_is_not_recorded(cassette: Path) -> None:
 
 
 @needs_interposer
+@pytest.mark.parametrize(
+    ("recorded", "status", "said"),
+    [(0, 0, False), (0, 3, True), (3, 3, False), (3, 0, True), (None, 3, False)],
+)
+def test_a_client_that_fails_though_all_was_recorded(
+    recorded: int | None, status: int, said: bool, tmp_path: Path
+) -> None:
+    """It has asked something else than netlink, most likely."""
+    file = tmp_path / "x.cassette"
+    stream = Stream(0, 3, "python", (Bound(777), REQUEST, *ANSWERS))
+    file.write_text(write_cassette(Cassette(Head("6.18.44", status=recorded), (stream,))))
+    ends = CLIENT + f"sys.exit({status})\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "netlink_emu.cli.main", "replay", str(file), "--",
+         sys.executable, "-c", ends, "2"],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == status
+    hint = (
+        f"netlink-emu: {file}: the command ended with status {status}, and with {recorded} when "
+        "it was recorded; what a client learns from ioctl, /sys or /proc is not recorded\n"
+    )
+    assert done.stderr == (hint if said else "")
+
+
+@needs_interposer
 def test_a_wait_for_what_is_not_there_ends(tmp_path: Path) -> None:
     """The cassette was cut behind the first answer."""
     file = tmp_path / "cut.cassette"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from netlink_emu.interpose.foreground import Answering, Foreground
+from netlink_emu.interpose.foreground import Answering, Finished, Foreground
+from netlink_emu.interpose.summary import Summary
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes.recording import Recording
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 class RecordedForeground(Foreground):
     """One command, of which ``recording`` learns; see Foreground.
 
-    ``save`` is called when all have ended, before signals can end us. If it fails, that is
-    ``failure``.
+    ``save`` is called with the command's exit code when all have ended, before signals can end
+    us. If it fails, that is ``failure``.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class RecordedForeground(Foreground):
         recording: Recording,
         command: Sequence[str],
         protocols: frozenset[int],
-        save: Callable[[], None] = lambda: None,
+        save: Callable[[int], None] = lambda _exit_code: None,
     ) -> None:
         super().__init__(None, command)
         self.failure: Exception | None = None
@@ -50,7 +51,8 @@ class RecordedForeground(Foreground):
 
     def _ended(self) -> None:
         try:
-            self._save()
+            assert self._wait_status is not None
+            self._save(Finished(self._wait_status, Summary()).exit_code)
         except Exception as exc:  # not what became of the command, which the caller tells
             self.failure = exc
 

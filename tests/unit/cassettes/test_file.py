@@ -53,7 +53,7 @@ families = st.dictionaries(
 names = st.text(max_size=12)
 heads = st.builds(
     Head, names, names, names, st.lists(names, max_size=3).map(tuple), families,
-    st.lists(names, max_size=2).map(tuple),
+    st.lists(names, max_size=2).map(tuple), st.none() | st.integers(0, 255),
 )  # fmt: skip
 streams = st.builds(
     Stream, st.integers(0, 31), st.sampled_from([2, 3, 7]), names,

@@ -18,7 +18,7 @@ KEY = bytes(range(1, 33))
 FAMILIES = {
     name: RecordedFamily(40 + number)
     for number, name in enumerate(
-        ("wireguard", "nl80211", "macsec", "ovpn", "psp", "SEG6", "TIPCv2", "other")
+        ("wireguard", "nl80211", "macsec", "ovpn", "psp", "SEG6", "TIPCv2", "other", "nl802154")
     )
 }
 
@@ -64,6 +64,13 @@ KEYS = [
     (16, "macsec.MACSEC_SA_ATTR_KEY", genl("macsec", nest((3, 4), KEY))),
     (16, "ovpn.OVPN_A_KEYDIR_CIPHER_KEY", genl("ovpn", nest((3, 5, 1), KEY))),
     (16, "psp.PSP_A_KEYS_KEY", genl("psp", nest((4, 1), KEY))),
+    # Beside its id; the number of the nest is the kernel's.
+    (
+        16,
+        "nl802154.NL802154_KEY_ATTR_BYTES",
+        genl("nl802154", nest((37,), nest((1, 1), b"\2\0\0\0") + attr(4, KEY))),
+    ),
+    (16, "nl802154.NL802154_KEY_ATTR_BYTES", genl("nl802154", nest((41, 4), KEY))),
     (16, "SEG6.SEG6_ATTR_SECRET", genl("SEG6", attr(4, KEY))),
     (16, "TIPCv2.TIPC_NLA_NODE_KEY", genl("TIPCv2", nest((6, 4), bytes(36) + KEY))),
     (6, "xfrm.XFRMA_ALG_CRYPT", message(16, bytes(224) + attr(2, XFRM_SKIP + KEY))),
@@ -101,6 +108,15 @@ def test_what_is_beside_a_key_stays() -> None:
     [event] = cassette.streams[0].events
     assert isinstance(event, Request)
     assert event.data == data.replace(KEY, bytes(32))
+
+
+def test_a_short_attribute_is_no_key_of_802154() -> None:
+    data = genl("nl802154", nest((35, 4), bytes(range(1, 9))))
+    cassette, _ = record(16, Request(data))
+    [event] = cassette.streams[0].events
+    assert isinstance(event, Request)
+    assert event.data == data
+    assert not cassette.head.redacted
 
 
 def test_another_family_has_other_attributes() -> None:
