@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.server.serve import Server
     from netlink_emu.testing.cassette import CassetteHandle
+    from netlink_emu.testing.inprocess.local import LocalSockets
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.interposed import Answering
     from netlink_emu.testing.loop import Running
@@ -66,6 +67,8 @@ class Clients:
         self._starting: Final = threading.RLock()
         self._running: list[Running] = []
         self._supervisors: list[Supervisor] = []
+        self._locals: list[LocalSockets] = []
+        self.patched_because = ""
         self._server: Server | None = None
         self._sockets: list[_socket.socket] = []
         self.threads: list[ClientThread[Any]] = []
@@ -176,6 +179,23 @@ class Clients:
             self.threads.append(thread)
         return thread
 
+    @contextmanager
+    def patched(self, why: str) -> Iterator[None]:
+        """Within, netlink sockets that this process makes in Python are the kernel's.
+
+        ``why`` says what keeps the threads of :meth:`thread` from working.
+        """
+        from netlink_emu.testing.inprocess.local import LocalSockets
+        from netlink_emu.testing.inprocess.patch import Patch
+
+        with self._start():
+            local = LocalSockets(self._booted.kernel, self._cred())
+            self._running.append(self._calls.start(local.run))
+            self._calls.loop.call(lambda: self._locals.append(local))
+            self.patched_because = why
+        with Patch(local, self._calls).applied():
+            yield
+
     def connect(self, *, portid: int, rcvbuf: int) -> _socket.socket:
         from netlink_emu.testing.connect import connect
 
@@ -216,6 +236,8 @@ class Clients:
     def _flush(self) -> None:
         for supervisor in self._supervisors:
             supervisor.flush()
+        for local in self._locals:
+            local.flush()
         if self._server is not None:
             self._server.flush()
 
@@ -237,6 +259,7 @@ class Clients:
             for thread in self.threads:
                 thread.join(1.0)  # its sockets are closed; what else it does is its own business
             self._sockets, self._running, self._supervisors, self._server = [], [], [], None
+            self._locals = []
             self.processes, self.threads = [], []
             _STARTED.discard(self)
 

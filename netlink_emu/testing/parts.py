@@ -97,6 +97,8 @@ class Parts:
         """See EmulatedKernel.report()."""
         journal = self.booted.own_journal
         lines = [] if self.cassette is None else self.cassette.report()
+        if self.clients.patched_because:
+            lines.append(f"here=True with patched sockets: {self.clients.patched_because}")
         lines += [client.describe() for client in self.clients.all if client not in without]
         entries = [entry for entry in journal.entries if entry.number > since]
         if len(entries) > limit:

@@ -149,7 +149,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not _is_here(pyfuncitem) or inspect.iscoroutinefunction(pyfuncitem.obj):
         # An async function is run by its plugin, or by none: pytest says so then.
         return (yield)
-    from netlink_emu.testing.here import run_here
+    from netlink_emu.testing.here import patched_because, run_here
 
     kernel, function = _kernel_of(pyfuncitem), pyfuncitem.obj
 
@@ -163,6 +163,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     finally:
         pyfuncitem.obj = function
+        why = patched_because(kernel)
+        if why:
+            pyfuncitem.user_properties.append((_PATCHED, why))
 
 
 def _is_here(item: pytest.Item) -> bool:
@@ -201,6 +204,7 @@ _FACTORIES: Final = pytest.StashKey[list[KernelFactory]]()
 _NUMBERS: Final = pytest.StashKey[dict[int, int]]()  # the journals' at the begin of a test
 _USE: Final = pytest.StashKey[dict[int, "Mark"]]()
 _RAN_HERE: Final = pytest.StashKey[bool]()
+_PATCHED: Final = "netlink_emu_patched"  # a property of the report, with the reason
 _TOLD: Final = pytest.StashKey[bool]()
 
 
@@ -319,3 +323,20 @@ def _journal_files(request: pytest.FixtureRequest) -> Callable[[], str] | None:
         return str(Path(directory) / f"{stem}{suffix}.pcapng")
 
     return next_file
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [
+        str(why)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, why in report.user_properties
+        if name == _PATCHED
+    ]
+    if reasons:
+        tests = "1 test" if len(reasons) == 1 else f"{len(reasons)} tests"
+        terminalreporter.write_line(
+            f"netlink-emu: {tests} with here=True ran with patched sockets, as {reasons[0]}. "
+            "Programs that they start, and code in C, ask this machine's kernel."
+        )

@@ -53,12 +53,15 @@ class EmulatedKernelMixin:
         """See unittest.TestCase."""
         assert isinstance(self, unittest.TestCase)
         name = self._testMethodName
+        before = self.__dict__.get(name)  # pytest puts it there, and takes it away
         if hasattr(self, name):  # else TestCase says so
             setattr(self, name, self._netlink_emu_watch(getattr(self, name)))
         try:
             return super().run(result)  # type: ignore[misc,no-any-return]  # TestCase's
         finally:
             self.__dict__.pop(name, None)
+            if before is not None:
+                self.__dict__[name] = before
             self.__dict__.pop("kernel", None)
             self.__dict__.pop("_netlink_emu_factory", None)
 

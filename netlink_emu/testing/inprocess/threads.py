@@ -112,6 +112,7 @@ class ClientThread(Generic[T]):
         self._wire: Final = wire
         self._ended: Final = ended
         self._future: Final[Future[T]] = Future()
+        self.entered = False  # whether the function was called
         self.name: Final = name
         self._thread: Final = threading.Thread(
             target=self._run, name=f"netlink-emu client {self.name}", daemon=True
@@ -133,6 +134,7 @@ class ClientThread(Generic[T]):
                     helper.hand_over(self._start, listener, self._wire.fileno())
                 finally:
                     os.close(listener)
+            self.entered = True
             result = self._function()
         except BaseException as exc:
             self._future.set_exception(exc)
