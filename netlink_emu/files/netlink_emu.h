@@ -44,6 +44,8 @@ enum {
 	NLEMU_CMD_FAMILY_REPLY = 32, /* Answer an operation with these values from now on. */
 	NLEMU_CMD_FAMILY_FAIL = 33, /* Let an operation fail from now on. */
 	NLEMU_CMD_FAMILY_FORGET = 34, /* Answer an operation as before family-reply and family-fail. */
+	NLEMU_CMD_SOCKET_GET = 35, /* The sockets of clients, but of those who control. */
+	NLEMU_CMD_WATCH_GET = 36, /* The number of the journal's newest entry, and how much there is. */
 };
 
 /* What is accounted to a task; times in nanoseconds. */
@@ -92,8 +94,10 @@ enum {
 	NLEMU_A_TASK_CORE = 15, /* flag: A core was dumped. */
 	NLEMU_A_TASK_ONE_THREAD = 16, /* flag: Only this thread ends. */
 	NLEMU_A_TASK_ZOMBIE = 17, /* flag: The parent does not wait for it. */
-	NLEMU_A_TASK_COUNT = 18, /* u32: How many. */
+	NLEMU_A_TASK_COUNT = 18, /* u32: How many; in a dump, at most so many. */
 	NLEMU_A_TASK_LIFETIME = 19, /* u64: How long each lives, in nanoseconds; for a clock that stands still. */
+	NLEMU_A_TASK_SKIP = 20, /* u32: How many to leave out, from the lowest number on. */
+	NLEMU_A_TASK_WORDS = 21, /* string: Only tasks with each of these words in their number or name. */
 };
 
 /* The machine: its CPUs, cgroups, clock. */
@@ -116,18 +120,38 @@ enum {
 	NLEMU_A_WATCH_PORTID = 1, /* u32: A client's portid. */
 	NLEMU_A_WATCH_CPU = 2, /* u32: A CPU that it listens on. */
 	NLEMU_A_WATCH_REQUEST = 3, /* string: Criteria of messages, as in the command line: cmd=TASKSTATS_CMD_GET pid=42. In wait, a request; without it, a listener is waited for. */
-	NLEMU_A_WATCH_COUNT = 4, /* u32: How many to wait for, by default 1. */
+	NLEMU_A_WATCH_COUNT = 4, /* u32: How many to wait for, by default 1; in a dump, at most so many, the journal's newest. */
 	NLEMU_A_WATCH_SINCE = 5, /* u32: Only entries of the journal with higher numbers count. */
 	NLEMU_A_WATCH_TIMEOUT = 6, /* u32: How long to wait, in milliseconds of real time; by default 5000. */
 	NLEMU_A_WATCH_TIMED_OUT = 7, /* flag: It did not come. */
 	NLEMU_A_WATCH_NUMBER = 8, /* u32: An entry's number in the journal. */
 	NLEMU_A_WATCH_TIME = 9, /* u64: When it happened, by the machine's clock. */
-	NLEMU_A_WATCH_WHAT = 10, /* string: What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, overrun, remark, listener, task, note. */
+	NLEMU_A_WATCH_WHAT = 10, /* string: What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, overrun, remark, listener, task, note. In journal-get, these alone, with blanks between. */
 	NLEMU_A_WATCH_TEXT = 11, /* string: It in words, several lines. */
 	NLEMU_A_WATCH_JSON = 12, /* string: It as a JSON object; left out where the message would be too long. */
 	NLEMU_A_WATCH_DATA = 13, /* binary: The datagram. */
 	NLEMU_A_WATCH_PID = 14, /* u32: The client's process. */
 	NLEMU_A_WATCH_COMM = 15, /* string: The client's name. */
+	NLEMU_A_WATCH_SOCKETS = 16, /* u32: How many sockets clients have. */
+	NLEMU_A_WATCH_TASKS = 17, /* u32: How many tasks there are, zombies too. */
+	NLEMU_A_WATCH_DROPS = 18, /* u32: How many datagrams for clients were lost. */
+};
+
+/* Sockets of clients. */
+enum {
+	NLEMU_A_SOCKET_PORTID = 1, /* u32: Its portid, 0 while it has none. */
+	NLEMU_A_SOCKET_PID = 2, /* u32: The client's process. */
+	NLEMU_A_SOCKET_COMM = 3, /* string: The client's name. */
+	NLEMU_A_SOCKET_PROTOCOL = 4, /* u32: Its netlink protocol, NETLINK_*. */
+	NLEMU_A_SOCKET_FAMILIES = 5, /* string: The families that it has asked, with blanks between. */
+	NLEMU_A_SOCKET_GROUPS = 6, /* string: Its multicast groups, as family:group or a number, likewise. */
+	NLEMU_A_SOCKET_DATAGRAMS = 7, /* u32: How many datagrams are in its receive queue. */
+	NLEMU_A_SOCKET_QUEUE = 8, /* u32: How much of its receive buffer they take, in bytes. */
+	NLEMU_A_SOCKET_RCVBUF = 9, /* u32: SO_RCVBUF. */
+	NLEMU_A_SOCKET_DROPS = 10, /* u32: How many datagrams it has lost for want of room. */
+	NLEMU_A_SOCKET_CONGESTED = 11, /* flag: It has lost some, and its queue was not read empty since. */
+	NLEMU_A_SOCKET_SKIP = 12, /* u32: How many to leave out, from the oldest on. */
+	NLEMU_A_SOCKET_COUNT = 13, /* u32: At most so many. */
 };
 
 /* Faults on demand. */

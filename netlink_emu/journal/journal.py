@@ -192,11 +192,12 @@ class Journal(Record, Observer):
         for mask, is_joined in ((joined, True), (left, False)):
             for group in range(1, mask.bit_length() + 1):
                 if mask >> (group - 1) & 1:
-                    name = self._group_name(sk, group)
+                    name = self.group_name(sk, group)
                     made = partial(Membership, group=group, joined=is_joined, name=name)
                     self._socket_did(sk, made)
 
-    def _group_name(self, sk: NetlinkSock, group: int) -> str:
+    def group_name(self, sk: NetlinkSock, group: int) -> str:
+        """A multicast group's family and name; empty if no family has the group."""
         if sk.protocol == NETLINK_GENERIC:
             for family in self._kernel.genl.families.values():
                 index = group - family.mcgrp_offset

@@ -94,6 +94,10 @@ class Record:
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries))
 
+    def newest_first(self) -> Iterator[Entry]:
+        """The entries, the newest first; nothing may be added while they are looked at."""
+        return reversed(self._entries)
+
     def of(self, kind: type[E], *, since: int = 0) -> list[E]:
         """The entries of one class with numbers above ``since``."""
         return [e for e in self.entries if isinstance(e, kind) and e.number > since]

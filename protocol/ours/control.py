@@ -12,7 +12,7 @@ from typing import Final
 
 from ..family import AttributeSet, Exchange, FamilyDeclaration, McastGroup, Operation
 from ..reading.describe import AttrDesc, AttrSet, FamilyDesc, Kind
-from .control_sets import AMOUNT, FAMILY, FAULT, MACHINE, STATE, TASK, WATCH, NlemuState
+from .control_sets import AMOUNT, FAMILY, FAULT, MACHINE, SOCKET, STATE, TASK, WATCH, NlemuState
 
 __all__ = [
     "AMOUNT",
@@ -23,6 +23,7 @@ __all__ = [
     "JOURNAL_GROUP",
     "MACHINE",
     "NETLINK_EMU",
+    "SOCKET",
     "STATE",
     "TASK",
     "WATCH",
@@ -79,7 +80,7 @@ def _operations() -> tuple[Operation, ...]:
     ops = _Operations()
     ops.add(
         "task-get", TASK, "A task by number; as a dump, all of them, zombies too.",
-        do="pid", reply=_TASK_SHOWN, dump="", rows=_TASK_SHOWN,
+        do="pid", reply=_TASK_SHOWN, dump="skip count words", rows=_TASK_SHOWN,
     )  # fmt: skip
     ops.add(
         "task-new", TASK, "Spawn a process, or with tgid a thread of that process.",
@@ -125,7 +126,7 @@ def _operations() -> tuple[Operation, ...]:
     )  # fmt: skip
     ops.add(
         "listener-get", WATCH, "Who is registered for exits on which CPU.",
-        dump="", rows="portid cpu",
+        dump="count", rows="portid cpu",
     )  # fmt: skip
     ops.add(
         "wait", WATCH,
@@ -145,7 +146,7 @@ def _operations() -> tuple[Operation, ...]:
     )  # fmt: skip
     ops.add(
         "journal-get", WATCH, "The journal, or what of it matches.",
-        dump="since request", rows=_ENTRY,
+        dump="since request what count", rows=_ENTRY,
     )  # fmt: skip
     ops.add("journal-note", WATCH, "Add a line of one's own.", do="text")
     ops.add("journal-clear", WATCH, "Forget all entries.", do="")
@@ -157,6 +158,15 @@ def _operations() -> tuple[Operation, ...]:
         do="",
     )  # fmt: skip
     _add_families(ops)
+    ops.add(
+        "socket-get", SOCKET, "The sockets of clients, but of those who control.",
+        dump="skip count",
+        rows="portid pid comm protocol families groups datagrams queue rcvbuf drops congested",
+    )  # fmt: skip
+    ops.add(
+        "watch-get", WATCH, "The number of the journal's newest entry, and how much there is.",
+        do="", reply="number sockets tasks drops",
+    )  # fmt: skip
     return tuple(ops.made)
 
 
@@ -197,7 +207,7 @@ CONTROL: Final = FamilyDeclaration(
     1,
     _operations(),
     (McastGroup(JOURNAL_GROUP),),
-    {attrs.name: attrs for attrs in (AMOUNT, TASK, MACHINE, WATCH, FAULT, FAMILY)},
+    {attrs.name: attrs for attrs in (AMOUNT, TASK, MACHINE, WATCH, SOCKET, FAULT, FAMILY)},
     enums={STATE.name: STATE},
     resv_start_op=1,
     doc="Control of a kernel that netlink-emu emulates: tasks, CPUs, cgroups, time, faults, "

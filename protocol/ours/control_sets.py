@@ -98,12 +98,14 @@ TASK: Final = _set(
     ("core", "flag", "A core was dumped."),
     ("one-thread", "flag", "Only this thread ends."),
     ("zombie", "flag", "The parent does not wait for it."),
-    ("count", "u32", "How many."),
+    ("count", "u32", "How many; in a dump, at most so many."),
     (
         "lifetime",
         "u64",
         "How long each lives, in nanoseconds; for a clock that stands still.",
     ),
+    ("skip", "u32", "How many to leave out, from the lowest number on."),
+    ("words", "string", "Only tasks with each of these words in their number or name."),
 )
 MACHINE: Final = _set(
     "machine",
@@ -140,7 +142,11 @@ WATCH: Final = _set(
         "Criteria of messages, as in the command line: cmd=TASKSTATS_CMD_GET pid=42. "
         "In wait, a request; without it, a listener is waited for.",
     ),
-    ("count", "u32", "How many to wait for, by default 1."),
+    (
+        "count",
+        "u32",
+        "How many to wait for, by default 1; in a dump, at most so many, the journal's newest.",
+    ),
     ("since", "u32", "Only entries of the journal with higher numbers count."),
     ("timeout", "u32", "How long to wait, in milliseconds of real time; by default 5000."),
     ("timed-out", "flag", "It did not come."),
@@ -150,13 +156,33 @@ WATCH: Final = _set(
         "what",
         "string",
         "What it is: sent, queued, dropped, fault, opened, bound, option, membership, closed, "
-        "overrun, remark, listener, task, note.",
+        "overrun, remark, listener, task, note. In journal-get, these alone, with blanks between.",
     ),
     ("text", "string", "It in words, several lines."),
     ("json", "string", "It as a JSON object; left out where the message would be too long."),
     ("data", "binary", "The datagram."),
     ("pid", "u32", "The client's process."),
     ("comm", "string", "The client's name."),
+    ("sockets", "u32", "How many sockets clients have."),
+    ("tasks", "u32", "How many tasks there are, zombies too."),
+    ("drops", "u32", "How many datagrams for clients were lost."),
+)
+SOCKET: Final = _set(
+    "socket",
+    "Sockets of clients.",
+    ("portid", "u32", "Its portid, 0 while it has none."),
+    ("pid", "u32", "The client's process."),
+    ("comm", "string", "The client's name."),
+    ("protocol", "u32", "Its netlink protocol, NETLINK_*."),
+    ("families", "string", "The families that it has asked, with blanks between."),
+    ("groups", "string", "Its multicast groups, as family:group or a number, likewise."),
+    ("datagrams", "u32", "How many datagrams are in its receive queue."),
+    ("queue", "u32", "How much of its receive buffer they take, in bytes."),
+    ("rcvbuf", "u32", "SO_RCVBUF."),
+    ("drops", "u32", "How many datagrams it has lost for want of room."),
+    ("congested", "flag", "It has lost some, and its queue was not read empty since."),
+    ("skip", "u32", "How many to leave out, from the oldest on."),
+    ("count", "u32", "At most so many."),
 )
 FAULT: Final = _set(
     "fault",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from netlink_emu.families.control.families import FamilyOps
 from netlink_emu.families.control.machine import Ahead, MachineOps
 from netlink_emu.families.control.ops import Asked
+from netlink_emu.families.control.sockets import SocketOps
 from netlink_emu.families.control.tasks import TaskOps
 from netlink_emu.families.control.watch import FaultOps, WatchOps
 from netlink_emu.kernel.dump import LongParts
@@ -54,10 +55,12 @@ class Control:
         self.agenda: Final[list[Ahead]] = [faults]
         self.began_wait: Callable[[PendingWait], None] | None = None
         self.watch: Final = WatchOps(kernel, journal, reply=self.reply, began=self._began)
+        self._sockets: Final = SocketOps(kernel, journal)
         self._ops: Final = {
             **TaskOps(kernel.machine).ops(),
             **MachineOps(kernel, journal, faults, self.agenda).ops(),
             **self.watch.ops(),
+            **self._sockets.ops(),
             **FaultOps(faults).ops(),
             **FamilyOps(kernel).ops(),
         }
@@ -73,10 +76,12 @@ class Control:
         kernel.genl.register_family(self.family)
         journal.muted.add(self.family.id)
         kernel.observe(self.watch)
+        kernel.observe(self._sockets)
         journal.sinks.append(self._notify)
 
     def close(self) -> None:
         """The family is gone."""
+        self.kernel.unobserve(self._sockets)
         self.kernel.unobserve(self.watch)
         self.journal.sinks.remove(self._notify)
         self.journal.muted.discard(self.family.id)

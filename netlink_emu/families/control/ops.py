@@ -31,6 +31,11 @@ class Asked(Request):
             found = found.partition(b"\0")[0].decode("utf-8", "replace")
         return str(found)
 
+    def window(self) -> tuple[int, int | None]:
+        """Which rows of a dump are wanted, for a slice: all, or ``count`` after ``skip``."""
+        skip = self.number("skip", 0)
+        return skip, skip + self.number("count") if "count" in self else None
+
 
 Doit = Callable[[Asked], Row | None]
 Dumpit = Callable[[Asked], Iterable[Row]]

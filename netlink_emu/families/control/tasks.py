@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families.control.ops import Asked, Handler, Handlers
@@ -51,8 +52,14 @@ class TaskOps:
     def get(self, asked: Asked) -> Row:
         return self._row(self.find(asked.number("pid")))
 
-    def dump(self, _asked: Asked) -> Iterator[Row]:
-        return (self._row(task) for task in self._machine.tasks)
+    def dump(self, asked: Asked) -> Iterator[Row]:
+        words = asked.text("words", "").lower().split()
+        found: Iterable[Task] = self._machine.tasks
+        if words or "skip" in asked or "count" in asked:
+            found = sorted(found, key=lambda task: task.pid)
+        if words:
+            found = (task for task in found if _has(task, words))
+        return map(self._row, islice(found, *asked.window()))
 
     def _row(self, task: Task) -> Row:
         parent = task.real_parent
@@ -160,6 +167,11 @@ class TaskOps:
             amounts=_amounts(asked),
         )
         return {"count": len(pids)}
+
+
+def _has(task: Task, words: Sequence[str]) -> bool:
+    text = f"{task.pid} {task.comm.decode(errors='replace')}".lower()
+    return all(word in text for word in words)
 
 
 def _amounts(asked: Asked) -> dict[str, float]:

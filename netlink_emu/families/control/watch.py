@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.families.control.ops import Asked, Handler, Handlers
@@ -102,12 +103,15 @@ class WatchOps(Observer):
         chosen = lists.items() if cpu is None else [(cpu, lists.get(cpu, []))]
         return sorted({portid for _, portids in chosen for portid in portids})
 
-    def listeners(self, _asked: Asked) -> Iterator[Row]:
+    def listeners(self, asked: Asked) -> Iterator[Row]:
         taskstats = self._kernel.taskstats
         lists = taskstats.listeners if taskstats is not None else {}
-        for cpu, portids in sorted(lists.items()):
-            for portid in portids:
-                yield {"portid": portid, "cpu": cpu}
+        rows = (
+            {"portid": portid, "cpu": cpu}
+            for cpu, portids in sorted(lists.items())
+            for portid in portids
+        )
+        return islice(rows, asked.number("count") if "count" in asked else None)
 
     # --- waiting
 
@@ -175,18 +179,23 @@ class WatchOps(Observer):
     # --- the journal
 
     def entries(self, asked: Asked) -> Iterator[Row]:
-        since = asked.number("since", 0)
+        since, most = asked.number("since", 0), asked.number("count", len(self._journal))
+        kinds = frozenset(asked.text("what").split()) if "what" in asked else None
         match = None
         if "request" in asked:
             match = self._journal.match(**parse_criteria(asked.text("request")))
-        for entry in self._journal:
-            if entry.number <= since:
-                continue
-            if match is not None and not (
+
+        def wanted(entry: Entry) -> bool:
+            if kinds is not None and entry.what not in kinds:
+                return False
+            return match is None or (
                 isinstance(entry, Datagram) and any(map(match, entry.views()))
-            ):
-                continue
-            yield self.row(entry)
+            )
+
+        # From the newest on: the journal may be long, and what is wanted of it short.
+        after = takewhile(lambda entry: entry.number > since, self._journal.newest_first())
+        found = [*islice(filter(wanted, after), most)]
+        return map(self.row, reversed(found))
 
     def row(self, entry: Entry) -> Row:
         """What the group hears of an entry of the journal."""

@@ -14,6 +14,7 @@ from netlink_emu.protocol.ours.control import (
     FAULT,
     MACHINE,
     NETLINK_EMU,
+    SOCKET,
     TASK,
     WATCH,
     cmd_of,
@@ -30,7 +31,7 @@ COMMANDS = (
     "listener-get", "wait", "fault-new", "fault-get", "fault-del", "fault-release", "overrun",
     "journal-get", "journal-note", "journal-clear", "journal-ntf", "reset",
     "family-get", "object-get", "object-new", "object-set", "object-del", "family-notify",
-    "family-reply", "family-fail", "family-forget",
+    "family-reply", "family-fail", "family-forget", "socket-get", "watch-get",
 )  # fmt: skip
 
 
@@ -38,13 +39,14 @@ COMMANDS = (
     ("attrs", "first", "last", "letters"),
     [
         (AMOUNT, "NLEMU_A_AMOUNT_UTIME", "NLEMU_A_AMOUNT_VM_KIB", "q" * 23),
-        (TASK, "NLEMU_A_TASK_PID", "NLEMU_A_TASK_LIFETIME", "iiiziiiiiiiniifffiq"),
+        (TASK, "NLEMU_A_TASK_PID", "NLEMU_A_TASK_WORDS", "iiiziiiiiiiniifffiqiz"),
         (MACHINE, "NLEMU_A_MACHINE_CPU", "NLEMU_A_MACHINE_DELAYACCT", "iiziqqzqqqi"),
-        (WATCH, "NLEMU_A_WATCH_PORTID", "NLEMU_A_WATCH_COMM", "iiziiifiqzzzbiz"),
+        (WATCH, "NLEMU_A_WATCH_PORTID", "NLEMU_A_WATCH_DROPS", "iiziiifiqzzzbiziii"),
+        (SOCKET, "NLEMU_A_SOCKET_PORTID", "NLEMU_A_SOCKET_COUNT", "iizizziiiifii"),
         (FAULT, "NLEMU_A_FAULT_ID", "NLEMU_A_FAULT_COUNT", "iziiiizi"),
         (FAMILY, "NLEMU_A_FAMILY_NAME", "NLEMU_A_FAMILY_TIMES", "zizzzzzizzzi"),
     ],
-    ids=["amounts", "task", "machine", "watch", "fault", "family"],
+    ids=["amounts", "task", "machine", "watch", "socket", "fault", "family"],
 )
 def test_attributes(attrs: AttributeSet, first: str, last: str, letters: str) -> None:
     assert [attribute.number for attribute in attrs] == [*range(1, len(letters) + 1)]
@@ -57,7 +59,7 @@ def test_attributes(attrs: AttributeSet, first: str, last: str, letters: str) ->
 def test_what_is_nested_and_what_has_names() -> None:
     assert TASK["amounts"].nested is AMOUNT
     assert TASK["state"].enum is control.STATE
-    others = [*TASK, *MACHINE, *WATCH, *FAULT, *FAMILY]
+    others = [*TASK, *MACHINE, *WATCH, *SOCKET, *FAULT, *FAMILY]
     assert [attribute.name for attribute in others if attribute.nested] == ["amounts"]
     assert [attribute.name for attribute in others if attribute.enum] == ["state"]
     assert control.STATE.values == {
@@ -70,7 +72,7 @@ def test_the_family() -> None:
     assert (CONTROL.name, CONTROL.version) == ("NETLINK_EMU", 1)
     assert [group.name for group in CONTROL.groups] == ["journal"]
     assert [op.name for op in CONTROL.operations] == [*COMMANDS]
-    assert [cmd_of(op) for op in CONTROL.operations] == [*range(1, 35)]
+    assert [cmd_of(op) for op in CONTROL.operations] == [*range(1, 37)]
     assert all(op.doc.endswith(".") for op in CONTROL.operations)
 
 
