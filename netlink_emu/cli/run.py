@@ -38,6 +38,7 @@ from netlink_emu.cli.playing import (
     StrictOption,
     playing_on,
 )
+from netlink_emu.cli.served import ServedOption, StayOption, check_place, stay_until_signal
 from netlink_emu.host.proc import host_delayacct
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
@@ -115,6 +116,8 @@ def run(
             help="Use the kernel of the server at this socket; see netlink-emu serve.",
         ),
     ] = None,
+    socket: ServedOption = None,
+    stay: StayOption = False,
     allow_io_uring: Annotated[
         bool,
         Option(
@@ -158,7 +161,7 @@ def run(
     if connect is not None:
         own = {
             "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
-            "--start": start,
+            "--start": start, "--socket": socket, "--stay": stay or None,
             "--config": config, "--journal": journal, "--fault": fault,
             "--control": control or None, "--cassette": cassette, "--family": family,
             "--speed": None if speed == 1.0 else speed,
@@ -184,6 +187,7 @@ def run(
             sandbox.kernel, cassette, ignore=ignore, repeat=repeat, strict=strict,
             patience=patience,
         )  # fmt: skip
+        check_place(socket, stay=stay)
         finished = None
         with (
             _after(lambda: finished),
@@ -192,9 +196,11 @@ def run(
             foreground = client(
                 sandbox.kernel,
                 credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
-                companion=_companion(sandbox, observation, playing),
+                companion=_companion(sandbox, observation, playing, socket),
                 catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
-                native_waits=not (fault or control or cassette),
+                native_waits=not (fault or control or cassette or socket),
+                at_once=socket is not None,
+                afterwards=stay_until_signal if stay else None,
                 live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
             )
             finished = finish(foreground, scenario)
@@ -324,7 +330,10 @@ def _credentials(
 
 
 def _companion(
-    sandbox: Sandbox, observation: Observation | None, playing: Playing | None
+    sandbox: Sandbox,
+    observation: Observation | None,
+    playing: Playing | None,
+    socket: Path | None,
 ) -> Callable[[], Awaitable[None]] | None:
     """What has to run beside the command, if anything has."""
     tasks: list[Callable[[], Awaitable[None]]] = []
@@ -334,6 +343,10 @@ def _companion(
         tasks.append(observation.look_after)
     if playing is not None:
         tasks.append(playing.look_after)
+    if socket is not None:
+        from netlink_emu.server.serve import serve  # rarely wanted
+
+        tasks.append(partial(serve, sandbox.kernel, socket))
     return partial(_all, tasks) if tasks else None
 
 

@@ -88,6 +88,9 @@ class Foreground:
     command is root to its own eyes. ``attend`` carries what a kernel in another process has
     queued: it is given what flushes it, and what is to be called when that kernel is gone. A
     subclass that answers by itself has no backend. ``native_waits`` is a supervisor's.
+    ``at_once``: the companion begins with the command, not with its first call; ``afterwards``
+    is given the command's wait status when that and all clients have ended by themselves, and
+    goes on until it returns or a signal ends it.
     """
 
     def __init__(
@@ -103,6 +106,8 @@ class Foreground:
         fake_root: bool = False,
         attend: Callable[[Callable[[], None], Callable[[], None]], Awaitable[None]] | None = None,
         native_waits: bool = False,
+        at_once: bool = False,
+        afterwards: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._backend = backend
         self._command = command
@@ -114,6 +119,8 @@ class Foreground:
         self._fake_root = fake_root
         self._attend = attend
         self._native_waits = native_waits
+        self._at_once = at_once
+        self._afterwards = afterwards
         self._traced = False
         self._when_ended: Callable[[], None] = lambda: None
         self._high = fds.choose_high(fds.open_files_limit())
@@ -121,6 +128,7 @@ class Foreground:
         self._wait_status: int | None = None
         self._clients_left = True
         self._stopping = False
+        self._told_to_end = False
 
     def run(self) -> Finished:
         """Run until the command and all that it started under the filter have ended.
@@ -136,7 +144,7 @@ class Foreground:
         try:
             launched = self._launch(mask)
             summary = Summary()
-            if self._wait_for_a_call(launched, signals):
+            if self._at_once or self._wait_for_a_call(launched, signals):
                 summary = self._serve(launched, signals)
             self._ended()
         finally:
@@ -255,6 +263,9 @@ class Foreground:
                     nursery.start_soon(self._companion)
                 await served.loop.run()
                 await ended.wait()
+                if self._afterwards is not None and not self._told_to_end:
+                    assert self._wait_status is not None
+                    await self._afterwards(self._wait_status)
                 nursery.cancel_scope.cancel()
 
         try:
@@ -325,6 +336,7 @@ class Foreground:
                 self._reap()  # also before others: the command may just have ended
                 if number == signal.SIGCHLD:
                     continue
+                self._told_to_end = self._told_to_end or number in _ENDING
                 if self._wait_status is not None:
                     self._stopping = self._stopping or number in _ENDING
                 elif code != _SI_KERNEL and sender != self._pid:
