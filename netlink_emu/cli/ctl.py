@@ -44,7 +44,7 @@ def ctl(
     failed = False
     with _opened(file) as lines, connected(socket) as connection:
         for words in _commands(lines):
-            answer = _carry_out(connection, words)
+            answer = carry_out(connection, words)
             failed |= not answer["ok"]
             print(as_line(answer), flush=True)
     if failed:
@@ -71,8 +71,8 @@ def _commands(lines: Iterable[str]) -> Iterator[str]:
             yield line
 
 
-def _carry_out(connection: Connection, line: str) -> dict[str, Any]:
-    """Carry out one command; what to answer."""
+def carry_out(connection: Connection, line: str) -> dict[str, Any]:
+    """Carry out one command; what to answer: ok, and an error or perhaps a result."""
     from netlink_emu.protocol.errors import errno_name
     from netlink_emu.testing.errors import ControlError
 

@@ -13,22 +13,25 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Ending:
     """``signals`` are those that end us; ``noted`` came while nobody else waited for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *also: signal.Signals) -> None:
         # Under nohup(1) SIGHUP is ignored, and stays so. Shells ignore SIGINT for what they
         # start in the background, who can still be asked by it.
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        self.signals: Final = [n for n in _ENDING if n is not signal.SIGHUP or not ignored]
+        ours = (*_ENDING, *also)
+        self.signals: Final = [n for n in ours if n is not signal.SIGHUP or not ignored]
         self.noted: Final[list[int]] = []
 
 
 @contextmanager
-def ending() -> Iterator[Ending]:
+def ending(*also: signal.Signals) -> Iterator[Ending]:
     """Note the signals that end a command, instead of ending at once, with things half done.
+
+    They are SIGINT, SIGTERM and SIGHUP, and those that are named.
 
     Whoever then waits for them must look at what was noted before. Once one of them has come,
     others change nothing, to the end of the process.
     """
-    end = Ending()
+    end = Ending(*also)
     before = {number: signal.getsignal(number) for number in end.signals}
     for number in end.signals:
         signal.signal(number, lambda number, _frame: end.noted.append(number))

@@ -34,6 +34,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu serve --release 5.10 -- make check",
         "netlink-emu serve --socket ./sandbox/nl --wait 10",
     ),
+    "watch": (
+        "netlink-emu watch -- ./my-monitor",
+        "netlink-emu watch ./sandbox/nl",
+        "netlink-emu watch --release 5.10 --output monitor.log -- ./my-monitor -v",
+    ),
     "decode": (
         "netlink-emu decode exchange.pcapng",
         "netlink-emu decode --html exchange.jsonl > exchange.html",

@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS: Final = (
-    "run", "record", "replay", "cassette", "serve", "doctor", "decode", "tasks", "faults",
-    "journal", "ctl", "family", "conformance", "releases", "files", "completion",
+    "run", "record", "replay", "cassette", "serve", "watch", "doctor", "decode", "tasks",
+    "faults", "journal", "ctl", "family", "conformance", "releases", "files", "completion",
 )  # fmt: skip
 # Declared without typer, so that it need not be imported where the command line is plain.
 _PLAIN: Final = (
-    "run", "record", "replay", "cassette", "tasks", "faults", "journal", "ctl", "family",
-    "files",
+    "run", "record", "replay", "cassette", "watch", "tasks", "faults", "journal", "ctl",
+    "family", "files",
 )  # fmt: skip
+# Whose command after -- is not its only argument, so that it has to see the dashes.
+_SEES_DASHES: Final = ("watch",)
 
 
 def _print_version(wanted: bool) -> None:
@@ -127,6 +129,8 @@ def _command_line() -> str:
 
 
 def _shown(args: list[str]) -> list[str]:
+    if args[:1] == ["watch"] and "--" in args:
+        return [*args[: args.index("--") + 2], "..."]
     if args[:1] not in (["run"], ["record"]):
         return args
     module = importlib.import_module(f"netlink_emu.cli.{args[0]}")
@@ -164,6 +168,9 @@ def _tell_all(seconds: float) -> None:
 
 def _run(args: list[str]) -> int:
     """Run the command that these arguments name; the exit status, if nothing is raised."""
+    if args and args[0] in _SEES_DASHES and "--" in args:
+        at = args.index("--")
+        args = [*args[:at], "--", *args[at:]]  # the first are for who reads the options
     if _run_plainly(args):
         return 0
     from typer.main import get_command

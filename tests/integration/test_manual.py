@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from helpers.interposed import needs_interposer
+from helpers.tmux import needs_tmux
 from manual import terminal
-from manual.__main__ import draw, write
+from manual.__main__ import draw, watch, write
 from manual.tree import tree
 from typer.main import get_command
 
@@ -35,6 +36,13 @@ def test_all_is_current(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_the_picture_shows_what_happens() -> None:
     assert draw(check=True) == 0, "run scripts/write-docs"
+
+
+@needs_interposer
+@needs_tmux
+@pytest.mark.slow
+def test_the_picture_of_watch_shows_what_is_to_be_seen() -> None:
+    assert watch(check=True) == 0, "run scripts/write-docs"
 
 
 def test_it_is_of_a_real_command() -> None:

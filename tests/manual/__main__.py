@@ -17,6 +17,7 @@ from manual import (
     spec,
     specs,
     terminal,
+    watching,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,8 @@ FILES: dict[Path, Callable[[], str]] = {
 
 def main(args: Sequence[str]) -> int:
     """Write the files, or with --check say which are not as they would be written."""
-    return write(check="--check" in args) + draw(check="--check" in args)
+    check = "--check" in args
+    return write(check=check) + draw(check=check) + watch(check=check)
 
 
 def write(*, check: bool) -> int:
@@ -69,6 +71,21 @@ def draw(*, check: bool) -> int:
     sys.stdout.write(f"{terminal.PICTURE.relative_to(ROOT)}\n")
     if not check:
         terminal.PICTURE.write_text(terminal.svg(lines))
+    return int(check)
+
+
+def watch(*, check: bool) -> int:
+    """Write the picture of ``netlink-emu watch`` anew if it shows other things now."""
+    missing = [program for program in watching.PROGRAMS if shutil.which(program) is None]
+    if missing:
+        sys.stdout.write(f"{watching.PAGE.relative_to(ROOT)} is left as it is: no {missing}\n")
+        return 0
+    lines = watching.record()
+    if watching.masked(lines) == watching.masked(watching.shown()):
+        return 0
+    sys.stdout.write(f"{watching.PAGE.relative_to(ROOT)}\n")
+    if not check:
+        watching.PAGE.write_text(watching.page(lines))
     return int(check)
 
 

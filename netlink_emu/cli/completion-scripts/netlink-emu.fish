@@ -3,7 +3,7 @@ function __netlink_emu_at --description 'Whether the words so far name this comm
     set -l path
     for word in (commandline -opc)[2..-1]
         switch "$path $word"
-            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette finish' 'cassette diff' 'cassette convert' ' serve' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family list' 'family objects' 'family add' 'family change' 'family remove' 'family notify' 'family reply' 'family fail' 'family forget' 'family show' 'family check' 'family call' 'family dissector' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
+            case ' run' ' record' ' replay' ' cassette' 'cassette show' 'cassette check' 'cassette finish' 'cassette diff' 'cassette convert' ' serve' ' watch' ' doctor' ' decode' ' tasks' 'tasks list' 'tasks spawn' 'tasks charge' 'tasks set' 'tasks exit' 'tasks kill' 'tasks reap' 'tasks storm' 'tasks cpus' 'tasks advance' 'tasks reset' ' faults' 'faults add' 'faults list' 'faults remove' 'faults clear' 'faults release' 'faults enobufs' 'faults kinds' ' journal' 'journal show' 'journal follow' 'journal note' 'journal clear' 'journal listeners' 'journal wait' ' ctl' ' family' 'family list' 'family objects' 'family add' 'family change' 'family remove' 'family notify' 'family reply' 'family fail' 'family forget' 'family show' 'family check' 'family call' 'family dissector' 'family record' ' conformance' 'conformance record' ' releases' 'releases diff' 'releases show' ' files' ' completion'
                 set path (string trim -- "$path $word")
         end
         test "$path" != run; or break
@@ -15,7 +15,7 @@ function __netlink_emu_command --description 'Completes what is to run'
     set -l words (commandline -opc)[3..-1]
     while set -q words[1]
         switch $words[1]
-            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --family --journal --fault --cassette --ignore --patience
+            case --release -r --arch --cpus --tasks --scenario --start --speed --config --clients --uid --connect --socket --family --journal --fault --cassette --ignore --patience
                 set -e words[1]
             case --
                 set -e words[1]
@@ -37,6 +37,7 @@ complete -c netlink-emu -n __netlink_emu_at -a record -d 'Run an unmodified comm
 complete -c netlink-emu -n __netlink_emu_at -a replay -d 'Run an unmodified command; a cassette answers its netlink sockets.'
 complete -c netlink-emu -n __netlink_emu_at -a cassette -d 'Show, check, finish, compare and convert recordings of clients.'
 complete -c netlink-emu -n __netlink_emu_at -a serve -d 'Serve an emulated kernel to AF_UNIX datagram clients, in any language.'
+complete -c netlink-emu -n __netlink_emu_at -a watch -d 'Watch a running kernel: its sockets, listeners, tasks, messages, losses and faults.'
 complete -c netlink-emu -n __netlink_emu_at -a doctor -d 'Check whether "netlink-emu run" works here, and if not, what is missing.'
 complete -c netlink-emu -n __netlink_emu_at -a decode -d 'Decode netlink messages: names of commands, attributes, flags, errors.'
 complete -c netlink-emu -n __netlink_emu_at -a tasks -d 'Spawn, charge and end the tasks of a kernel that runs with --control.'
@@ -61,6 +62,8 @@ complete -c netlink-emu -n '__netlink_emu_at run' -l uid -x -d 'Clients act as t
 complete -c netlink-emu -n '__netlink_emu_at run' -l cap-net-admin -l no-cap-net-admin -d 'Whether clients have CAP_NET_ADMIN. [default: yes, or as --clients says]'
 complete -c netlink-emu -n '__netlink_emu_at run' -l fake-root -d 'Make the command believe that it is root of this machine.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l connect -r -F -d 'Use the kernel of the server at this socket; see netlink-emu serve.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l socket -r -F -d 'Also serve the kernel at this socket: with --control, for netlink-emu watch, tasks, faults and journal.'
+complete -c netlink-emu -n '__netlink_emu_at run' -l stay -d 'With --socket: when the command has ended, keep its kernel until SIGTERM, SIGHUP or Ctrl-C.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l allow-io-uring -d 'Allow io_uring, although its netlink sockets are not emulated.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l live-exits -l no-live-exits -d 'With --tasks host: send exit events for the tasks of this command. By default --live-exits.'
 complete -c netlink-emu -n '__netlink_emu_at run' -l family -x -d 'Add a family: a YAML spec, optionally with a file of its initial state; or module.py:NAME. May be repeated.'
@@ -155,6 +158,18 @@ complete -c netlink-emu -n '__netlink_emu_at serve' -l quiet -s q -d 'Say only w
 complete -c netlink-emu -n '__netlink_emu_at serve' -l verbose -s v -d 'Say also what is done, and how long it takes.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at serve' -x -a '(__netlink_emu_command)'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l socket -r -F -d 'The server'"'"'s socket. [default: a netlink socket, for use under netlink-emu run]'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l output -r -F -d 'Write what COMMAND prints to FILE, too.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l release -s r -x -a '2.6.18 2.6.19 2.6.20 2.6.21 2.6.22 2.6.23 2.6.24 2.6.25 2.6.26 2.6.27 2.6.28 2.6.29 2.6.30 2.6.31 2.6.32 2.6.33 2.6.34 2.6.35 2.6.36 2.6.37 2.6.38 2.6.39 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16 3.17 3.18 3.19 4.0 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9 4.10 4.11 4.12 4.13 4.14 4.15 4.16 4.17 4.18 4.19 4.20 5.0 5.1 5.2 5.3 5.4 5.5 5.6 5.7 5.8 5.9 5.10 5.11 5.12 5.13 5.14 5.15 5.16 5.17 5.18 5.19 6.0 6.1 6.2 6.3 6.4 6.5 6.6 6.7 6.8 6.9 6.10 6.11 6.12 6.13 6.14 6.15 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3' -d 'The kernel to emulate: 2.6.35, 5.10, 6.1.192... [default: the scenario'"'"'s, or 6.18]'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l cpus -x -d 'The number of CPUs. [default: the scenario'"'"'s, or this machine'"'"'s]'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l tasks -x -a 'none host any' -d 'Tasks besides the scenario'"'"'s: none, this machine'"'"'s (host), or one for every pid that a client asks for (any). By default host.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l scenario -r -F -d 'A TOML file with CPUs, tasks and what they do; see docs/scenario.md.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l speed -x -d 'Run time faster or slower by this factor. By default 1.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l family -x -d 'Add a family: a YAML spec, optionally with a file of its initial state; or module.py:NAME. May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l fault -x -a 'drop delay duplicate reorder truncate corrupt wrong-seq wrong-portid errno send-errno missing-done late-done dump-intr unaligned short-struct long-struct unknown-attribute enobufs' -d 'Inject a fault: "delay seconds=0.5 cmd=TASKSTATS_CMD_GET". May be repeated.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l quiet -s q -d 'Say only what is wrong: no remarks, no progress.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l verbose -s v -d 'Say also what is done, and how long it takes.'
+complete -c netlink-emu -n '__netlink_emu_at watch' -l help -d 'Show help and exit.'
 complete -c netlink-emu -n '__netlink_emu_at doctor' -l json -d 'Print one JSON object per line.'
 complete -c netlink-emu -n '__netlink_emu_at doctor' -l quiet -s q -d 'Say only what is wrong: no remarks, no progress.'
 complete -c netlink-emu -n '__netlink_emu_at doctor' -l verbose -s v -d 'Say also what is done, and how long it takes.'

@@ -1,0 +1,137 @@
+"""A command of its own kernel beneath the view: ``netlink-emu run`` in another process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from netlink_emu.cli.beside import place
+from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.testing.errors import ControlError
+from netlink_emu.testing.remote import Remote
+
+# Lines of output that are kept, and how long one may be.
+KEPT: Final = 2000
+_LONGEST: Final = 4000
+# Seconds: between two looks whether the kernel is there, and for the command to end.
+_PAUSE: Final = 0.02
+_GRACE: Final = 5.0
+
+
+def command_line(options: Sequence[str], command: Sequence[str]) -> list[str]:
+    """What runs the command in a kernel of its own."""
+    return [sys.executable, "-m", "netlink_emu", "run", *options, "--", *command]
+
+
+class Beneath:
+    """The command; ``path`` is its kernel's socket. Made by :func:`beneath`."""
+
+    def __init__(
+        self, path: Path, options: Sequence[str], command: Sequence[str], copy: IO[bytes] | None
+    ) -> None:
+        self.path: Final = path
+        served = ["--control", "--stay", "--socket", os.fspath(path)]
+        self._lines: Final[deque[str]] = deque(maxlen=KEPT)
+        self._copy: Final = copy
+        self._process: Final = subprocess.Popen(
+            command_line([*options, *served], command),
+            # The keys are ours; a session of its own, so that Ctrl-C is ours alone.
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader: Final = threading.Thread(target=self._read, daemon=True, name="output")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        rest = b""
+        while data := os.read(self._process.stdout.fileno(), 1 << 16):
+            if self._copy is not None:
+                with contextlib.suppress(OSError):  # a full disk ends nobody's command
+                    self._copy.write(data)
+                    self._copy.flush()
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > _LONGEST:
+                lines, rest = [*lines, rest], b""
+            self._lines.extend(_text(line) for line in lines)
+        if rest:
+            self._lines.append(_text(rest))
+
+    def lines(self) -> list[str]:
+        """The last of what it has printed."""
+        while True:
+            with contextlib.suppress(RuntimeError):  # the deque has just grown
+                return [*self._lines]
+
+    def wait_for_kernel(self) -> None:
+        """Return when the kernel can be asked.
+
+        SystemExit, with what the command printed, if it has ended before.
+        """
+        while True:
+            try:
+                Remote(self.path).close()
+                return
+            except ControlError:
+                if self._process.poll() is None:
+                    time.sleep(_PAUSE)
+                    continue
+            self._reader.join(_GRACE)
+            to_stderr("".join(f"{line}\n" for line in self.lines()))
+            raise SystemExit(self.status)
+
+    @property
+    def status(self) -> int:
+        """The exit status, as a shell has it."""
+        code = self._process.returncode
+        return code if code >= 0 else 128 - code
+
+    def close(self) -> None:
+        """End it and its kernel, by SIGTERM at first."""
+        if self._process.poll() is None:
+            self._process.terminate()  # which is handed on to the command
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
+        with contextlib.suppress(ProcessLookupError):  # what is left of the session
+            if self._process.returncode is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        # Its children may have the output still.
+        self._reader.join(0.5)
+
+
+def _text(line: bytes) -> str:
+    return line[:_LONGEST].decode(errors="replace").expandtabs().rstrip("\r")
+
+
+@contextmanager
+def beneath(
+    options: Sequence[str], command: Sequence[str], output: Path | None
+) -> Iterator[Beneath]:
+    """The command, running; it has ended when the context has. Raises UserError, SystemExit."""
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(place(None))
+        copy = None
+        if output is not None:
+            try:
+                copy = stack.enter_context(output.open("wb"))
+            except OSError as exc:
+                raise UserError(f"--output {output}: {exc.strerror}") from exc
+        running = Beneath(path, options, command, copy)
+        try:
+            running.wait_for_kernel()
+            yield running
+        finally:
+            running.close()

@@ -1,0 +1,77 @@
+"""The view in a terminal, from its beginning to its end: keys and news in, lines out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from netlink_emu.cli.ending import Ending, ending
+from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.watching.asking import Commands, Watcher
+from netlink_emu.cli.watching.compose import compose
+from netlink_emu.cli.watching.screen import GONE, Screen, screen
+from netlink_emu.cli.watching.view import View
+from netlink_emu.testing.errors import ControlError
+
+TICK: Final = 0.1  # seconds: it is drawn at most ten times in one
+
+
+def show(path: Path | None, name: str, output: Callable[[], list[str]] | None = None) -> str:
+    """Show the view until it is left; why the kernel has ended, if it has.
+
+    Raises UserError where no kernel can be watched, and SystemExit after a signal that ends us.
+    """
+    try:
+        watcher = Watcher(path)
+    except ControlError as exc:
+        hint = "" if path is not None else "; name a server's SOCKET, or a command after --"
+        raise UserError(f"{exc}{hint}") from exc
+    commands = Commands(path, watcher.hurry)
+    view = View(name, commands.ask, output)
+    watcher.start()
+    commands.start()
+    try:
+        with ending(signal.SIGQUIT) as end, screen() as shown:
+            _until_left(view, watcher, commands, shown, end)
+    finally:
+        watcher.close()
+        commands.close()
+    if end.noted:
+        raise SystemExit(128 + end.noted[0])
+    return view.ended
+
+
+def _until_left(
+    view: View, watcher: Watcher, commands: Commands, shown: Screen, end: Ending
+) -> None:
+    drawn, stale = -TICK, True
+    while not view.quit and not end.noted:
+        left = drawn + TICK - time.monotonic() if stale else TICK
+        for key in shown.keys(max(0.0, left)):
+            if key == GONE:
+                return
+            view.key(key)
+            stale = True
+        stale |= _take_news(view, watcher, commands)
+        if stale and time.monotonic() - drawn >= TICK:
+            shown.draw(*compose(view, *shown.size))
+            watcher.want(view.wanted())
+            drawn, stale = time.monotonic(), False
+
+
+def _take_news(view: View, watcher: Watcher, commands: Commands) -> bool:
+    """Let the view have what there is; whether there was anything."""
+    for thread in (watcher, commands):
+        if thread.bug is not None:
+            raise thread.bug
+    news = view.take(watcher.snapshot)
+    if watcher.ended and not view.ended:
+        view.end(watcher.ended)
+        news = True
+    while not commands.answers.empty():
+        view.take_answer(commands.answers.get())
+        news = True
+    return news
