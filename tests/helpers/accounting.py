@@ -25,19 +25,56 @@ FILES: Final = (
 )  # fmt: skip
 
 
+# Who has it, while a run of the suite does: the boot, a process, and when that began. Only root
+# can write there.
+OWNER: Final = Path("/run/netlink-emu-tests/accounting")
+
+
 @contextmanager
 def accounting_is_ours() -> Iterator[None]:
-    """Nobody else has process accounting, and it is off at the end, whatever became of it."""
+    """Nobody else has process accounting, and it is off at the end, whatever became of it.
+
+    If this process is killed, the next one that comes here switches it off.
+    """
     with alone("process accounting"):
+        _end_what_a_killed_run_left()
         if PID_FILE.exists():
             pytest.skip(f"atopacctd runs already: {PID_FILE}")
         if _is_on():
             pytest.skip("process accounting is on already")
+        OWNER.parent.mkdir(mode=0o700, exist_ok=True)
+        OWNER.write_text(f"{_boot()} {os.getpid()} {_began(os.getpid())}")
         try:
             yield
         finally:
-            _end_daemon()
-            ctypes.CDLL(None).acct(None)
+            _switch_off()
+
+
+def _end_what_a_killed_run_left() -> None:
+    try:
+        boot, pid, began = OWNER.read_text().split()
+    except (OSError, ValueError):
+        return
+    if boot == _boot() and _began(int(pid)) != began:
+        _switch_off()
+
+
+def _switch_off() -> None:
+    _end_daemon()
+    ctypes.CDLL(None).acct(None)
+    OWNER.unlink(missing_ok=True)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks since boot; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def _is_on() -> bool:
@@ -52,13 +89,17 @@ def _sizes() -> dict[str, int]:
 
 
 def _end_daemon() -> None:
-    if not PID_FILE.exists():
+    try:
+        pid = int(PID_FILE.read_text())
+    except (OSError, ValueError):
         return
-    pid = int(PID_FILE.read_text() or 0)
-    with contextlib.suppress(ProcessLookupError):
-        if pid > 0:
-            os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + SECONDS
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-        time.sleep(0.05)
+    with contextlib.suppress(OSError):  # it has ended
+        while _comm(pid) == "atopacctd" and time.monotonic() < end:
+            os.kill(pid, signal.SIGTERM)
+            time.sleep(0.05)
     PID_FILE.unlink(missing_ok=True)
+
+
+def _comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
