@@ -16,7 +16,7 @@ from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say
 
 if TYPE_CHECKING:
-    from netlink_emu.cli.options import Sandbox
+    from netlink_emu.cli.sandbox import Sandbox
     from netlink_emu.families.control import Control
     from netlink_emu.families.control.watch import PendingWait
     from netlink_emu.faults import Faults

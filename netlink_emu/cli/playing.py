@@ -11,8 +11,6 @@ from netlink_emu.cli.declare import Option
 from netlink_emu.cli.errors import UserError, say
 from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.options import DEFAULT_RELEASE
-from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
@@ -74,6 +72,8 @@ def load_cassette(path: Path) -> Cassette:
 
 def known_release(cassette: Cassette) -> str:
     """The recorded release, or the default where it is not known."""
+    from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
+
     release = cassette.head.release or DEFAULT_RELEASE
     try:
         profile_for(release)
@@ -113,6 +113,8 @@ class Playing:
     @property
     def protocol(self) -> int:
         """That of clients which cannot say: generic netlink, unless one other is recorded."""
+        from netlink_emu.protocol.netlink import NETLINK_GENERIC
+
         others = self.tape.protocols
         return next(iter(others)) if len(others) == 1 else NETLINK_GENERIC
 

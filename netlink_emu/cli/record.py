@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
+from netlink_emu.cli.command_end import finish
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError, say
 from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.playing import load_cassette
-from netlink_emu.cli.run import CONTEXT_SETTINGS, finish
+from netlink_emu.cli.run import CONTEXT_SETTINGS
 from netlink_emu.interpose.foreground import end_like
 from netlink_emu.interpose.recording.foreground import RecordedForeground
 from netlink_emu.interpose.recording.missed import missed

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+from netlink_emu.cli.command_end import finish
 from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, leaves, report, say
+from netlink_emu.cli.errors import UserError, report, say
 from netlink_emu.cli.families import FamilyOption
 from netlink_emu.cli.loudness import Loudness, loudness, remark
 from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
@@ -25,9 +26,6 @@ from netlink_emu.cli.options import (
     StartOption,
     TaskChoice,
     TasksOption,
-    build_sandbox,
-    play_scenario,
-    scenario_problem,
 )
 from netlink_emu.cli.playing import (
     DEFAULT_PATIENCE,
@@ -39,16 +37,17 @@ from netlink_emu.cli.playing import (
     playing_on,
 )
 from netlink_emu.cli.served import ServedOption, StayOption, check_place, stay_until_signal
-from netlink_emu.host.proc import host_delayacct
-from netlink_emu.interpose.errors import InterposeError, SpawnError
+from netlink_emu.host.settings import Settings, SettingsError, find_settings
+from netlink_emu.interpose.deferred import DeferredForeground
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
 from netlink_emu.interpose.summary import Summary
-from netlink_emu.machine.scenario_table import ScenarioError
 
+# What is needed when there is a kernel is imported with it, which is with the first call of a
+# client where nothing is said of the kernel.
 if TYPE_CHECKING:
     from netlink_emu.cli.observing import Observation
-    from netlink_emu.cli.options import Sandbox
     from netlink_emu.cli.playing import Playing
+    from netlink_emu.cli.sandbox import Sandbox
     from netlink_emu.families import BootedKernel
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.profile import Arch
@@ -60,8 +59,6 @@ EXIT_UNUSED: Final = 1
 EXIT_UNMATCHED: Final = 1
 # Who has left them out, or does not see them from where it is, knows.
 _EMULATED: Final = frozenset({"nlctrl", "TASKSTATS"})
-# Seconds that a command has to end by itself when we have failed it.
-_GRACE: Final = 5.0
 
 
 class ClientsAre(enum.StrEnum):
@@ -158,19 +155,28 @@ def run(
     client = partial(
         Foreground, command=command, allow_io_uring=allow_io_uring, fake_root=fake_root
     )
+    own = {
+        "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
+        "--start": start, "--socket": socket, "--stay": stay or None,
+        "--config": config, "--journal": journal, "--fault": fault,
+        "--control": control or None, "--cassette": cassette, "--family": family,
+        "--speed": None if speed == 1.0 else speed,
+        "--tasks": None if tasks is TaskChoice.HOST else tasks,
+        "--clients": None if clients is ClientsAre.ROOT else clients,
+    }  # fmt: skip
+    said = [name for name, value in own.items() if value is not None]
+    about_clients = uid is not None or cap_net_admin is not None
+    about_playing = ignore or repeat or strict or patience != DEFAULT_PATIENCE
     if connect is not None:
-        own = {
-            "--release": release, "--arch": arch, "--cpus": cpus, "--scenario": scenario,
-            "--start": start, "--socket": socket, "--stay": stay or None,
-            "--config": config, "--journal": journal, "--fault": fault,
-            "--control": control or None, "--cassette": cassette, "--family": family,
-            "--speed": None if speed == 1.0 else speed,
-            "--tasks": None if tasks is TaskChoice.HOST else tasks,
-            "--clients": None if clients is ClientsAre.ROOT else clients,
-        }  # fmt: skip
-        _refuse_with_connect([name for name, value in own.items() if value is not None])
+        _refuse_with_connect(said)
         finished = _run_connected(client, connect, uid, cap_net_admin)
+    elif not (said or about_clients or about_playing) and _nothing_is_noted():
+        finished = _run_unspecified(
+            command, live_exits=live_exits, allow_io_uring=allow_io_uring, fake_root=fake_root
+        )
     else:
+        from netlink_emu.cli.sandbox import build_sandbox
+
         sandbox = build_sandbox(
             release=release,
             arch=arch,
@@ -219,6 +225,38 @@ def run(
     end_like(finished)
 
 
+def _nothing_is_noted() -> bool:
+    """Whether the project says nothing of the kernel, and nobody wants to read of it."""
+    if loudness() is Loudness.VERBOSE:
+        return False
+    try:
+        return find_settings(Path.cwd()) == Settings()
+    except (SettingsError, OSError):
+        return False
+
+
+def _run_unspecified(
+    command: Sequence[str], *, live_exits: bool, allow_io_uring: bool, fake_root: bool
+) -> Finished:
+    """Run the command in a kernel that nothing is said of, so that nothing is wrong with it."""
+    booted: list[BootedKernel] = []
+
+    def make() -> BootedKernel:
+        from netlink_emu.cli.sandbox import build_sandbox
+
+        booted.append(build_sandbox(tasks=TaskChoice.HOST).kernel)
+        return booted[0]
+
+    foreground = DeferredForeground(
+        make, command, live_exits=live_exits, allow_io_uring=allow_io_uring,
+        fake_root=fake_root, native_waits=True,
+    )  # fmt: skip
+    finished = finish(foreground)
+    for kernel in booted:
+        _compare_with_host(kernel, finished.summary)
+    return finished
+
+
 def _tell_summary(summary: Summary, *, wanted: bool) -> None:
     if wanted:
         for line in summary.lines():
@@ -230,6 +268,8 @@ def _tell_summary(summary: Summary, *, wanted: bool) -> None:
 
 def _compare_with_host(kernel: BootedKernel, summary: Summary) -> None:
     """Note in what clients may have been misled by a machine that is not the emulated one."""
+    from netlink_emu.host.proc import host_delayacct
+
     if kernel.nlctrl.unknown:
         from netlink_emu.host.families import host_has_family  # rarely wanted
 
@@ -239,34 +279,6 @@ def _compare_with_host(kernel: BootedKernel, summary: Summary) -> None:
     accounted = host_delayacct()
     if accounted is not None and accounted != kernel.task_delayacct:
         summary.delayacct = kernel.task_delayacct, accounted
-
-
-def finish(foreground: Foreground, scenario: Path | None = None) -> Finished:
-    """Run the command to its end. Where we fail first, that is told at once, and so its end."""
-    try:
-        return foreground.run()
-    except Exception as exc:
-        explained = _explained(exc, scenario)
-        if not foreground.started:
-            raise explained from None
-        ended_before = foreground.await_end(0)
-        status = report(explained)
-        if ended_before is not None:  # its daemons were left
-            return Finished(ended_before, Summary())
-        _tell_end(foreground)
-        raise SystemExit(status) from None
-
-
-def _tell_end(foreground: Foreground) -> None:
-    """Say what becomes of a command whose kernel is gone."""
-    try:
-        wait_status = foreground.await_end(_GRACE)
-    except KeyboardInterrupt:
-        wait_status = None
-    if wait_status is None:
-        say("the command still runs, without a kernel: its generic netlink calls fail")
-    else:
-        say(f"the command ended then, with status {Finished(wait_status, Summary()).exit_code}")
 
 
 @contextlib.contextmanager
@@ -338,6 +350,8 @@ def _companion(
     """What has to run beside the command, if anything has."""
     tasks: list[Callable[[], Awaitable[None]]] = []
     if sandbox.timeline is not None:
+        from netlink_emu.cli.sandbox import play_scenario
+
         tasks.append(partial(play_scenario, sandbox))
     if observation is not None:
         tasks.append(observation.look_after)
@@ -356,18 +370,3 @@ async def _all(tasks: Sequence[Callable[[], Awaitable[None]]]) -> None:
     async with trio.open_nursery() as nursery:
         for task in tasks:
             nursery.start_soon(task)
-
-
-def _explained(exc: BaseException, scenario: Path | None = None) -> BaseException:
-    """What the user is told; a mistake of ours stays as it is."""
-    failures = leaves(exc)
-    for failure in failures:
-        if not isinstance(failure, InterposeError | ScenarioError):
-            return exc
-    failure = failures[0]
-    if isinstance(failure, SpawnError):
-        say(str(failure))
-        return SystemExit(failure.status)
-    if isinstance(failure, ScenarioError):
-        return UserError(scenario_problem(scenario, failure))
-    return UserError(f"{failure}; netlink-emu doctor tells more")

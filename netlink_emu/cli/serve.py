@@ -31,15 +31,11 @@ from netlink_emu.cli.options import (
     ConfigOption,
     CpusOption,
     ReleaseOption,
-    Sandbox,
     ScenarioOption,
     SpeedOption,
     StartOption,
     TaskChoice,
     TasksOption,
-    build_sandbox,
-    play_scenario,
-    scenario_problem,
 )
 from netlink_emu.cli.playing import (
     DEFAULT_PATIENCE,
@@ -54,6 +50,7 @@ from netlink_emu.cli.playing import (
     playing_on,
 )
 from netlink_emu.cli.run import EXIT_UNMATCHED
+from netlink_emu.cli.sandbox import Sandbox, build_sandbox, play_scenario, scenario_problem
 from netlink_emu.machine.scenario_table import ScenarioError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.server.errors import ServerError

@@ -109,13 +109,14 @@ class Foreground:
         at_once: bool = False,
         afterwards: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
-        self._backend = backend
+        self._backend: Backend | None = backend
         self._command = command
         self._credentials = credentials
         self._companion = companion
         self._catch_up = catch_up
         self._allow_io_uring = allow_io_uring
-        self._live_exits = live_exits
+        self._live_exits: Kernel | None = live_exits
+        self._traces = live_exits is not None
         self._fake_root = fake_root
         self._attend = attend
         self._native_waits = native_waits
@@ -184,7 +185,7 @@ class Foreground:
             native(),
             high=self._high,
             allow_io_uring=self._allow_io_uring,
-            tracers=self._live_exits is not None,
+            tracers=self._traces,
         )
         launched = launch(
             program,

@@ -7,7 +7,8 @@ from typing import Final
 
 from netlink_emu.host import proc
 from netlink_emu.host.namespaces import user_namespace
-from netlink_emu.interpose.client.clients import CredentialPolicy, gone
+from netlink_emu.interpose.client.clients import CredentialPolicy
+from netlink_emu.interpose.client.threads import gone
 from netlink_emu.machine.credentials import CAP_NET_ADMIN, Cred
 from netlink_emu.machine.machine import Machine
 

@@ -17,8 +17,8 @@ from errno import EBADF, EBUSY, EMFILE
 from typing import Final
 
 from netlink_emu.host import proc
-from netlink_emu.interpose.client.clients import Client, gone
 from netlink_emu.interpose.client.memory import ClientSealed
+from netlink_emu.interpose.client.threads import Client, gone
 from netlink_emu.interpose.errors import Unsupported
 from netlink_emu.interpose.filter.ranges import FD_SETSIZE, SLOTS, Range, ranges
 from netlink_emu.protocol.errors import NetlinkError

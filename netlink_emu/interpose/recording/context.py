@@ -13,9 +13,9 @@ from typing import Final
 
 from netlink_emu.cassettes.recording import RecordedSocket, Recording
 from netlink_emu.interpose.client import fds
-from netlink_emu.interpose.client.clients import Threads
 from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
+from netlink_emu.interpose.client.threads import Threads
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.recording.host import Buffers, HostSocket, numbers_of
 from netlink_emu.interpose.summary import Summary

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.interpose import libc
-from netlink_emu.interpose.client.clients import gone
+from netlink_emu.interpose.client.threads import gone
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT
 from netlink_emu.kernel.msghdr import RecvMsg
 from netlink_emu.kernel.scm import Cmsg

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from netlink_emu.interpose.client import fds
-from netlink_emu.interpose.client.clients import Threads
 from netlink_emu.interpose.client.fds import Given
+from netlink_emu.interpose.client.threads import Threads
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap

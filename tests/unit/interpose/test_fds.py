@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netlink_emu.host import proc
-from netlink_emu.interpose.client.clients import Client
 from netlink_emu.interpose.client.fds import BeyondLimit, Numbers, choose_high
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
+from netlink_emu.interpose.client.threads import Client
 from netlink_emu.interpose.filter.ranges import ranges
 from netlink_emu.protocol.errors import NetlinkError
 
