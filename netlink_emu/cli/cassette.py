@@ -108,9 +108,7 @@ def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
 @app.command()
 def check(
     files: Annotated[list[str], Argument(metavar="FILE...", help="Cassettes.")],
-    fix: Annotated[
-        bool, Option("--fix", help="Rewrite them, with the text that matches their bytes.")
-    ] = False,
+    fix: Annotated[bool, Option("--fix", help="Rewrite the text to match the bytes.")] = False,
 ) -> None:
     """Check for text that does not match its bytes, and for answers that were cut off.
 
@@ -164,16 +162,17 @@ def _check(file: Path, *, fix: bool) -> bool:
 @app.command()
 def finish(
     file: Annotated[
-        Path, Argument(metavar="FILE.unfinished", help="What a killed recording has left.")
+        Path,
+        Argument(metavar="FILE.unfinished", help="The file that a killed recorder left behind."),
     ],
     output: Annotated[
         Path | None,
         Option("--output", "-o", metavar="FILE", help="Write to this file. [default: FILE]"),
     ] = None,
 ) -> None:
-    """Make a cassette of what a recorder has left that was killed.
+    """Make a cassette from the file that a killed recorder left behind.
 
-    Keys are blanked then, as the recorder would have done; what it left is removed.
+    This blanks keys, as the recorder would have done, and removes the unfinished file.
     """
     from netlink_emu.cli.finishing import finish_file
 

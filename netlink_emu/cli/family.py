@@ -1,6 +1,6 @@
-"""``netlink-emu family``: what a spec has, whether it is sound, and its operations, called.
+"""``netlink-emu family``: shows and checks specs, and calls their operations.
 
-What is done to the families of a running kernel is in :mod:`.family_control`.
+:mod:`.family_control` has the commands that change families of a running kernel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netlink_emu.protocol.family import Attribute, AttributeSet, Exchange, Operation
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="A spec in the kernel's YAML.")]
-JsonOption = Annotated[bool, Option("--json", help="As JSON.")]
+JsonOption = Annotated[bool, Option("--json", help="Print JSON.")]
 _LONGEST = 1 << 20
 
 
@@ -46,11 +46,12 @@ def _line(value: Any) -> str:
 def show(
     file: FileArgument,
     operation: Annotated[
-        str | None, Argument(metavar="[OPERATION]", help="Show this one, with its attributes.")
+        str | None,
+        Argument(metavar="[OPERATION]", help="Show only this operation, with its attributes."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a family has: operations, what the store keeps of it, groups, attributes."""
+    """Show a family's operations, groups and attributes, and the objects that its store keeps."""
     declaration = _read(file).declaration
     if operation is not None:
         try:
@@ -166,9 +167,9 @@ def check(
     files: Annotated[list[Path], Argument(metavar="FILE...", help="Specs in the kernel's YAML.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether specs are sound, or where they are not: file, line, column, and why.
+    """Check specs, and report each mistake with file, line and column.
 
-    What is passed over (keys that are not known) is told, too, and is no failure.
+    Unknown keys are ignored. They are reported, but they are not a failure.
     """
     failed = False
     for file in files:
@@ -198,7 +199,9 @@ def check(
 @app.command("call")
 def call(
     file: FileArgument,
-    operation: Annotated[str, Argument(metavar="OPERATION", help="As the spec names it.")],
+    operation: Annotated[
+        str, Argument(metavar="OPERATION", help="The operation's name in the spec.")
+    ],
     values: Annotated[
         str | None,
         Argument(
@@ -206,20 +209,23 @@ def call(
             help='The request: {"ifname": "wg0"}; bytes in hex. - reads standard input.',
         ),
     ] = None,
-    dump: Annotated[bool, Option("--dump", help="Dump, where it can be done, too.")] = False,
+    dump: Annotated[
+        bool, Option("--dump", help="Dump, where the operation can also be done.")
+    ] = False,
     socket: Annotated[
         Path | None,
         Option(
             "--socket",
             metavar="PATH",
             envvar="NETLINK_EMU_SOCKET",
-            help="A server's socket; without it a netlink socket: of the kernel, or of run's.",
+            help="The server's socket. [default: a netlink socket: the real kernel's, or run's]",
         ),
     ] = None,
 ) -> None:
-    """Call an operation, of a server, a real kernel, or under run: JSON in, JSON out.
+    """Call an operation of a server, of the real kernel, or under run: JSON in, JSON out.
 
-    Each answer is a line. A refusal is told with its errno, text and attribute, and is status 1.
+    Each answer is one line. If the kernel refuses the request, the command prints the errno, the
+    text and the attribute, and the exit status is 1.
     """
     from netlink_emu.families.own.plain import from_plain, to_plain
     from netlink_emu.testing.errors import ControlError
@@ -258,9 +264,9 @@ def _json(text: str | None) -> Any:
 def dissector(
     files: Annotated[list[Path], Argument(metavar="FILE...", help="Specs in the kernel's YAML.")],
 ) -> None:
-    """Print a Lua dissector for Wireshark that names these families, too.
+    """Print a Lua dissector for Wireshark that also knows these families.
 
-    `netlink-emu files` has one that names nlctrl, TASKSTATS and NETLINK_EMU.
+    `netlink-emu files` has one for nlctrl, TASKSTATS and NETLINK_EMU.
     """
     from netlink_emu.protocol.ours.control import NETLINK_EMU
     from netlink_emu.protocol.reading.declared import describe
@@ -279,13 +285,15 @@ def record(
     name: Annotated[str, Argument(metavar="NAME", help="The family: ethtool, wireguard...")],
     output: Annotated[
         Path | None,
-        Option("--output", "-o", metavar="FILE", help="Write it there; by default it is printed."),
+        Option(
+            "--output", "-o", metavar="FILE", help="Write to this file. [default: standard output]"
+        ),
     ] = None,
 ) -> None:
-    """Record what the real kernel says of a family: its operations, groups and policies.
+    """Record what the real kernel reports about a family: operations, groups and policies.
 
-    Laid over a spec (``recording`` in a state file) it gives what hand-written families have
-    otherwise than their specs say.
+    A state file can name this recording (``recording``). Where the kernel's family differs from
+    its spec, the recording then takes precedence.
     """
     from netlink_emu.testing.errors import ControlError
     from netlink_emu.testing.recorder import record_family

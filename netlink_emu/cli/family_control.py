@@ -17,7 +17,7 @@ from netlink_emu.cli.remote import (
 )
 
 app = Controls(
-    "family", "Look at specs of families, call their operations, change what a kernel has of them."
+    "family", "Show and check specs, call operations, and change families of a running kernel."
 )
 _COLUMNS: Final = ("name", "id", "kind", "key")
 

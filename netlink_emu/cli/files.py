@@ -16,7 +16,7 @@ def files(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print where the files for C, Go and Wireshark are, and the YAML specs."""
+    """Print the paths of the files for C, Go and Wireshark, and of the YAML specs."""
     try:
         paths = {file: str(path_of(file)) for file in (FILES if name is None else [name])}
     except LookupError as exc:

@@ -29,8 +29,12 @@ class Loudness(enum.IntEnum):
 
 
 # What each option is called in Python, its names on the command line, and its help.
-QUIET: Final = ("quiet", ("--quiet", "-q"), "Say only what is wrong: no remarks, no progress.")
-VERBOSE: Final = ("verbose", ("--verbose", "-v"), "Say also what is done, and how long it takes.")
+QUIET: Final = ("quiet", ("--quiet", "-q"), "Print only errors: no remarks, no progress.")
+VERBOSE: Final = (
+    "verbose",
+    ("--verbose", "-v"),
+    "Also print what is done, and how long it takes.",
+)
 
 _chosen = Loudness.USUAL
 

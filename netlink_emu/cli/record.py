@@ -42,18 +42,18 @@ def record(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to this file, in place of what is there. [default: COMMAND.cassette]",
+            help="Write to this file, and replace what is there. [default: COMMAND.cassette]",
         ),
     ] = None,
     append: Annotated[
-        bool, Option("--append", help="Add to what the file has, instead of replacing it.")
+        bool, Option("--append", help="Add to the file instead of replacing it.")
     ] = False,
     protocol: Annotated[
         str | None,
         Option(
             "--protocol",
             metavar="NAMES",
-            help="Record these protocols alone, as route,generic. [default: all]",
+            help="Record only these protocols: route,generic. [default: all]",
         ),
     ] = None,
     redact: Annotated[
@@ -61,7 +61,7 @@ def record(
         Option(
             "--redact",
             metavar="FAMILY.ATTRIBUTE",
-            help="Blank this attribute, as keys are. May be repeated.",
+            help="Blank this attribute, like keys. May be repeated.",
         ),
     ] = None,
     keep_secrets: Annotated[
@@ -70,7 +70,7 @@ def record(
 ) -> None:
     """Run an unmodified command on this machine's own kernel, and record its netlink sockets.
 
-    netlink-emu replay plays what was recorded to the command again, where that kernel is not.
+    netlink-emu replay then answers the command from the recording, on any machine.
     The exit status is the command's; 127 if it is not found, 126 if it cannot be run.
     """  # fmt: skip
     if command[:1] == ["--"]:
