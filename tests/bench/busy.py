@@ -10,23 +10,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.commands import NETLINK_EMU
+from bench.commands import NETLINK_EMU, SETTLED, WAITS
 from bench.figure import Effort, Relation, Result, compared
 from bench.measure import Probe, by_turns, repeated
 
 CLIENT = Path(__file__).with_name("busy_client.c")
 THREADS = 16
 SOCKETS = 3000
-WAITS = """
-import socket
-s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
-s.bind((0, 0))
-print(flush=True)
-s.{call}(100)
-"""
-# How long a client waits before it is looked at, for whoever waits is looked after more rarely
-# then, and how long it is looked at: seconds.
-SETTLED, LOOKED_AT = 1.5, 4.0
+LOOKED_AT = 4.0  # seconds
 
 
 def figures(effort: Effort) -> list[Result]:

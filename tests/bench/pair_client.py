@@ -1,6 +1,7 @@
 """A program that makes pairs of system calls: reads how many, prints how long each pair took.
 
     python pair_client.py netlink FAMILY PID    a named sendmsg and a recvmsg on AF_NETLINK
+    python pair_client.py plain FAMILY PID      sendto and recv on AF_NETLINK, without names
     python pair_client.py unix                  sendmsg and recvmsg on a socket pair
     python pair_client.py getppid               two calls that do nothing
 
@@ -21,7 +22,7 @@ KERNEL = (0, 0)
 
 
 def netlink_pair(family: int, pid: int) -> Callable[[], object]:
-    request = struct.pack("=IHHIIBBHHHI", 28, family, 1, 1, 0, 1, 1, 0, 8, 1, pid)
+    request = get_pid(family, pid)
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
     sendmsg, recvmsg, pieces = sock.sendmsg, sock.recvmsg, [request]
 
@@ -32,6 +33,22 @@ def netlink_pair(family: int, pid: int) -> Callable[[], object]:
     answer, _, _, name = recvmsg_once(sock, request)
     assert struct.unpack_from("=H", answer, 4)[0] == family, answer
     assert name == KERNEL
+    return pair
+
+
+def get_pid(family: int, pid: int) -> bytes:
+    return struct.pack("=IHHIIBBHHHI", 28, family, 1, 1, 0, 1, 1, 0, 8, 1, pid)
+
+
+def plain_pair(family: int, pid: int) -> Callable[[], object]:
+    request = get_pid(family, pid)
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    sendto, recv = sock.sendto, sock.recv
+
+    def pair() -> object:
+        sendto(request, KERNEL)
+        return recv(8192)
+
     return pair
 
 
@@ -63,6 +80,7 @@ def getppid_pair() -> Callable[[], object]:
 
 PAIRS: dict[str, Callable[..., Callable[[], object]]] = {
     "netlink": netlink_pair,
+    "plain": plain_pair,
     "unix": unix_pair,
     "getppid": getppid_pair,
 }

@@ -98,12 +98,16 @@ def figures(effort: Effort) -> list[Result]:
         count = effort.times(1000)
         ours = client(stack, partial(supervised, command("netlink", FAMILY, 3)))
         empty = client(stack, stopped_for_nothing)
+        plain = client(stack, partial(supervised, command("plain", FAMILY, 3)))
         interposed = by_turns(lambda: ours(count), lambda: empty(count), effort.rounds)
-        kernel = None
+        nameless = by_turns(lambda: plain(count), lambda: empty(count), effort.rounds)
+        kernel = nameless_kernel = None
         if real_kernel.available():
             family = real_kernel.family_id()
             real = client(stack, partial(natively, command("netlink", family, os.getpid())))
             kernel = repeated(lambda: real(count), effort.rounds)
+            real = client(stack, partial(natively, command("plain", family, os.getpid())))
+            nameless_kernel = repeated(lambda: real(count), effort.rounds)
     with ExitStack() as stack:
         count = effort.times(20000)
         program = stack.enter_context(unrelated())
@@ -114,7 +118,11 @@ def figures(effort: Effort) -> list[Result]:
         compared(
             "interposed sendmsg + recvmsg with names",
             "two empty traps (RECV and CONTINUE) in a plain loop",
-            "µs", Relation.AT_MOST_TIMES, 5, interposed, kernel,
+            "µs", Relation.AT_MOST_TIMES, 6, interposed, kernel,
+        ),
+        compared(
+            "interposed sendto + recv", "the same",
+            "µs", Relation.AT_MOST_TIMES, None, nameless, nameless_kernel,
         ),
         compared(
             "unrelated sendmsg + recvmsg under supervision", "without supervision",
