@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import MAIN, Case, Outcome, Step
-from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
+from netlink_emu.conformance.cases.masked import Mask, MaskedBytes, Symbol
 from netlink_emu.conformance.cases.structure import StatsBlock, stats_blocks
 from netlink_emu.conformance.targets.target import About, Session
 from netlink_emu.protocol.format import ByteOrder
 
 # Ranges that stand for no value of their own: they are held to other rules.
 LOOSE = frozenset({"STATS", "SEQ_EVENT", "FOREIGN_FAMILY", "NGROUPS_BYTES"})
-
+# What a recorded ac_nice of 0 stands for: that of the runner, which nice(1) may have raised.
+NICE: Final = Symbol("NICE", MAIN)
 
 _MAIN: Final = About(MAIN)
 
@@ -30,6 +31,7 @@ class Bindings:
         self._session = session
         self.order: Final = order
         self._values: dict[Symbol, int] = {}
+        self._nice: int | None = None
         self.cpus: dict[str, int] = {}
 
     def learn(self, step: Step, outcome: Outcome) -> None:
@@ -58,7 +60,10 @@ class Bindings:
         self._values[symbol] = value
 
     def resolve(self, masked: MaskedBytes, actor: str) -> MaskedBytes:
-        """The bytes with every symbol's value in place; masks stay where the value is unknown."""
+        """The bytes with every symbol's value in place; masks stay where the value is unknown.
+
+        Where 0 was recorded as a task's nice value, it has the runner's.
+        """
         if not masked.masks:
             return masked
         data = bytearray(masked.data)
@@ -77,7 +82,21 @@ class Bindings:
                 size = mask.length
                 value &= (1 << 8 * size) - 1
                 data[mask.offset : mask.end] = value.to_bytes(size, self.order.name)
+        for block in blocks:
+            if block.id_offset in symbols or _has_program(block, masked.masks):  # not kthreadd
+                self._put_nice(data, block)
         return MaskedBytes(bytes(data), tuple(left))
+
+    def _put_nice(self, data: bytearray, block: StatsBlock) -> None:
+        field = block.layout.fields.get("ac_nice")
+        # fill_stats_for_tgid() in kernel/taskstats.c gives none to the sums of a group.
+        if field is None or block.group or block.offset + field.offset >= len(data):
+            return
+        if self._nice is None:
+            self._nice = self.value(NICE) or 0
+        at = block.offset + field.offset
+        if not data[at]:
+            data[at] = self._nice & 0xFF
 
     def prepare(self, step: Step) -> Step:
         """The step with its request's symbols resolved."""
@@ -85,6 +104,10 @@ class Bindings:
             return step
         payload = self.resolve(step.op.payload, step.actor)
         return dataclasses.replace(step, op=dataclasses.replace(step.op, payload=payload))
+
+
+def _has_program(block: StatsBlock, masks: tuple[Mask, ...]) -> bool:
+    return any(mask.symbol.kind == "EXE_INODE" and block.covers(mask.offset) for mask in masks)
 
 
 def _about(data: bytes, block: StatsBlock, symbol: Symbol | None, actor: str) -> About:

@@ -93,6 +93,15 @@ def needs_root(case: Case) -> str | None:
     return None
 
 
+def _hurries(case: Case) -> bool:
+    """Whether a task takes a nice value or a policy that only CAP_SYS_NICE allows."""
+    return any(
+        (isinstance(step.op, ops.SetNice) and step.op.nice < 0)
+        or (isinstance(step.op, ops.SetPolicy) and step.op.policy in ("fifo", "rr"))
+        for step in case.steps
+    )
+
+
 def _missing_paths(case: Case) -> str | None:
     made = {step.op.path for step in case.steps if isinstance(step.op, ops.Mkdir)}
     for step in case.steps:
@@ -134,6 +143,8 @@ def missing_to_record(case: Case, family_id: int | None) -> str | None:
         return f"this machine is {HOST_ORDER.name}-endian, recorded on {case.arch}"
     if not probe.is_admin() and (what := needs_root(case)) is not None:
         return f"{what} needs root with CAP_NET_ADMIN"
+    if not probe.can_hurry() and _hurries(case):
+        return "negative nice values and real-time policies need CAP_SYS_NICE"
     if family_id is None and (asks_family(case) or b"TASKSTATS" in _all_sent(case)):
         return "this kernel has no TASKSTATS"
     if asks_family(case) and not probe.in_initial_namespaces():

@@ -11,6 +11,7 @@ from netlink_emu.conformance.cases import bytes_text, ops
 from netlink_emu.conformance.cases.case import Case, Cmsg, Datagram, Outcome, Step
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.masked import MaskedBytes, Symbol
+from netlink_emu.conformance.cases.structure import stats_blocks
 from netlink_emu.conformance.judge.bindings import Bindings
 from netlink_emu.conformance.judge.compare import Mismatch, compare_step
 from netlink_emu.conformance.targets.target import About
@@ -51,6 +52,29 @@ def recv(*texts: str, error: str | None = None) -> Step:
 def got(*texts: str, error: str | None = None) -> Outcome:
     return Outcome(
         datagrams=tuple(Datagram(MaskedBytes(bytes.fromhex(t))) for t in texts), error=error
+    )
+
+
+def test_the_runners_nice_value_stands_for_0() -> None:
+    """That of tasks which it has made: neither that of kthreadd, nor that of a group's sums."""
+    for name, values, at in (
+        ("get_pid_self", {"NICE": 7}, 45),
+        ("get_pid_self", {}, None),
+        ("get_pid_2_kthread", {"NICE": 7}, None),
+        ("get_tgid_live", {"NICE": 7}, None),
+    ):
+        step = next(step for step in CASES[name].steps if has_block(step))
+        (datagram, *_) = step.expect.datagrams or ()
+        resolved = Bindings(Knows(**values), LITTLE).resolve(datagram.payload, "main")
+        changed = [i for i, byte in enumerate(resolved.data) if byte != datagram.payload.data[i]]
+        assert changed == ([] if at is None else [at]), name
+        assert at is None or resolved.data[at] == 7
+
+
+def has_block(step: Step) -> bool:
+    return any(
+        any(stats_blocks(datagram.payload.data, LITTLE))
+        for datagram in step.expect.datagrams or ()
     )
 
 

@@ -322,6 +322,8 @@ class Driver:
                 return os.getpid() if symbol.name == MAIN else self.tasks[about.task].parent
             case "PORTID":
                 return self.portid(symbol.name)
+            case "NICE":
+                return os.getpriority(os.PRIO_PROCESS, 0)
             case "EXE_DEV" | "EXE_INODE":
                 exe = self._executable(about)
                 return None if exe is None else exe[symbol.kind == "EXE_INODE"]

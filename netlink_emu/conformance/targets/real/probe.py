@@ -28,6 +28,7 @@ _INIT_USER_NS = 0xEFFFFFFD  # include/linux/proc_ns.h: the inodes of the first n
 _INIT_PID_NS = 0xEFFFFFFC
 _INIT_NET_NS = 0xEFFFFFF9  # fixed since 6.18
 _CAP_NET_ADMIN = 12
+_CAP_SYS_NICE = 23
 
 
 def getfamily_request(name: str, order: ByteOrder, seq: int = 1) -> bytes:
@@ -82,9 +83,18 @@ def sysctl(name: str) -> str:
 
 def is_admin() -> bool:
     """Whether this process is root with CAP_NET_ADMIN."""
+    return os.geteuid() == 0 and _has_capability(_CAP_NET_ADMIN)
+
+
+def can_hurry() -> bool:
+    """Whether this process has CAP_SYS_NICE: for nice values below its own, and real time."""
+    return _has_capability(_CAP_SYS_NICE)
+
+
+def _has_capability(number: int) -> bool:
     for line in _read("/proc/self/status").splitlines():
         if line.startswith("CapEff:"):
-            return os.geteuid() == 0 and bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+            return bool(int(line.split()[1], 16) >> number & 1)
     return False
 
 
