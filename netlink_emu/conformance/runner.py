@@ -15,7 +15,7 @@ from .judge.compare import DISTURBED, Mismatch, compare_step
 from .judge.relations import Relations
 from .judge.sequence import Sequence as SequenceCheck
 from .targets.real.quiet import wait_for_quiet
-from .targets.target import Session, Target, TargetError, Unsupported
+from .targets.target import Session, Target, TargetError, Unsupported, foreign_exits
 
 
 class Verdict(enum.Enum):
@@ -28,7 +28,8 @@ class Verdict(enum.Enum):
 class Result:
     """What came of one case.
 
-    ``seconds`` is real time, over all attempts; ``family_id`` that of TASKSTATS on the target.
+    ``seconds`` is real time, over all attempts; ``family_id`` that of TASKSTATS on the target;
+    ``foreign`` counts others' exits during the last attempt.
     """
 
     case: Case
@@ -38,6 +39,7 @@ class Result:
     mismatches: list[Mismatch] = field(default_factory=list)
     attempts: int = 1
     family_id: int | None = None
+    foreign: int = 0
 
 
 @dataclass(slots=True)
@@ -97,18 +99,25 @@ def run(
 
 
 def run_case(case: Case, target: Target) -> Result:
-    """Run one case, again while its failure may be a disturbance."""
+    """Run one case, again while its failure may be a disturbance.
+
+    It has failed if it did so at least once with nobody else in sight, and never passed.
+    """
     began = time.monotonic()
     result = Result(case, Verdict.SKIPPED, reason=target.premise_missing(case) or "")
+    disturbed = False
     if not result.reason:
-        for attempt in range(1, target.attempts(case) + 1):
+        disturbed, tries = True, target.attempts(case)
+        for attempt in range(1, tries + 1):
             result = _attempt(case, target)
             result.attempts = attempt
             if result.verdict is not Verdict.FAILED or result.reason:
+                disturbed = False
                 break
-            if _disturbed(result):
+            disturbed = disturbed and _disturbed(result)
+            if attempt < tries:
                 wait_for_quiet(attempt)
-    if _disturbed(result):
+    if disturbed:
         reason = f"others' exits or listeners never let up: {result.mismatches[0].text}"
         result = Result(case, Verdict.SKIPPED, reason=reason, attempts=result.attempts)
     if result.verdict is Verdict.FAILED:
@@ -121,6 +130,7 @@ def _attempt(case: Case, target: Target) -> Result:
     try:
         with target.session(case) as session:
             mismatches = execute(case, session, exact_sequence=target.exact_sequence)
+            foreign = foreign_exits(session)
     except Unsupported as exc:
         return Result(case, Verdict.SKIPPED, reason=str(exc))
     except (TargetError, CaseError, TimeoutError) as exc:
@@ -131,12 +141,17 @@ def _attempt(case: Case, target: Target) -> Result:
         reason = f"cannot be carried out: {exc!r} in {where.name}(), line {where.lineno}"
         return Result(case, Verdict.FAILED, reason=reason)
     verdict = Verdict.FAILED if mismatches else Verdict.PASSED
-    return Result(case, verdict, mismatches=mismatches)
+    return Result(case, verdict, mismatches=mismatches, foreign=foreign)
 
 
 def _disturbed(result: Result) -> bool:
-    """Whether all that failed is what others on the machine may have done."""
-    return bool(result.mismatches) and all(m.what == DISTURBED for m in result.mismatches)
+    """Whether all that failed is what others on the machine may have done.
+
+    Their exits fill a listener's buffer, and take numbers of its events.
+    """
+    if result.case.needs_quiet and result.foreign:
+        return True
+    return all(m.what == DISTURBED for m in result.mismatches)
 
 
 def execute(case: Case, session: Session, *, exact_sequence: bool) -> list[Mismatch]:

@@ -20,7 +20,7 @@ from .real.channel import Channel, channel_pair
 from .real.messages import LOCK_PATIENCE, Begin, End, ValueOf
 from .target import About, TargetError, Unsupported
 
-_ANSWER: Final = 30.0  # seconds that a step may take
+_ANSWER: Final = 120.0  # seconds that a step may take on the busiest machine
 _TRIES: Final = 3  # of any case: a busy machine is slow to get ready
 _QUIET_TRIES: Final = 30  # of a case that others' exits can disturb
 

@@ -45,6 +45,12 @@ class Session(Protocol):
         ...
 
 
+def foreign_exits(session: Session) -> int:
+    """How many exits of others' tasks a session has left out: 0 where there are no others."""
+    count: int = getattr(session, "foreign", 0)
+    return count
+
+
 class Target(Protocol):
     """A kernel of some sort.
 

@@ -118,6 +118,31 @@ def test_a_disturbance_that_never_ends_is_no_failure() -> None:
     assert result.reason.startswith("others' exits or listeners never let up")
 
 
+@pytest.mark.parametrize(
+    ("quiet", "seen", "verdict"),
+    [
+        (True, [1, 1, 1], Verdict.SKIPPED),
+        (True, [1, 0, 1], Verdict.FAILED),
+        (False, [1, 1, 1], Verdict.FAILED),
+    ],
+)
+def test_whose_exits_were_seen_may_have_disturbed(
+    quiet: bool, seen: list[int], verdict: Verdict
+) -> None:
+    """A case that needs quiet has failed if it did so once with nobody else in sight."""
+
+    class Busy(Scripted):
+        foreign = 0
+
+        def execute(self, step: Step) -> Outcome:
+            self.foreign = seen.pop(0)
+            return super().execute(step)
+
+    case = dataclasses.replace(BIND, needs_quiet=quiet)
+    result = run_case(case, Busy(*[Outcome(error="EADDRINUSE")] * 3))
+    assert (result.verdict, result.attempts) == (verdict, 3)
+
+
 def test_a_guard_that_does_not_hold() -> None:
     step = Step(ops.Recv(sock="a"), Outcome(), label="e")
     case = Case("guarded", "", "t", (step,), guard={"e": 1})
