@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
+from netlink_emu.cli.ending import Ending, ending
 from netlink_emu.cli.errors import UserError, say
 from netlink_emu.cli.families import FamilyOption
 from netlink_emu.cli.observing import FaultOption
@@ -97,7 +101,8 @@ def _watch_server(path: Path | None) -> None:
         _follow(path, str(exc))
         return
     name = "this process" if path is None else os.fspath(path)
-    ended = show(path, name)
+    with _until_signal() as end:
+        ended = show(path, name, end)
     if ended:
         where = "of this process" if path is None else f"at {path}"
         raise UserError(f"the kernel {where} has ended: {ended}")
@@ -126,6 +131,19 @@ def _watch_command(options: list[str], command: list[str], output: Path | None) 
         say(f"{exc}, so the journal follows on standard error, as of netlink-emu run --journal -")
         args = command_line([*options, "--journal", "-"], command)
         os.execv(args[0], args)
-    with beneath(options, command, output) as running:
-        show(running.path, command[0], running.lines)
+    with _until_signal() as end, beneath(options, command, output, end) as running:
+        if not end.noted:
+            show(running.path, command[0], end, running.lines)
     raise SystemExit(running.status)
+
+
+@contextmanager
+def _until_signal() -> Iterator[Ending]:
+    """What notes the signals that end us; SystemExit after one, with the status of a shell.
+
+    SIGQUIT is among them: it would leave the terminal as the view has it.
+    """
+    with ending(signal.SIGQUIT) as end:
+        yield end
+        if end.noted:
+            raise SystemExit(128 + end.noted[0])

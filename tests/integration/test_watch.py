@@ -7,7 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
 from helpers.messages import get, receive, register
 from helpers.nets import SECONDS
+from helpers.terminal import Terminal
 from helpers.tmux import PROMPT, Tmux, needs_tmux
 
 from netlink_emu.testing import EmulatedKernel
@@ -75,6 +79,17 @@ def modes(shown: Tmux) -> str:
     found = re.search(r"^modes:(\S+):", shown.until(r"^modes:\S+:"), re.MULTILINE)
     assert found is not None
     return found[1]
+
+
+def with_term() -> dict[str, str]:
+    return {**os.environ, "TERM": "xterm", "LANG": "C.UTF-8"}
+
+
+def until_gone(pid: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @needs_tmux
@@ -183,6 +198,36 @@ class TestKeys:
         shown.keys("p")
         assert "PAUSED" not in shown.until("while it was paused")
 
+    def test_keys_are_taken_while_more_happens_than_can_be_shown(
+        self, kernel: EmulatedKernel, watch: Open
+    ) -> None:
+        for _ in range(2000):
+            kernel.tasks.spawn("worker")
+        over = threading.Event()
+
+        def storm() -> None:
+            while not over.is_set():
+                kernel.tasks.storm(500, comm="stormy")
+
+        with ThreadPoolExecutor(1) as executor:
+            stormy = executor.submit(storm)
+            try:
+                shown = watch(200, 50)
+                shown.until("[0-9] left out")
+                shown.until("Tasks 2,0")
+                shown.keys("/")
+                shown.type("nginx")
+                shown.keys("Enter", "3", "Home")
+                shown.until("^ *4201 ")
+                shown.keys("e")
+                shown.until("command: tasks exit 4201 --code 0")
+                shown.keys("Enter")
+                shown.until("tasks exit 4201 --code 0: done")
+            finally:
+                over.set()
+            stormy.result()
+        assert 4201 not in [task.pid for task in kernel.tasks]
+
 
 @needs_tmux
 class TestEnd:
@@ -280,6 +325,19 @@ class TestEnd:
 
 
 class TestNoTerminal:
+    @pytest.mark.parametrize("ignored", [False, True])
+    def test_a_terminal_that_goes_away(self, kernel: EmulatedKernel, ignored: bool) -> None:
+        """As ssh's, when the line breaks; under nohup no SIGHUP tells of it."""
+        nohup = "trap '' HUP; " if ignored else ""
+        shown = Terminal("sh", "-c", f"{nohup}exec {WATCH} {kernel.path}", env=with_term())
+        try:
+            shown.expect("Messages")
+            os.close(shown.master)
+            assert shown.process.wait(SECONDS) == (0 if ignored else 129)
+        finally:
+            shown.process.kill()
+            shown.process.wait()
+
     def test_the_journal_follows(self, kernel: EmulatedKernel) -> None:
         with subprocess.Popen(
             [*NETLINK_EMU, "watch", str(kernel.path)],
@@ -375,6 +433,24 @@ class TestCommand:
         shown.until("asked")
         shown.keys("q")
         assert ended(shown)[0] == 128 + signal.SIGTERM
+
+    @needs_tmux
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+    def test_nothing_is_left_however_the_view_ends(
+        self, client: str, terminal: Open, tmp_path: Path, number: signal.Signals
+    ) -> None:
+        shown = terminal()
+        shown.run(f"{WATCH} --tasks none -- {client} & echo pid:$!:; fg; echo status:$?:")
+        shown.until("asked")
+        shown.keys("1")
+        (comm_and_pid,) = set(re.findall(r"python\S*\[(\d+)\]", shown.until("Sockets 1")))
+        shown.keys("C-z")
+        found = re.search(r"^pid:(\d+):", shown.until(r"^pid:\d+:"), re.MULTILINE)
+        assert found is not None
+        os.kill(int(found[1]), number)
+        shown.run("fg")  # SIGTERM waits for it to go on
+        for process in (int(comm_and_pid), int(found[1])):
+            until_gone(process)
 
     @needs_tmux
     def test_a_command_that_does_not_exist(self, terminal: Open) -> None:

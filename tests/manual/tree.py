@@ -22,7 +22,7 @@ from netlink_emu.kernel.releases import SERIES
 from netlink_emu.machine.acts import AMOUNTS, POLICIES
 
 PROGRAM: Final = "netlink-emu"
-_FILES: Final = {"FILE", "PATH", "[FILE|HEX]", "[FILE]..."}
+_FILES: Final = {"FILE", "PATH", "[FILE|HEX]", "[FILE]...", "[SOCKET | -- COMMAND]..."}
 _DIRECTORIES: Final = {"DIR"}
 # What may stand where a metavar does.
 _WORDS: Final[dict[str, tuple[str, ...]]] = {

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -15,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from netlink_emu.cli.beside import place
+from netlink_emu.cli.ending import Ending
 from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.interpose import libc
 from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote import Remote
 
@@ -26,6 +28,7 @@ _LONGEST: Final = 4000
 # Seconds: between two looks whether the kernel is there, and for the command to end.
 _PAUSE: Final = 0.02
 _GRACE: Final = 5.0
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def command_line(options: Sequence[str], command: Sequence[str]) -> list[str]:
@@ -50,6 +53,7 @@ class Beneath:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_end_with_us,  # there are no threads yet
         )
         self._reader: Final = threading.Thread(target=self._read, daemon=True, name="output")
         self._reader.start()
@@ -75,12 +79,12 @@ class Beneath:
             with contextlib.suppress(RuntimeError):  # the deque has just grown
                 return [*self._lines]
 
-    def wait_for_kernel(self) -> None:
-        """Return when the kernel can be asked.
+    def wait_for_kernel(self, end: Ending) -> None:
+        """Return when the kernel can be asked, or a signal ends us.
 
         SystemExit, with what the command printed, if it has ended before.
         """
-        while True:
+        while not end.noted:
             try:
                 Remote(self.path).close()
                 return
@@ -116,22 +120,27 @@ def _text(line: bytes) -> str:
     return line[:_LONGEST].decode(errors="replace").expandtabs().rstrip("\r")
 
 
+def _end_with_us() -> None:
+    """SIGTERM for the new process when we end, however that is."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextmanager
 def beneath(
-    options: Sequence[str], command: Sequence[str], output: Path | None
+    options: Sequence[str], command: Sequence[str], output: Path | None, end: Ending
 ) -> Iterator[Beneath]:
     """The command, running; it has ended when the context has. Raises UserError, SystemExit."""
     with contextlib.ExitStack() as stack:
-        path = stack.enter_context(place(None))
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="netlink-emu-"))
         copy = None
         if output is not None:
             try:
                 copy = stack.enter_context(output.open("wb"))
             except OSError as exc:
                 raise UserError(f"--output {output}: {exc.strerror}") from exc
-        running = Beneath(path, options, command, copy)
+        running = Beneath(Path(directory) / "nl", options, command, copy)
         try:
-            running.wait_for_kernel()
+            running.wait_for_kernel(end)
             yield running
         finally:
             running.close()

@@ -98,6 +98,11 @@ class Snapshot:
     losses: tuple[Message, ...] = ()
     refused: str = ""  # why criteria are none
 
+    @cached_property
+    def left_out(self) -> int:
+        """How many entries between those that are known came too fast."""
+        return sum(message.skipped for message in self.messages)
+
 
 @dataclass(frozen=True)
 class Wanted:

@@ -173,7 +173,12 @@ class Tasks(Pane):
         return f"Tasks {snapshot.tasks:,}"
 
     def rows(self, snapshot: Snapshot, words: Sequence[str], output: Sequence[str]) -> list[Row]:
-        return [*map(self._row, snapshot.task_rows)]  # the kernel has looked for the words
+        # The kernel looks for the words, too, but those here may be older than the words.
+        return [
+            self._row(row)
+            for row in snapshot.task_rows
+            if not words or _has(f"{row['pid']} {row['comm']}".lower(), words)
+        ]
 
     @staticmethod
     def _row(values: Mapping[str, Any]) -> Row:
@@ -192,7 +197,8 @@ class Messages(Pane):
     columns = (Column("", 11, 14, right=True), Column("", 20, 20, grows=True))
 
     def title(self, snapshot: Snapshot) -> str:
-        return f"Messages {snapshot.number:,}, {snapshot.rate:,.0f} a second"
+        left_out = f", {snapshot.left_out:,} left out" if snapshot.left_out else ""
+        return f"Messages {snapshot.number:,}, {snapshot.rate:,.0f} a second{left_out}"
 
     def rows(self, snapshot: Snapshot, words: Sequence[str], output: Sequence[str]) -> list[Row]:
         found = []

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.cli.ending import Ending, ending
+from netlink_emu.cli.ending import Ending
 from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.watching.asking import Commands, Watcher
 from netlink_emu.cli.watching.compose import compose
@@ -19,10 +18,12 @@ from netlink_emu.testing.errors import ControlError
 TICK: Final = 0.1  # seconds: it is drawn at most ten times in one
 
 
-def show(path: Path | None, name: str, output: Callable[[], list[str]] | None = None) -> str:
-    """Show the view until it is left; why the kernel has ended, if it has.
+def show(
+    path: Path | None, name: str, end: Ending, output: Callable[[], list[str]] | None = None
+) -> str:
+    """Show the view until it is left, or a signal ends it; why the kernel has ended, if it has.
 
-    Raises UserError where no kernel can be watched, and SystemExit after a signal that ends us.
+    Raises UserError where no kernel can be watched.
     """
     try:
         watcher = Watcher(path)
@@ -34,13 +35,11 @@ def show(path: Path | None, name: str, output: Callable[[], list[str]] | None = 
     watcher.start()
     commands.start()
     try:
-        with ending(signal.SIGQUIT) as end, screen() as shown:
+        with screen() as shown:
             _until_left(view, watcher, commands, shown, end)
     finally:
         watcher.close()
         commands.close()
-    if end.noted:
-        raise SystemExit(128 + end.noted[0])
     return view.ended
 
 

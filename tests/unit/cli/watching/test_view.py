@@ -182,6 +182,14 @@ def test_words_filter_all_panes_and_the_kernel_is_asked_for_tasks_with_them() ->
     assert shown.view.wanted() == Wanted()
 
 
+def test_a_task_without_the_words_is_not_chosen_though_the_kernel_is_yet_to_be_asked() -> None:
+    shown = Shown().keys("3", "/").type("nginx").keys("ENTER")
+    assert shown.chosen().startswith("42 42")
+    shown = Shown().keys("3", "/").type("later").keys("ENTER", "e")
+    assert shown.view.prompt is not None
+    assert shown.view.prompt.text == "tasks exit "
+
+
 def test_criteria_are_the_kernels_business() -> None:
     shown = Shown().keys("/").type("hello cmd=TASKSTATS_CMD_GET errno=ESRCH").keys("ENTER")
     assert shown.view.wanted() == Wanted(0, "hello", "cmd=TASKSTATS_CMD_GET errno=ESRCH")
@@ -295,7 +303,9 @@ def test_of_many_tasks_those_around_what_is_shown_are_asked_for() -> None:
 
 def test_entries_that_came_too_fast_are_told_of() -> None:
     messages = (entry(1), entry(500, skipped=498))
-    assert "498 that came too fast" in Shown(replace(SNAPSHOT, messages=messages)).text()
+    text = Shown(replace(SNAPSHOT, messages=messages)).text()
+    assert "498 that came too fast" in text
+    assert "498 left out" in text
 
 
 def test_a_long_command_is_shown_where_it_is_typed() -> None:
