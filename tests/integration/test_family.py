@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -86,9 +87,13 @@ def test_show(lamps: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_kernels_specs_can_be_shown(spec: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_kernels_specs_can_be_shown(
+    spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netlink_emu.cli import family
     from netlink_emu.cli.family import show
 
+    monkeypatch.setattr(family, "read_spec_file", functools.cache(read_spec_file))
     show(spec, as_json=True)
     whole = json.loads(capsys.readouterr().out)
     for operation in whole["operations"]:

@@ -7,7 +7,7 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from . import ops
@@ -33,19 +33,28 @@ def check_shape(case: Case) -> None:
 
 @functools.cache
 def _fields(cls: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(cls, localns={"MaskedBytes": MaskedBytes})
+    hints = typing.get_type_hints(cls, localns={"MaskedBytes": MaskedBytes})
+    return {name: hint for name, hint in hints.items() if _origin(hint) is not typing.ClassVar}
+
+
+# Asked for each of a corpus's million values.
+_origin: Final[Callable[[Any], Any]] = functools.cache(typing.get_origin)
+_arguments: Final[Callable[[Any], tuple[Any, ...]]] = functools.cache(typing.get_args)
+_PLAIN: Final = frozenset({str, int, bool, bytes, float})
 
 
 def _check(value: Any, wanted: Any, where: str) -> None:
     """``wanted`` is a type as in an annotation."""
-    if wanted is Any:
+    if wanted is Any or (type(value) is wanted and wanted in _PLAIN):
         return
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    origin, arguments = _origin(wanted), _arguments(wanted)
     if origin in (typing.Union, types.UnionType):
-        if not any(_is(value, one) for one in arguments):
+        for one in arguments:
+            if _is(value, one):
+                break
+        else:
             _refuse(value, where)
-        wanted = next(one for one in arguments if _is(value, one))
-        _check(value, wanted, where)
+        _check(value, one, where)
     elif not _is(value, wanted):
         _refuse(value, where)
     elif origin is list or (origin is tuple and arguments[1:] == (...,)):
@@ -58,8 +67,9 @@ def _check(value: Any, wanted: Any, where: str) -> None:
         # An operation has more members than its base says.
         cls: Any = type(value)
         for name, hint in _fields(cls).items():
-            if typing.get_origin(hint) is not typing.ClassVar:
-                _check(getattr(value, name), hint, f"{where}.{name}")
+            member = getattr(value, name)
+            if member is not None or type(None) not in _arguments(hint):
+                _check(member, hint, f"{where}.{name}")
         if isinstance(value, MaskedBytes):
             _check_masks(value, where)
     elif origin is not None and issubclass(origin, Mapping):
@@ -72,7 +82,7 @@ def _is(value: Any, wanted: Any) -> bool:
     """The outermost type alone. JSON's true is no number."""
     if wanted is Any:
         return True
-    cls = typing.get_origin(wanted) or wanted
+    cls = _origin(wanted) or wanted
     if cls is int and isinstance(value, bool):
         return False
     return isinstance(value, cls)
