@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netlink_emu.cassettes.match import Ignore, messages, nothing
+from netlink_emu.cassettes.match import Ignore, blanked, messages, nothing
 from netlink_emu.cassettes.model import Cassette, Request
 from netlink_emu.protocol.attributes import NLA_HDRLEN
 from netlink_emu.protocol.format import ByteOrder
@@ -76,7 +76,17 @@ class Fields:
                 return said
         if len(theirs) != len(ours):
             return f"it has {len(ours)} messages, recorded are {len(theirs)}"
-        return f"it has {len(found)} bytes, recorded are {len(recorded)}"
+        if len(found) != len(recorded):
+            return f"it has {len(found)} bytes, recorded are {len(recorded)}"
+        return self._byte(recorded, found)
+
+    def _byte(self, recorded: bytes, found: bytes) -> str:
+        """The first byte that differs, but for nlmsg_seq and nlmsg_pid."""
+        pairs = zip(blanked(recorded, self._order), blanked(found, self._order), strict=True)
+        at = next((at for at, (old, new) in enumerate(pairs) if old != new), None)
+        if at is None:
+            return "nothing but numbers of the run"
+        return f"byte {at} is {found[at]:#04x}, recorded is {recorded[at]:#04x}"
 
     def _difference(self, protocol: int, recorded: bytes, found: bytes) -> str:
         theirs, ours = self.of(protocol, recorded), self.of(protocol, found)

@@ -79,6 +79,44 @@ def test_what_is_not_recorded(cassette: Path) -> None:
     assert "request 1 of socket 1 was not made: RTM_GETADDR" in err
 
 
+ATTRIBUTES = """
+import socket, struct, sys
+sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+attributes = b"".join(struct.pack("=HHI", 8, *map(int, pair.split("="))) for pair in sys.argv[1:])
+sock.send(struct.pack("=IHHIIB7x", 24 + len(attributes), 22, 5, 1, 0, 2) + attributes)
+print(struct.unpack_from("=i", sock.recv(65536), 16)[0])
+"""
+
+
+@needs_interposer
+@pytest.mark.parametrize(
+    ("asked", "out", "said"),
+    [
+        (("8=1", "9=7"), "0\n", ""),
+        (("8=2", "9=7"), "-95\n", "8 is 02000000, recorded is 01000000"),
+        (("8=1",), "-95\n", "9 07000000 is missing"),
+        (("8=1", "9=7", "4=1"), "-95\n", "4 01000000 was not there"),
+    ],
+)
+def test_a_request_changed_by_one_attribute(
+    asked: tuple[str, ...], out: str, said: str, tmp_path: Path
+) -> None:
+    attributes = struct.pack("=HHIHHI", 8, 8, 1, 8, 9, 7)
+    request = struct.pack("=IHHIIB7x", 40, 22, 5, 1, 0, 2) + attributes
+    ack = struct.pack("=IHHIIi", 36, 2, 0x100, 1, 777, 0) + request[:16]
+    file = tmp_path / "x.cassette"
+    stream = Stream(0, 3, "python", (Bound(777), Request(request), Answer(ack)))
+    file.write_text(write_cassette(Cassette(Head("6.18.44"), (stream,))))
+    done = subprocess.run(
+        [sys.executable, "-m", "netlink_emu.cli.main", "replay", str(file), "--",
+         sys.executable, "-c", ATTRIBUTES, *asked],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (bool(said), out)
+    assert said in done.stderr
+    assert bool(done.stderr) == bool(said)
+
+
 @needs_interposer
 @pytest.mark.parametrize(
     ("recorded", "status", "said"),

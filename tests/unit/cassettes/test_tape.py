@@ -321,3 +321,19 @@ def test_the_journal_knows_which_request_was_answered() -> None:
     assert sent.errors == [0, errno.EPERM]
     answers = journal.answers(cmd="RTM_NEWADDR")
     assert [view.answers for view in answers] == ["RTM_GETADDR"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        # Beside attributes that are none.
+        (bytes(8) + b"\xff\xff\xff\xff\1", "byte 28 is 0x01, recorded is 0x02"),
+        (bytes(8) + b"\xff\xff\xff\xff\2\2", "it has 30 bytes, recorded are 29"),
+    ],
+)
+def test_a_difference_in_what_is_no_field(body: bytes, said: str) -> None:
+    recorded = bytes(8) + b"\xff\xff\xff\xff\2"
+    kernel, tape = play(route(Request(nlmsg(GETADDR, REQUEST, 1, 0, recorded))))
+    Client(kernel).send(nlmsg(GETADDR, REQUEST, 1, 0, body))
+    [unmatched] = tape.unmatched
+    assert unmatched.said.endswith(said)
