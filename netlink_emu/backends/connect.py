@@ -1,4 +1,4 @@
-"""Reaching the kernel of a server: ``netlink-emu run --connect``."""
+"""Connect to the kernel of a server, for ``netlink-emu run --connect``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _PATIENCE: Final = 10.0
 
 
 class ConnectError(Exception):
-    """There is no server, or none that we understand."""
+    """There is no server, or one of another version."""
 
 
 def connect(path: Path, *, uid: int | None = None, net_admin: bool = True) -> RemoteKernel:
-    """The kernel of the server at ``path``; raises ConnectError.
+    """Return the kernel of the server at ``path``; raises ConnectError.
 
-    Clients are there who the server has them be, or less: user ``uid``, without CAP_NET_ADMIN.
+    Clients have the credentials that the server gives them, or less: ``uid`` without
+    CAP_NET_ADMIN.
     """
     wishes = RelayWish(0)
     if uid is not None:
@@ -38,7 +39,7 @@ def connect(path: Path, *, uid: int | None = None, net_admin: bool = True) -> Re
 
 
 def welcomed(wire: Wire, path: Path) -> RemoteKernel:
-    """The kernel at the other end, when the server has said which it is; raises ConnectError."""
+    """Wait until the server describes its kernel, and return it; raises ConnectError."""
     welcome = wire.wait()
     if welcome is None or welcome.kind != ReportKind.WELCOME:
         wire.close()

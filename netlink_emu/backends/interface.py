@@ -1,14 +1,14 @@
 """The interface between a client's socket calls and whatever answers them.
 
-The interposer stops the calls of unmodified clients and makes each on a :class:`Socket` of a
-:class:`Backend`. It knows nothing else of who answers:
+The interposer stops the calls of unmodified clients, and makes each one on a :class:`Socket` of a
+:class:`Backend`. It knows only this interface. Implementations:
 
 - the emulated kernel in this process: ``Kernel`` and ``NetlinkSock`` (netlink_emu/kernel) have
   these methods themselves;
 - an emulated kernel in another process: ``RemoteKernel`` (netlink_emu/backends/remote.py).
 
-All calls return at once. What would wait raises NetlinkError with EAGAIN; whoever made the call
-then waits until the socket's ``ready`` has been called, and makes it again.
+All calls return at once. A call that would block raises NetlinkError with EAGAIN; the caller then
+waits until the socket calls ``ready``, and repeats the call.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Socket(Protocol):
 
     @property
     def receive_queue(self) -> Sequence[SkBuff]:
-        """What waits to be received, the oldest first. They are shown to the client's poll(2)."""
+        """The datagrams to receive, the oldest first; poll(2) shows them to the client."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class Socket(Protocol):
         ...
 
     def portid_in_use(self, portid: int) -> bool:
-        """Whether a socket of its protocol and network namespace has it, or may have it."""
+        """Whether a socket of its protocol and network namespace has it, or might have it."""
         ...
 
     # --- what comes by itself
@@ -75,12 +75,12 @@ class Socket(Protocol):
     def watch(
         self, ready: Callable[[], None] | None, settle: Callable[[], None] | None = None
     ) -> bool:
-        """Call ``ready`` after each datagram that was queued, and after an error came to pend.
+        """Call ``ready`` after each queued datagram, and after each new pending error.
 
-        It is called in the midst of other calls, and must make none. None: no more.
+        It is called during other calls, and must not make calls itself. None ends this.
 
-        Whether ``settle`` will be called before a datagram is refused for want of room is
-        returned: it may take those that the client has read past us.
+        Returns whether ``settle`` will be called before a datagram is refused for lack of room:
+        it can take datagrams that the client has read without our help.
         """
         ...
 
@@ -112,26 +112,26 @@ class Socket(Protocol):
         flags: int = 0,
         length: int | None = None,
     ) -> int:
-        """sendmsg(2) and its kin: the number of bytes taken.
+        """sendmsg(2), sendto(2), write(2)...: returns the number of bytes sent.
 
-        ``length`` is given where ``data`` is shorter because it could not be read (EFAULT), or
-        is too long to be taken (EMSGSIZE).
+        ``length`` is given if ``data`` is incomplete, because it could not be read (EFAULT) or is
+        too long (EMSGSIZE).
         """
         ...
 
     def recvmsg(self, size: int, flags: int = 0, current: Current | None = None) -> RecvMsg:
-        """recvmsg(2) and its kin, into ``size`` bytes: one datagram, or the pending error."""
+        """recvmsg(2), read(2)... into ``size`` bytes: a datagram, or the pending error."""
         ...
 
     def take_datagram(self, size: int = 0) -> bytes | None:
-        """Take the oldest datagram, which the client has read past us; None if there is none.
+        """Take the oldest datagram, which the client has read without us; None if there is none.
 
-        It was read into ``size`` bytes; 0 where that is not known.
+        The client read it into ``size`` bytes (0: unknown).
         """
         ...
 
     def take_error(self) -> int:
-        """sock_error(): the pending error, which is then no more."""
+        """sock_error(): return the pending error, and clear it."""
         ...
 
     def setsockopt(self, current: Current, level: int, optname: int, value: bytes) -> None:
@@ -139,11 +139,11 @@ class Socket(Protocol):
         ...
 
     def getsockopt(self, level: int, optname: int, optlen: int) -> tuple[bytes, int]:
-        """getsockopt(2): the bytes to write (``optlen`` at most), and the length to report."""
+        """getsockopt(2): the bytes to write (at most ``optlen``), and the length to report."""
         ...
 
     def attach_filter(self, program: Sequence[Instruction]) -> None:
-        """SO_ATTACH_FILTER, with the program that its value points to."""
+        """SO_ATTACH_FILTER with this program."""
         ...
 
     def detach_filter(self) -> None:
@@ -151,15 +151,15 @@ class Socket(Protocol):
         ...
 
     def not_supported(self) -> None:
-        """listen(2), accept(2), shutdown(2): raises what netlink sockets say to them."""
+        """listen(2), accept(2), shutdown(2): raises the errno of a netlink socket."""
         ...
 
     def ioctl(self, request: int) -> None:
-        """ioctl(2) of a request that only AF_UNIX knows."""
+        """ioctl(2) with a request that AF_UNIX knows and netlink does not."""
         ...
 
     def release(self) -> None:
-        """The client's last descriptor is closed. Once is enough."""
+        """The client's last descriptor is closed; further calls do nothing."""
         ...
 
 
@@ -168,16 +168,16 @@ class Backend(Protocol):
 
     @property
     def machine(self) -> Machine:
-        """Whose namespaces and credentials the callers have: see Current."""
+        """The machine of the callers' namespaces and credentials: see Current."""
         ...
 
     @property
     def arch(self) -> Arch:
-        """In whose byte order addresses and options are."""
+        """The architecture, which gives the byte order of addresses and options."""
         ...
 
     def answers(self, protocol: int) -> bool:
-        """Whether sockets of this netlink protocol are made here; others are the host's."""
+        """Whether this backend has sockets of this protocol; others are the host's."""
         ...
 
     def socket(self, current: Current, type: int, protocol: int) -> Socket:

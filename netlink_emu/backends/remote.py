@@ -1,9 +1,9 @@
-"""A kernel in another process, whose sockets the supervisor uses as if they were its own.
+"""A kernel in another process, whose sockets the supervisor uses like its own.
 
-The other side is netlink_emu/server/relay.py: each system call of a client is carried there and
-answered before it returns. What arrives at a socket is reported as it does, so that the
-clients' poll tells of it, and lies here until its client takes it; the queue that counts, with
-its limits and errors, is over there.
+The other side is netlink_emu/server/relay.py. It carries out each system call of a client, and
+answers before the call returns. It reports each datagram that arrives at a socket; the datagram
+is kept here, visible to poll, until the client takes it. The other side has the queue that
+counts, with its limits and errors.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _NSEC: Final = 1_000_000_000
 
 
 class RemoteKernel:
-    """The kernel at the other end of ``wire``, as far as its sockets go.
+    """The sockets of the kernel at the other end of ``wire``.
 
-    With ``options_here`` no call of getsockopt(2) and its like waits for the other process, in
-    which CPython may hold its lock during those: options are set here and there, and read here.
+    With ``options_here``, getsockopt(2) and similar calls do not wait for the other process, where
+    CPython may hold its lock meanwhile: options are set on both sides, and read here.
     """
 
     def __init__(self, profile: Profile, wire: Wire, *, options_here: bool = False) -> None:
@@ -60,7 +60,7 @@ class RemoteKernel:
 
     @property
     def machine(self) -> Machine:
-        """An empty one: the callers' namespaces and credentials are the other side's affair."""
+        """An empty machine: the other side knows the callers' namespaces and credentials."""
         return self.here.machine
 
     @property
@@ -73,7 +73,7 @@ class RemoteKernel:
         return [*self._socks.values()]
 
     def close(self) -> None:
-        """The server's sockets of ours are closed, too."""
+        """Close the stream; the server then closes our sockets."""
         self.wire.close()
 
     def answers(self, protocol: int) -> bool:
@@ -93,7 +93,7 @@ class RemoteKernel:
         return sock
 
     def settle(self) -> None:
-        """Have the other side hear what the clients of our sockets have read."""
+        """Tell the other side what the clients have read."""
         for sock in self.socks:
             if sock.receive_queue and sock.settle is not None:
                 sock.settle()
@@ -103,7 +103,7 @@ class RemoteKernel:
         del self._socks[number]
 
     def _arrived(self, report: RelayReport) -> None:
-        """News of a socket; none of ours if it was closed meanwhile."""
+        """Handle a report on a socket, which may have been closed meanwhile."""
         sock = self._socks.get(report.sock)
         if sock is None:
             return
@@ -113,7 +113,7 @@ class RemoteKernel:
             sock.fail(report.error)
 
     async def attend(self, flush: Callable[[], None], lost: Callable[[], None]) -> None:
-        """Have what arrives by itself flushed; at the other side's end call ``lost``."""
+        """Flush what arrives without a call; call ``lost`` when the other side has ended."""
         while not self.wire.dead:
             await trio.lowlevel.wait_readable(self.wire)
             self.wire.pump()
@@ -124,7 +124,7 @@ class RemoteKernel:
 
 
 class RemoteSock:
-    """A socket whose true self is on the other side; ``here`` is what is known of it."""
+    """A socket of the other side; ``here`` is what is known of it."""
 
     def __init__(self, kernel: RemoteKernel, here: NetlinkSock, opened: RelayReport) -> None:
         self._kernel: Final = kernel
@@ -152,7 +152,7 @@ class RemoteSock:
         return report
 
     def _do(self, method: RelayMethod, current: Current | None = None, **arguments: Any) -> None:
-        """A call that has no result; not waited for where the other side may be kept from it."""
+        """Make a call without a result; do not wait for it if the other side may be blocked."""
         if self._kernel.options_here:
             flags = int(RelayFlag.UNANSWERED)
             self._wire.tell(self._call(method, current, flags=flags, **arguments))
@@ -164,7 +164,7 @@ class RemoteSock:
         return RelayCall(method, self._number, tid, tgid, **arguments)
 
     def _adopt(self, report: RelayReport) -> None:
-        """What is true there is true here."""
+        """Take over the state that the other side reports."""
         here, state = self._here, report.state
         here.bound = bool(state & SockState.BOUND)
         here.connected = bool(state & SockState.CONNECTED)
@@ -189,7 +189,7 @@ class RemoteSock:
         return self._here.receive_queue
 
     def portid_in_use(self, portid: int) -> bool:
-        """Somebody may have it: only the other side knows."""
+        """True, as only the other side knows."""
         return True
 
     @property
@@ -293,7 +293,7 @@ class RemoteSock:
         return RecvMsg(r.data, r.length, r.value, r.name, control, r.msg_flags)
 
     def _receive_here(self, size: int, flags: int) -> RecvMsg:
-        """A plain datagram is all known here; the other side need not be waited for."""
+        """Receive a plain datagram, which is known here, without waiting for the other side."""
         received = self._here.recvmsg(size, flags)
         if not flags & MSG_PEEK:
             self._wire.tell(self._call(RelayMethod.RECEIVED, None, a=size, b=flags))
@@ -358,5 +358,5 @@ class RemoteSock:
 
 
 def _seconds(nanoseconds: int) -> float | None:
-    """A time-out; below 0 is for ever."""
+    """A time-out; a negative one is None."""
     return None if nanoseconds < 0 else nanoseconds / _NSEC

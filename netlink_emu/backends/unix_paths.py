@@ -1,4 +1,4 @@
-"""Names of Unix sockets in the file system, which struct sockaddr_un has little room for."""
+"""Short names for Unix sockets in the file system, as struct sockaddr_un is small."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def fits(path: Path | str) -> bool:
 
 
 def may_be_short(name: str) -> bool:
-    """Whether :func:`name_in` finds a name for it where there is a /proc."""
+    """Whether :func:`name_in` finds a short enough name, if /proc is mounted."""
     return fits(f"{_FDS}/999999/{name}")
 
 
 def name_in(directory: int, name: str) -> str | None:
-    """A short name of a file in a directory that we have open; None where there is none."""
+    """A short name of a file in an open directory; None if there is none."""
     short = f"{_FDS}/{directory}/{name}"
     return short if fits(short) and (_FDS / str(directory)).exists() else None
 
 
 @contextmanager
 def connectable(path: Path) -> Iterator[str]:
-    """A name of ``path`` to connect or send to while the context lasts.
+    """Return a name of ``path`` that you can connect or send to within the context.
 
-    Raises FileNotFoundError if its directory is not there, OSError if no name is short enough.
+    Raises FileNotFoundError if its directory does not exist, OSError if no name is short enough.
     """
     if fits(path):
         yield os.fspath(path)

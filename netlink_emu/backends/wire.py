@@ -1,4 +1,4 @@
-"""The near end of a relay: calls go out, reports come in (netlink_emu/protocol/ours/relay.py)."""
+"""Send calls to a relay, and receive reports (netlink_emu/protocol/ours/relay.py)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MAX_ERRNO: Final = 4095  # include/linux/err.h
 class Wire:
     """The stream to a kernel in another process.
 
-    ``arrived`` is told what becomes of sockets meanwhile. ``idle`` is called before each wait for
-    a report, and returns when there is something to read; the wait itself ends after ``patience``
-    seconds (None: never), and the kernel is as good as gone then.
+    ``arrived`` gets reports on sockets. ``idle`` is called before each wait for a report, and
+    returns when there is something to read. A wait ends after ``patience`` seconds (None: never),
+    and the kernel then counts as lost.
     """
 
     def __init__(self, stream: socket.socket, patience: float | None = None) -> None:
@@ -46,7 +46,7 @@ class Wire:
         self._stream.close()
 
     def tell(self, call: RelayCall) -> None:
-        """Without waiting for its end; nothing happens where nobody is left to hear it."""
+        """Send a call without waiting for its report; does nothing if the kernel is gone."""
         if not self.dead:
             try:
                 self._stream.sendall(encode_call(call))
@@ -54,7 +54,7 @@ class Wire:
                 self.dead = True
 
     def ask(self, call: RelayCall) -> RelayReport:
-        """The report on a call; raises NetlinkError: the kernel's, or ECONNRESET without one."""
+        """Return the report on a call. Raises the kernel's NetlinkError, or ECONNRESET."""
         self.tell(call)
         report = self.wait()
         if report is None:
@@ -62,14 +62,14 @@ class Wire:
         return report
 
     def wait(self) -> RelayReport | None:
-        """The next report that was asked for; None if the server is gone."""
+        """Wait for the report on the last call; None if the server is gone."""
         while not self._returned and not self.dead:
             self.idle()
             self._read(0)
         return self._returned.pop(0) if self._returned else None
 
     def pump(self) -> None:
-        """Take note of what has arrived."""
+        """Handle the reports that have arrived."""
         self._read(socket.MSG_DONTWAIT)
 
     def _read(self, flags: int) -> None:

@@ -1,4 +1,4 @@
-"""A datagram of several requests: which of what came of it belongs to which request."""
+"""Match the answers to a datagram of several requests with its requests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TYPE: Final = slice(4, 6)  # nlmsg_type
 def by_request(
     skb: SkBuff, recorded: bytes, events: Sequence[Event], order: ByteOrder
 ) -> Iterator[tuple[Request, list[Event]]]:
-    """Each request of a client's datagram with its events; nothing for bytes that are none.
+    """Return each request of a client's datagram with its events.
 
-    ``recorded`` is the datagram whose nlmsg_seqs the events have. What has the number of none of
-    its requests belongs to the last.
+    ``recorded`` is the datagram whose nlmsg_seqs the events have. Events with another number
+    belong to the last request. Bytes that are not a message are left out.
     """
     requests = [
         Request(
@@ -62,7 +62,7 @@ def _owner(event: Event, numbers: dict[int, int], last: int, order: ByteOrder) -
 
 
 def errno_of(events: Sequence[Event], order: ByteOrder) -> int:
-    """What a request failed with; 0 if it did not."""
+    """The errno of a request, or 0."""
     for event in events:
         if (
             isinstance(event, Answer)

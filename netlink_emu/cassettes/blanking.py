@@ -1,4 +1,4 @@
-"""Blank what no two runs have alike, in requests and in answers: so that two can be compared."""
+"""Blank what differs in every run, so that two recordings can be compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netlink_emu.protocol.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NLMSGERR
 
 
 class Blanking:
-    """Puts zeros for nlmsg_seq and nlmsg_pid, also in the header that an error quotes.
+    """Replaces nlmsg_seq and nlmsg_pid by zeros, also in the header that an error quotes.
 
     Attributes of ``ignore`` (names, paths or numbers) keep their length and lose their value.
     """
@@ -24,7 +24,7 @@ class Blanking:
         self._ignore: Final = frozenset(ignore)
 
     def of(self, protocol: int, data: bytes) -> bytes:
-        """A datagram so blanked."""
+        """Return the blanked datagram."""
         found = bytearray(data)
         for start, header in messages(data, self._order):
             found[start + 8 : start + NLMSG_HDRLEN] = bytes(8)

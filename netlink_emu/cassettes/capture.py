@@ -97,7 +97,7 @@ def _lost_by_capture(cassette: Cassette) -> Iterator[str]:
 
 @dataclass(slots=True)
 class _Socket:
-    """A socket as far as a capture shows it; ``portid`` 0 where nothing tells it."""
+    """What a capture shows of a socket; ``portid`` is 0 if it is unknown."""
 
     protocol: int
     portid: int
@@ -131,7 +131,7 @@ def from_capture(
 
 
 class _Sorter:
-    """Gives each datagram to a socket: by a comment of ours, else by nlmsg_pid and nlmsg_seq."""
+    """Assigns datagrams to sockets, by our comments or by nlmsg_pid and nlmsg_seq."""
 
     def __init__(self, packets: Sequence[Packet], order: ByteOrder) -> None:
         self._order: Final = order
@@ -144,7 +144,7 @@ class _Sorter:
             self._take(packet, portid)
 
     def _portids_behind(self, packets: Sequence[Packet]) -> list[int]:
-        """For each packet the portid in it, or in the next answer of the same nlmsg_seq."""
+        """The portid of each packet: its own, or that of the next answer with its nlmsg_seq."""
         answers: dict[tuple[int, int], int] = {}
         found = []
         for packet in reversed(packets):
@@ -189,7 +189,7 @@ class _Sorter:
         return sock
 
     def lost(self) -> Iterator[str]:
-        """What the capture did not show."""
+        """Sentences on what the capture does not show."""
         if self._guessed:
             yield "which socket sent what: one is made for each portid and protocol"
             yield "which answers were multicast, and to which group"
@@ -199,7 +199,7 @@ class _Sorter:
 
 
 def _families(packets: Sequence[Packet], order: ByteOrder) -> dict[str, RecordedFamily]:
-    """The generic families that the kernel told of."""
+    """The generic families that the kernel's answers describe."""
     decoder = Decoder(order, {})
     for packet in packets:
         if packet.family == NETLINK_GENERIC:

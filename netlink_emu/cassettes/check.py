@@ -1,6 +1,6 @@
 """Check a readable cassette: whether its text matches its bytes, and whether anything was cut off.
 
-A tape plays the bytes of a cassette. So text that differs from them is a mistake of the editor.
+Only the bytes of a cassette are played, so text that differs from them is a mistake.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check(cassette: Cassette) -> list[Finding]:
 
 
 def torn(cassette: Cassette) -> list[Finding]:
-    """Datagrams that are cut or of another byte order: what a player should know of."""
+    """Datagrams that are cut off or have another byte order, which a player must know."""
     order = order_of(cassette)
     return [
         replace(finding, stream=number)
@@ -87,7 +87,7 @@ def _head(cassette: Cassette) -> Iterator[Finding]:
 
 
 def _bytes(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
-    """Datagrams that are not made of whole messages."""
+    """Find datagrams that do not consist of whole messages."""
     if stream.protocol in _NO_NLMSG:
         return
     other = BIG if order is LITTLE else LITTLE
@@ -105,7 +105,7 @@ def _bytes(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
 
 
 def _rest(data: bytes, order: ByteOrder) -> int:
-    """How many bytes at the end belong to no message."""
+    """The number of bytes at the end that belong to no message."""
     end = 0
     for start, header in messages(data, order):
         end = start + nlmsg_align(header.nlmsg_len)
@@ -131,7 +131,7 @@ def _texts(stream: Stream, texts: Texts) -> Iterator[Finding]:
 
 
 def _exchanges(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
-    """Answers without their request, requests without their answer, dumps without their end."""
+    """Find answers without a request, requests without an answer, dumps without an end."""
     asked: dict[int, _Asked] = {}
     for index, event in enumerate(stream.events):
         if isinstance(event, Request) and not event.portid and not event.group:
@@ -154,7 +154,7 @@ def _exchanges(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class _Asked:
-    """A request on its way to its last answer."""
+    """A request whose answers are not complete yet."""
 
     index: int
     header: NlMsgHdr
@@ -184,7 +184,7 @@ class _Asked:
 
 
 def _families(cassette: Cassette, order: ByteOrder) -> set[int]:
-    """The numbers of the generic families that are asked."""
+    """The numbers of the generic families that requests are sent to."""
     return {
         header.nlmsg_type
         for stream in cassette.streams
@@ -197,7 +197,7 @@ def _families(cassette: Cassette, order: ByteOrder) -> set[int]:
 
 
 def place(document: Map, finding: Finding) -> Place:
-    """Where in the file of ``document`` a finding is."""
+    """The place of a finding in the file of ``document``."""
     if finding.stream is None:
         return document.place
     stream = document.maps("sockets")[finding.stream]

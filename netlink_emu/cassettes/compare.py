@@ -29,7 +29,7 @@ from netlink_emu.protocol.errors import errno_name
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """An event as it is compared: its key, and in words."""
+    """An event to compare: its key, and its text."""
 
     key: tuple[object, ...]
     lines: Sequence[str]
@@ -63,7 +63,7 @@ class _Side:
 
 
 def event_words(event: Event) -> str:
-    """What is no datagram, in words."""
+    """An event that is not a datagram, in words."""
     match event:
         case Bound(portid, groups):
             more = f", groups {', '.join(map(str, groups))}" if groups else ""

@@ -1,4 +1,4 @@
-"""What nlctrl tells of a family: its number, and those of its groups."""
+"""What nlctrl reports about a family: its number, and its groups' numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from netlink_emu.protocol.reading.decode import Message, walk
 
 
 def told_family(message: Message) -> tuple[str, RecordedFamily] | None:
-    """A family with its name, of a CTRL_CMD_NEWFAMILY; None if the message is none."""
+    """A family and its name, from a CTRL_CMD_NEWFAMILY; None for another message."""
     name, number = message.find("CTRL_ATTR_FAMILY_NAME"), message.find("CTRL_ATTR_FAMILY_ID")
     if message.cmd != "CTRL_CMD_NEWFAMILY" or name is None or number is None:
         return None

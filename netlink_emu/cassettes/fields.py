@@ -42,7 +42,7 @@ class Fields:
         self._decoder: Final = Decoder(order, ids)
 
     def of(self, protocol: int, message: bytes) -> list[Field]:
-        """The fields of one message: its header, then its attributes, each before its nested."""
+        """The fields of a message: its header, then attributes, each before its nested ones."""
         found = [
             Field("nlmsg_type", 4, 6, str(int.from_bytes(message[4:6], self._order.name))),
             Field("nlmsg_flags", 6, 8, f"{int.from_bytes(message[6:8], self._order.name):#x}"),
@@ -62,7 +62,7 @@ class Fields:
         return [*found, *_attributes(attrs, "")]
 
     def difference(self, protocol: int, recorded: bytes, found: bytes) -> str:
-        """The first field in which two datagrams differ, in words."""
+        """The first difference of two datagrams, in words."""
         theirs, ours = (
             [
                 data[start : start + header.nlmsg_len]

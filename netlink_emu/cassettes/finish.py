@@ -1,4 +1,4 @@
-"""From what was recorded to what is written: without secrets, told in words."""
+"""Turn a recording into a cassette: blank secrets, and add the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from netlink_emu.protocol.netlink import NETLINK_GENERIC, SOL_NETLINK, NetlinkSo
 
 
 class Incompatible(ValueError):
-    """Two recordings that cannot be one cassette: why, in words for the user."""
+    """Two recordings cannot be one cassette; the text says why."""
 
 
 def finished(
@@ -33,10 +33,11 @@ def finished(
     redact: Iterable[str] = (),
     keep_secrets: bool = False,
 ) -> Cassette:
-    """A cassette of streams: of the head's families those that are used are left.
+    """Make a cassette of streams; its head has only the families that they use.
 
-    Keys are blanked, unless they are kept, and what ``redact`` names (FAMILY.ATTRIBUTE). Where
-    that is so the command keeps its name alone, for its arguments may tell them, too.
+    Keys are blanked, unless they are kept, and so are the attributes that ``redact`` names
+    (FAMILY.ATTRIBUTE). If anything was blanked, the head has the command without its arguments,
+    which may contain the same secrets.
     """
     whole = Cassette(head, streams)
     redactor = Redactor(find_in(whole, order, redact, known=not keep_secrets), order)
@@ -50,7 +51,7 @@ def finished(
 
 
 def appended(first: Cassette, second: Cassette) -> Cassette:
-    """The streams of both; raises Incompatible where they are of different kernels."""
+    """Join two cassettes; raises Incompatible if they are from different kernels."""
     one, other = first.head, second.head
     for what, before, now in (
         ("on Linux", one.release, other.release),
@@ -79,7 +80,7 @@ def appended(first: Cassette, second: Cassette) -> Cassette:
 def _used(
     families: Mapping[str, RecordedFamily], streams: Iterable[Stream], order: ByteOrder
 ) -> list[str]:
-    """Those that a message is of, or whose groups a socket has joined."""
+    """The families that messages are for, or whose groups a socket has joined."""
     numbers: set[int] = set()
     groups: set[int] = set()
     for stream in streams:

@@ -1,4 +1,4 @@
-"""Which answers of a stream came of which request."""
+"""Assign the answers of a stream to its requests."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from netlink_emu.protocol.format import ByteOrder
 
 
 def following(stream: Stream, order: ByteOrder) -> Mapping[int, list[Event]]:
-    """What came of each request, by its index: its answers, and the news behind them.
+    """Return each request's answers, and the multicast messages after them, by its index.
 
-    An answer that quotes the nlmsg_seq of an earlier or later request is that one's; of several
-    with that number it is the last one's before it.
+    An answer belongs to the request with its nlmsg_seq. If several have that number, it belongs
+    to the last one before the answer.
     """
     numbers = [
         {header.nlmsg_seq for _, header in messages(event.data, order)}

@@ -1,4 +1,4 @@
-"""Messages that a tape holds back: the socket has no room, or their time has not come."""
+"""Messages that wait: for room in the socket's buffer, or for their time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Held:
         return len(self._waiting)
 
     def add(self, sk: NetlinkSock, event: Answer, data: bytes, now_ns: int) -> None:
-        """Keep one, so many milliseconds from now as it came behind its request."""
+        """Keep a message, for as many milliseconds as it came after its request."""
         self._waiting.append(_News(now_ns + event.after * _NS, sk, event, data))
 
     def emit(self, count: int | None = None) -> int:
@@ -51,7 +51,7 @@ class Held:
 
     @property
     def next_ns(self) -> int | None:
-        """When the next one is due, on the machine's clock."""
+        """The time of the next message, on the machine's clock."""
         return min((news.due_ns for news in self._waiting), default=None)
 
     def run_due(self, now_ns: int) -> None:
@@ -61,7 +61,7 @@ class Held:
 
 
 class Rest:
-    """What a socket has not room for yet; it stands where a dump under way does."""
+    """What a socket has no room for yet; it takes the place of a dump in progress."""
 
     def __init__(self, goodsize: int) -> None:
         self._goodsize: Final = goodsize
@@ -71,7 +71,7 @@ class Rest:
         self._left.append((event, data))
 
     def go_on(self, sk: NetlinkSock) -> None:
-        """Queue what fits; the rest follows when the client has received something."""
+        """Queue what fits; the rest follows when the client receives something."""
         while self._left:
             event, data = self._left[0]
             if event.group:
@@ -90,7 +90,7 @@ class Rest:
         sk.dump = self if self._left else None
 
     def _cut(self, data: bytes, room: int, sk: NetlinkSock) -> Sequence[bytes]:
-        """A dump's datagram in parts that a reader of small buffers gets; else as it is."""
+        """Split a dump's datagram as a kernel does for a reader with small buffers."""
         if len(data) <= room:
             return (data,)
         parts, part = [], bytearray()

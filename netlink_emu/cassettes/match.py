@@ -27,12 +27,12 @@ _COMPARED: Final = 1024  # bytes that say how near two requests are
 
 
 def nothing(_protocol: int, _message: bytes) -> Iterable[range]:
-    """All of a message counts."""
+    """Ignore nothing of a message."""
     return ()
 
 
 def messages(data: bytes, order: ByteOrder) -> Iterator[tuple[int, NlMsgHdr]]:
-    """The messages of a datagram with their offsets, as far as it is made of messages."""
+    """The messages at the beginning of a datagram, with their offsets."""
     start = 0
     while len(data) - start >= NLMSG_HDRLEN:
         header = NLMSGHDR[order].decode(data, start)
@@ -45,7 +45,7 @@ def messages(data: bytes, order: ByteOrder) -> Iterator[tuple[int, NlMsgHdr]]:
 def blanked(
     data: bytes, order: ByteOrder, ignore: Ignore = nothing, protocol: int = NETLINK_GENERIC
 ) -> bytes:
-    """A datagram with zeros for each nlmsg_seq and nlmsg_pid, and for what is ignored."""
+    """A datagram with zeros for nlmsg_seq, nlmsg_pid and everything that is ignored."""
     found = bytearray(data)
     for start, header in messages(data, order):
         found[start + 8 : start + NLMSG_HDRLEN] = bytes(8)
@@ -56,7 +56,7 @@ def blanked(
 
 @dataclass(slots=True)
 class Rewriter:
-    """Puts the replaying client's numbers where the recorded ones are.
+    """Replaces recorded numbers by the replaying client's.
 
     ``portids`` and ``seqs`` map recorded numbers to the client's; other numbers stay as recorded.
     """
@@ -66,7 +66,7 @@ class Rewriter:
     seqs: dict[int, int]
 
     def learn(self, recorded: bytes, asked: bytes) -> None:
-        """Take the numbers from a recorded request and the client's that was found equal."""
+        """Learn numbers from a recorded request and the client's request that equals it."""
         pairs = zip(messages(recorded, self.order), messages(asked, self.order), strict=False)
         for (_, theirs), (_, ours) in pairs:
             self.seqs[theirs.nlmsg_seq] = ours.nlmsg_seq
@@ -74,7 +74,7 @@ class Rewriter:
                 self.portids.setdefault(theirs.nlmsg_pid, ours.nlmsg_pid)
 
     def rewrite(self, data: bytes) -> bytes:
-        """A recorded answer for the client; of an error the header that it quotes, too."""
+        """A recorded answer with the client's numbers, also in the header that an error quotes."""
         found = bytearray(data)
         for start, header in messages(data, self.order):
             self._header(found, start, header)

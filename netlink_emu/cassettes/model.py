@@ -20,7 +20,7 @@ NAMES: Final[Mapping[int, str]] = {number: name for name, number in PROTOCOLS.it
 
 @dataclass(frozen=True, slots=True)
 class RecordedFamily:
-    """A generic netlink family of the recording kernel: its number, and those of its groups."""
+    """A generic netlink family of the recorded kernel: its number, and its groups' numbers."""
 
     id: int
     groups: Mapping[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class RecordedFamily:
 class Head:
     """The origin of a recording. ``redacted`` names the attributes whose values were blanked.
 
-    ``status`` is how the command ended, as a shell reports it; None where that is not known.
+    ``status`` is the command's exit status as in a shell; None if it is unknown.
     """
 
     release: str = ""
@@ -44,7 +44,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The socket has a portid from here on, and is in these groups of 1 to 32."""
+    """From here on the socket has a portid, and is in these groups (1 to 32)."""
 
     portid: int
     groups: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""The text of a cassette, read back: each mistake has its file, line and column."""
+"""Read a cassette; each mistake is reported with file, line and column."""
 
 from __future__ import annotations
 

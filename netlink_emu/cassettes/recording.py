@@ -1,6 +1,6 @@
-"""What passes on a client's sockets, noted as it comes, to be a cassette at the end.
+"""Note what passes on clients' sockets; at the end it becomes a cassette.
 
-A :class:`Keeper` may keep each event at once, so that a recorder that is killed loses nothing.
+A :class:`Keeper` can save each event at once, so that a killed recorder loses nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from netlink_emu.protocol.netlink import NLM_F_ACK, NLM_F_DUMP
 
 
 class Keeper(Protocol):
-    """Keeps a recording as it goes; sockets are numbered as they come, from 0."""
+    """Saves events as they happen; sockets are numbered from 0."""
 
     def socket(self, protocol: int, type: int, comm: str, pid: int) -> None: ...
 
@@ -34,7 +34,7 @@ class Keeper(Protocol):
 
 @dataclass(slots=True, eq=False)
 class RecordedSocket:
-    """One socket of a client. Times are in seconds of any clock that does not go back."""
+    """One socket of a client. Times are in seconds of any monotonic clock."""
 
     protocol: int
     type: int
@@ -50,7 +50,7 @@ class RecordedSocket:
             self.keep(event)
 
     def is_bound(self, portid: int, groups: tuple[int, ...]) -> None:
-        """What getsockname(2) says now; noted if it is news."""
+        """Note the result of getsockname(2) if it has changed."""
         bound = Bound(portid, groups)
         if portid and bound != self._bound:
             self._bound = bound
@@ -89,7 +89,7 @@ class Recording:
     def open(
         self, protocol: int, type: int, comm: str, now: float, pid: int = 0
     ) -> RecordedSocket:
-        """socket(2), by a process that calls itself ``pid``."""
+        """socket(2), by a process whose own getpid() is ``pid``."""
         sock = RecordedSocket(protocol, type, comm, now)
         if self._keeper is not None:
             self._keeper.socket(protocol, type, comm, pid)

@@ -1,8 +1,8 @@
-"""Secrets in messages: where keys lie, so that they can be blanked before they reach a file.
+"""Where keys are in messages, so that they can be blanked before they reach a file.
 
-By numbers of the UAPI (include/uapi/linux/{wireguard,nl80211,if_macsec,ovpn,psp,seg6_genl,
-tipc_netlink,xfrm,inet_diag}.h and include/net/nl802154.h), so that nothing need be known of a
-family but its name.
+The numbers are the UAPI's (include/uapi/linux/{wireguard,nl80211,if_macsec,ovpn,psp,seg6_genl,
+tipc_netlink,xfrm,inet_diag}.h and include/net/nl802154.h), so a family's
+name is enough to find them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NETLINK_XFRM: Final = 6
 ANY: Final = None  # each member of an array
 
 Path = tuple[int | None, ...]
-# Gives the ranges of a message whose bytes are secret, each with the name of what it is.
+# Returns the ranges of a message whose bytes are secret, each with its attribute's name.
 Find = Callable[[int, bytes], Iterable[tuple[str, range]]]
 
 
@@ -40,7 +40,7 @@ class Secret:
     """An attribute that holds a key, ``skip`` bytes into its payload.
 
     With ``every`` the payload is an array of structs of that size, each with a key at its end.
-    A shorter payload than ``least`` is no key.
+    A payload shorter than ``least`` is not a key.
     """
 
     name: str
@@ -102,7 +102,7 @@ _INET: Final = frozenset({2, 10})  # AF_INET, AF_INET6: the first byte
 
 
 class KnownSecrets:
-    """Finds what is secret in messages of the kernel whose ``families`` these are, by number."""
+    """Finds known secrets in the messages of a kernel; ``families`` are its names by number."""
 
     def __init__(self, families: Mapping[int, str], order: ByteOrder) -> None:
         self._families: Final = families
@@ -134,7 +134,7 @@ class KnownSecrets:
         return "", 0, ()
 
     def _at(self, message: bytes, within: range, path: Path) -> Iterator[range]:
-        """The payloads that ``path`` leads to."""
+        """The payloads at ``path``."""
         if not path:
             yield within
             return
@@ -144,9 +144,9 @@ class KnownSecrets:
 
 
 class NamedSecrets:
-    """Finds what users name: FAMILY.ATTRIBUTE, with the protocol's name for a family elsewhere.
+    """Finds what users name: FAMILY.ATTRIBUTE, or PROTOCOL.ATTRIBUTE for other protocols.
 
-    An attribute goes by its name or its path, by its number where nobody has named it.
+    An attribute is named by its name, its path, or, if it has none, its number.
     """
 
     def __init__(self, cassette: Cassette, names: Iterable[str], order: ByteOrder) -> None:
@@ -175,7 +175,7 @@ class NamedSecrets:
 def find_in(
     cassette: Cassette, order: ByteOrder, names: Iterable[str] = (), *, known: bool = True
 ) -> Find:
-    """What finds the secrets of a cassette: those that are known, and those of these names."""
+    """Return what finds a cassette's secrets: known ones, and attributes of these names."""
     families = {family.id: name for name, family in cassette.head.families.items()}
     by_number, by_name = KnownSecrets(families, order), NamedSecrets(cassette, names, order)
 
@@ -202,7 +202,7 @@ def _keys(secret: Secret, payload: range) -> Iterator[range]:
 
 
 def quoted(message: bytes, order: ByteOrder) -> tuple[int, bytes] | None:
-    """The request that an NLMSG_ERROR quotes, with its place, if it has more than a header."""
+    """The request that an NLMSG_ERROR quotes, and its offset, if it is more than a header."""
     start = NLMSG_HDRLEN + NLMSGERR.size
     if int.from_bytes(message[4:6], order.name) != NLMSG_ERROR:
         return None
@@ -213,7 +213,7 @@ def quoted(message: bytes, order: ByteOrder) -> tuple[int, bytes] | None:
 
 
 class Redactor:
-    """Blanks secrets at the same length; ``names`` are those that it has met."""
+    """Replaces secrets by zeros of the same length; ``names`` are those that it has found."""
 
     def __init__(self, find: Find, order: ByteOrder) -> None:
         self._find: Final = find
@@ -221,7 +221,7 @@ class Redactor:
         self.names: Final[dict[str, None]] = {}
 
     def stream(self, stream: Stream) -> Stream:
-        """The same without secrets."""
+        """Return a stream without secrets."""
         return replace(
             stream, events=tuple(self._event(stream.protocol, event) for event in stream.events)
         )

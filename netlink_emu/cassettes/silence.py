@@ -47,12 +47,12 @@ class Silence(Observer):
         self._happened = True
 
     def broken(self) -> bool:
-        """Whether something happened since the last look, or nobody can be waiting."""
+        """Whether something has happened since the last call, or nobody can be waiting."""
         happened, self._happened = self._happened, False
         return happened or not any(self._waits(sk) for sk in self._open)
 
     def _waits(self, sk: NetlinkSock) -> bool:
-        """A socket with nothing to read: its client may be waiting."""
+        """Whether a socket has nothing to read, so that its client may be waiting."""
         return sk.bound and not sk.receive_queue and not sk.sk_err and not self._tape.held
 
     def end(self) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""Plays a cassette to the sockets of an emulated kernel: it answers in the kernel's place.
+"""Plays a cassette to the sockets of an emulated kernel, instead of the kernel's own answers.
 
-What the socket layer does stays the kernel's: portids, buffers, overruns, options, memberships.
-A socket is given a stream by the first that it asks; a request is matched with the next unused
-equal one of its stream, else with an equal one of any. One that has no equal is refused, with
-an extended ack that names the nearest.
+The socket layer stays the kernel's: portids, buffers, overruns, options, memberships. A socket's
+first request decides which stream it gets. Each request is matched with the next unused equal
+request of that stream, or else of any stream. A request without an equal is refused, with an
+extended ack that names the nearest one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from netlink_emu.protocol.netlink import NETLINK_GENERIC
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A request that no recorded one is equal to. ``said`` is what the client was told."""
+    """A request without an equal on the cassette. ``said`` is the text that the client got."""
 
     sk: NetlinkSock
     data: bytes
@@ -41,12 +41,12 @@ class Unmatched:
 
     @property
     def who(self) -> str:
-        """The client, for people."""
+        """The client, in words."""
         return f"process {self.sk.creator.tgid_vnr}"
 
 
 def _with_redacted(cassette: Cassette, ignore: Ignore, order: ByteOrder) -> Ignore:
-    """A client has its secrets, the cassette has not: they may differ."""
+    """Ignore blanked attributes: the client has its secrets, and the cassette has zeros."""
     names = cassette.head.redacted
     if not names:
         return ignore
@@ -60,14 +60,14 @@ def _with_redacted(cassette: Cassette, ignore: Ignore, order: ByteOrder) -> Igno
 
 
 class Live(Protocol):
-    """A kernel that is asked what is not on the cassette."""
+    """A kernel that answers what is not on the cassette."""
 
     def ask(self, sk: NetlinkSock, data: bytes) -> Sequence[Event]:
-        """What came of a request, its portid and nlmsg_seqs being those of ``sk``."""
+        """What came of a request, with the portid and the nlmsg_seqs of ``sk``."""
 
 
 class Tape:
-    """A cassette in a kernel, which answers the protocols of its sockets from now on.
+    """A cassette in a kernel: from now on it answers the protocols of its sockets.
 
     ``ignore`` gives the bytes of a message that may differ. With ``repeat`` a request may be made
     more often than it was recorded. ``live`` is asked what is not on the cassette, of any of
@@ -115,7 +115,7 @@ class Tape:
         return Track(number, stream, following(stream, self._order), portids, requests)
 
     def _install(self, protocol: int) -> None:
-        """Stand before what the kernel has for the protocol, or in its place."""
+        """Take the place of what the kernel has for the protocol, or come before it."""
         table = self._kernel.take(protocol)
         behind = table.input if protocol == NETLINK_GENERIC else None
 
@@ -148,9 +148,9 @@ class Tape:
         events: Sequence[Event],
         rewriter: Rewriter | None,
     ) -> None:
-        """Give what came of each request, unless a fault has it fail.
+        """Deliver the recorded answers of each request, unless a fault makes it fail.
 
-        Raises NetlinkError where sending failed.
+        Raises NetlinkError if the recorded send failed.
         """
         trace = self._kernel.trace
         asked = False
@@ -166,7 +166,7 @@ class Tape:
             self._give(sk, event, rewriter)
 
     def _fault(self, request: NetlinkRequest) -> int:
-        """The errno with which a fault has a request fail, of which the client is told; or 0."""
+        """The errno of a fault for the request, which the client gets; or 0."""
         injector = self._kernel.injector
         if injector is not None:
             try:
@@ -177,7 +177,7 @@ class Tape:
         return 0
 
     def _known_there(self, data: bytes) -> bool:
-        """Whether an emulated family, which the cassette has not, is asked."""
+        """Whether the request is for an emulated family that is not on the cassette."""
         families = self._kernel.genl.families
         recorded = {family.id for family in self.cassette.head.families.values()}
         kinds = {header.nlmsg_type for _, header in messages(data, self._order)}
@@ -202,12 +202,12 @@ class Tape:
         return None
 
     def _candidates(self, sk: NetlinkSock) -> list[Track]:
-        """Streams of the protocol: first those that nobody has."""
+        """The streams of the protocol, those without a socket first."""
         same = [track for track in self._tracks if track.stream.protocol == sk.protocol]
         return sorted(same, key=lambda track: track.taken)
 
     def _play(self, sk: NetlinkSock, skb: SkBuff, track: Track, index: int) -> None:
-        """Answer as was recorded; raises NetlinkError where sending failed."""
+        """Answer as recorded; raises NetlinkError if the recorded send failed."""
         if sk not in self._of:
             self._take(sk, track)
         track.used[index] = track.used.get(index, 0) + 1
@@ -223,7 +223,7 @@ class Tape:
         self._answer(sk, skb, request.data, track.following[index], rewriter)
 
     def _give(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None) -> None:
-        """What came of a request; raises NetlinkError where sending it failed."""
+        """Deliver what came of a request; raises NetlinkError if the recorded send failed."""
         if isinstance(event, Failed) and event.call.startswith("send"):
             raise NetlinkError(event.errno)
         self.deliver(sk, event, rewriter)
@@ -233,14 +233,14 @@ class Tape:
         track.taken = True
 
     def _rewriter(self, sk: NetlinkSock, track: Track) -> Rewriter:
-        """Numbers of the stream in the socket's: its own portid for the recorded one."""
+        """Maps the stream's numbers to the socket's: its portid for the recorded one."""
         if track.rewriter is None:
             track.rewriter = Rewriter(self._order, {}, {})
         track.rewriter.portids |= dict.fromkeys(track.portids, sk.portid)
         return track.rewriter
 
     def deliver(self, sk: NetlinkSock, event: Event, rewriter: Rewriter | None = None) -> None:
-        """What arrives at a socket, with its own numbers if there is a ``rewriter``."""
+        """Deliver a message to a socket, with its own numbers if there is a ``rewriter``."""
         if isinstance(event, Answer):
             data = event.data if rewriter is None else rewriter.rewrite(event.data)
             if event.group and self.held is not None and rewriter is not None:
@@ -284,7 +284,7 @@ class Tape:
     # --- what comes by itself
 
     def _joined(self, sk: NetlinkSock) -> None:
-        """A socket has joined groups: news that were recorded before any request come now."""
+        """A socket has joined groups: deliver multicast messages recorded before any request."""
         if sk in self._of:
             return
         for track in self._candidates(sk):
@@ -298,7 +298,7 @@ class Tape:
 
     @property
     def position(self) -> str:
-        """How far it was played, in words."""
+        """How far the cassette was played, in words."""
         count = sum(len(track.blanked) for track in self._tracks)
         left = self.unused
         if not left:
@@ -308,7 +308,7 @@ class Tape:
         return f"{count - len(left)} of {count} requests were played; next is {where}"
 
     def next_of(self, sk: NetlinkSock) -> str:
-        """What is on the socket's stream behind what was played."""
+        """What comes next on the socket's stream."""
         track = self._of.get(sk)
         if track is None:
             return "it has made no request"
@@ -323,7 +323,7 @@ class Tape:
 
     @property
     def unused(self) -> list[Unused]:
-        """The recorded requests that nobody made."""
+        """The recorded requests that no client has made."""
         return [
             Unused(track.number + 1, number + 1, event)
             for track in self._tracks

@@ -38,12 +38,12 @@ _WORDS: Final = -4  # bytes.hex() in groups of four
 
 
 def order_of(cassette: Cassette) -> ByteOrder:
-    """The byte order of the machine that it was recorded on; little endian if that is unknown."""
+    """The byte order of the recorded machine; little endian if it is unknown."""
     return byte_order(cassette.head.arch)
 
 
 def texted(cassette: Cassette) -> Cassette:
-    """The cassette with the text that its bytes have."""
+    """The cassette with text that matches its bytes."""
     texts = Texts(order_of(cassette), cassette.head.families)
     streams = [
         replace(
@@ -61,9 +61,9 @@ def texted(cassette: Cassette) -> Cassette:
 
 
 class Texts:
-    """Puts datagrams into words, as far as names are known.
+    """Describes datagrams in words, with the names that are known.
 
-    ``families`` are the generic ones by name; more are learnt from what nlctrl says.
+    ``families`` are generic families by name; nlctrl's answers add more.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Texts:
         self._decoder: Final = Decoder(order, ids)
 
     def of(self, protocol: int, data: bytes) -> str:
-        """A line a message, and one an attribute, nested ones further in; bytes that are none."""
+        """One line for each message and attribute, nested ones indented; other bytes as hex."""
         if protocol == NETLINK_GENERIC:
             told = self._decoder.datagram(data)
             found = [line for message in told for line in _generic(message)]
@@ -112,7 +112,7 @@ class Texts:
         yield from _attributes(self._decoder.attributes(data[end:stop], {}, end), "  ")
 
     def _control(self, protocol: int, data: bytes, header: NlMsgHdr) -> Iterator[str]:
-        """NLMSG_ERROR, NLMSG_DONE and their like."""
+        """The text of NLMSG_ERROR, NLMSG_DONE and other control messages."""
         name = type_name(header.nlmsg_type)
         end = NLMSG_HDRLEN + NLMSGERR.size
         if header.nlmsg_type not in (NLMSG_ERROR, NLMSG_DONE) or len(data) < end:
@@ -169,7 +169,7 @@ def _attributes(attrs: Sequence[Attribute], indent: str) -> Iterator[str]:
 
 
 def _printable(line: str) -> str:
-    """As YAML has it in a block, without anything that would have to be escaped there."""
+    """Text for a YAML block, without anything that would need escapes there."""
     if line.isascii() and line.isprintable():
         return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -1,4 +1,4 @@
-"""A stream of a cassette as it is played."""
+"""A stream of a cassette while it is played."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netlink_emu.cassettes.model import Event, Request, Stream
 
 @dataclass(slots=True)
 class Track:
-    """A stream; ``blanked`` are its requests, as they are compared, by their indices."""
+    """A stream; ``blanked`` has its requests, blanked for comparison, by index."""
 
     number: int
     stream: Stream
@@ -30,7 +30,7 @@ class Track:
             self._alike.setdefault(key, []).append(index)
 
     def equal(self, key: bytes, start: int = 0) -> int | None:
-        """The first request of ``start`` on that is equal and unused."""
+        """The first unused request from ``start`` on that is equal."""
         alike = self._alike.get(key, [])
         for at in range(bisect_left(alike, start), len(alike)):
             if alike[at] not in self.used:
@@ -38,7 +38,7 @@ class Track:
         return None
 
     def equal_again(self, key: bytes) -> int | None:
-        """The last request that is equal, used or not."""
+        """The last equal request, used or not."""
         alike = self._alike.get(key)
         return alike[-1] if alike else None
 
@@ -49,7 +49,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """A recorded request that nobody made."""
+    """A recorded request that no client has made."""
 
     stream: int
     index: int
@@ -57,6 +57,6 @@ class Unused:
 
     @property
     def title(self) -> str:
-        """Behind a colon, the first line of what was written of it."""
+        """A colon and the first line of the request's text."""
         line = self.request.text.partition("\n")[0]
         return f": {line}" if line else ""

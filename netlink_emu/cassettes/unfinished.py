@@ -1,8 +1,8 @@
-"""A recording while it goes on: lines of JSON, one for each event, appended as it happens.
+"""A recording in progress: JSON lines, one for each event, appended at once.
 
-Whoever records may be killed. What was appended until then can be finished to a cassette. The
-first line is a head, then come sockets (numbered as they come) and their events. Keys are not
-blanked yet: such a file is for its owner's eyes only.
+If the recorder is killed, the lines written so far can be finished to a cassette. The first line
+is a head; sockets (numbered in order) and their events follow. Keys are not blanked yet, so only
+the owner may read the file.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _MOST_TEXT: Final = 1 << 12
 
 
 class UnfinishedError(ValueError):
-    """Not an unfinished recording, or a damaged one: why, in words for the user."""
+    """Not an unfinished recording, or a damaged one; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a recording when it is finished: see ``netlink-emu record``."""
+    """How to finish a recording: see ``netlink-emu record``."""
 
     head: Head
     redact: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What a file has. ``torn`` says that its last line was cut."""
+    """The contents of a file. ``torn``: its last line is incomplete."""
 
     plan: Plan
     streams: tuple[Stream, ...]
@@ -84,12 +84,12 @@ def head_line(plan: Plan) -> bytes:
 
 
 def socket_line(protocol: int, type: int, comm: str) -> bytes:
-    """A socket was made: the next number is its."""
+    """The line of a new socket, which has the next number."""
     return _line(["socket", protocol, type, comm])
 
 
 def event_line(socket: int, event: Event) -> bytes:
-    """What happened on a socket."""
+    """The line of an event on a socket."""
     match event:
         case Bound(portid, groups):
             return _line([socket, "bind", portid, [*groups]])
@@ -114,12 +114,12 @@ def _line(values: object) -> bytes:
 
 
 def is_unfinished(data: bytes) -> bool:
-    """Whether a file begins as these do."""
+    """Whether a file begins like an unfinished recording."""
     return data.startswith(MAGIC)
 
 
 def read_unfinished(data: bytes) -> Unfinished:
-    """Read what there is; raises UnfinishedError."""
+    """Read a file, also an incomplete one; raises UnfinishedError."""
     if not is_unfinished(data):
         raise UnfinishedError("not an unfinished recording")
     if len(data) > MOST_BYTES:
@@ -213,7 +213,7 @@ _EVENTS: Final[Mapping[object, Callable[..., Event]]] = {
 
 
 def _with_told(plan: Plan, streams: Sequence[Stream]) -> Plan:
-    """The head with the families of which nlctrl has told meanwhile."""
+    """The head with the families that nlctrl has reported meanwhile."""
     decoder = Decoder(order_of(Cassette(plan.head)))
     told = dict(
         family

@@ -112,7 +112,7 @@ def _datagram(name: str, event: Request | Answer) -> Iterator[str]:
 
 
 def _scalar(text: str) -> str:
-    """A string as YAML: plain where that is sure to be read as one, else in quotes."""
+    """A string in YAML: plain if it is certain to be read as a string, otherwise quoted."""
     plain = text and text.isascii() and text.replace("-", "a").replace("_", "a").isalnum()
     if plain and not text[0].isdigit() and text.lower() not in _WORDS and text[0] != "-":
         return text

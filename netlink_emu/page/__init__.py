@@ -1,7 +1,7 @@
-"""A session as one HTML file: what client and kernel said, as a picture.
+"""Write a session as one HTML file, which shows what client and kernel said to each other.
 
-The page stands in ``page.html``, ``page.css`` and the ``*.js`` files here, and is put together as
-it is: no build, no library, no network.
+The page consists of ``page.html``, ``page.css`` and the ``*.js`` files here, without a build step,
+a library or the network.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Entries of a journal as the page reads them: one JSON object a line.
+"""Write the entries of a journal for the page: one JSON object per line.
 
-Three kinds of lines come before the first entry that needs them: ``shape`` (which bytes of a
+Three kinds of lines precede the first entry that needs them: ``shape`` (which bytes of a
 datagram are which field), ``lane`` (who a socket belongs to), ``meta`` (the whole session).
 """
 
@@ -35,16 +35,16 @@ Shape = tuple[tuple[int, int, str], ...]
 
 
 def line(values: dict[str, Any]) -> bytes:
-    """An object as a line that can stand inside of a script element.
+    """An object as a line of JSON for a script element.
 
-    All is ASCII and has no ``<``, so that nothing in it ends the element.
+    It is ASCII without ``<``, so that nothing in it can end the element.
     """
     text = json.dumps(values, separators=(",", ":")).replace("<", "\\u003c")
     return text.encode("ascii") + b"\n"
 
 
 class Records:
-    """Makes lines of entries, and remembers which shapes and lanes the page knows."""
+    """Turns entries into lines, and remembers which shapes and lanes the page has."""
 
     def __init__(self, started_ns: int) -> None:
         self._started_ns: Final = started_ns
@@ -52,7 +52,7 @@ class Records:
         self._lanes: dict[int, dict[str, Any]] = {}
 
     def lines(self, entry: Entry) -> Iterator[bytes]:
-        """The lines of an entry, itself as the last."""
+        """The lines for an entry; its own line is the last."""
         values: dict[str, Any] = {
             "number": entry.number,
             "time": entry.time_ns - self._started_ns,
@@ -96,7 +96,7 @@ def _rows(entry: Datagram) -> list[Row]:
 
 
 def _details(entry: Entry) -> dict[str, Any]:
-    """What one class of entries has beside what all have."""
+    """The details of one class of entries."""
     match entry:
         case Datagram():
             return _datagram(entry)
@@ -139,7 +139,7 @@ def _datagram(entry: Datagram) -> dict[str, Any]:
 
 
 def _each(values: Any) -> list[Any]:
-    """Each that is not empty, once, in order."""
+    """Each value that is not empty, once, in order."""
     return list(dict.fromkeys(value for value in values if value))
 
 
@@ -166,7 +166,7 @@ def _summary(views: list[MessageView]) -> str:
 
 
 def _message(view: MessageView) -> str:
-    """``TASKSTATS_CMD_GET PID 4242``: what a message says, in short."""
+    """A message in short: ``TASKSTATS_CMD_GET PID 4242``."""
     message = view.message
     if not message.header.nlmsg_len:
         return "no message"

@@ -1,4 +1,4 @@
-"""The page around a session's lines, and a session whose entries are all there."""
+"""Write the page around a session's lines, entry by entry or all at once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SCRIPTS: Final = ("session", "filter", "list", "diagram", "marks", "fields", "d
 
 
 class PageWriter:
-    """Turns entries into a page, one after the other: see :mod:`netlink_emu.journal.writers`.
+    """Writes a page entry by entry: see :mod:`netlink_emu.journal.writers`.
 
-    A file that ends early is a page, too: a browser ends what is open at its end.
+    A file that ends early is also a page, as browsers close open elements at its end.
     """
 
     def __init__(self, title: str, started_ns: int, epoch_ns: int) -> None:
@@ -41,7 +41,7 @@ class PageWriter:
 
 
 def write_page(title: str, entries: Iterable[Entry], *, epoch_ns: int = 0) -> bytes:
-    """The page of a session that is over; its time begins with its first entry."""
+    """Return the page of a complete session; its time begins with its first entry."""
     entries = list(entries)
     started = min((entry.time_ns for entry in entries), default=0)
     writer = PageWriter(title, started, epoch_ns)
@@ -58,9 +58,9 @@ def _hash(text: str) -> str:
 
 
 def page_before(title: str) -> bytes:
-    """All of the page before the session's lines.
+    """Return the page up to the session's lines.
 
-    Its policy lets no other script run than ours, and nothing be fetched.
+    Its policy allows no scripts but ours, and no requests.
     """
     script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     script = f'(() => {{\n"use strict";\n{script}\n}})();\n'

@@ -1,4 +1,4 @@
-"""What answers the operations of a family beside functions of one's own."""
+"""What answers a family's operations besides your own functions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Answers:
 
     @property
     def has_store(self) -> bool:
-        """Whether it is a family from a spec."""
+        """Whether this is a family from a spec."""
         return self._store is not None
 
     @property

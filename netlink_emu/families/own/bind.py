@@ -1,4 +1,4 @@
-"""From declarations and functions to struct genl_family: what the kernel calls."""
+"""Make a struct genl_family, which the kernel calls, from declarations and functions."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class Handlers:
     _first_canned: dict[str, list[Canned]] = field(default_factory=dict)
 
     def remember(self) -> None:
-        """The canned answers of now are those that :meth:`restore` returns to."""
+        """Remember the present canned answers for :meth:`restore`."""
         self._first_canned = copy.deepcopy(self.canned)
 
     def restore(self) -> None:
-        """Answer with the canned answers of :meth:`remember`, as often as then."""
+        """Return to the canned answers of :meth:`remember`, with their counts."""
         self.canned = copy.deepcopy(self._first_canned)
 
     def doing(self, name: str) -> Function | None:
-        """What answers a do: a canned answer, a function of its own, or of all that have none."""
+        """What answers a do: a canned answer, the operation's function, or the common one."""
         return self._canned(name) or self.do.get(name) or self.otherwise_do
 
     def dumping(self, name: str) -> Function | None:
@@ -155,7 +155,7 @@ def _split(
 
 
 def _validated(op: Operation, exchange: Exchange) -> tuple[Policy | None, int]:
-    """The policy; None where it is about nothing."""
+    """The policy; None if it has no attributes."""
     policy, maxattr = exchange.validated_by(op.attributes)
     return (policy, maxattr) if policy or maxattr else (None, 0)
 
@@ -243,7 +243,7 @@ class _Placed:
 
 
 class _Telling:
-    """What a NetlinkError names becomes the extended ack of the request."""
+    """Puts what a NetlinkError names into the extended ack of the request."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -272,7 +272,7 @@ def _answers(answer: Any) -> Iterable[Any]:
 
 
 def _payload(info: GenlInfo, op: Operation, values: Any) -> tuple[bytes, bytes]:
-    """An answer behind its genlmsghdr: the family's own header, and the attributes.
+    """What follows an answer's genlmsghdr: the family's own header, and the attributes.
 
     Members of the header are values like the attributes. Bytes are taken as they are.
     """

@@ -1,4 +1,4 @@
-"""Answers that are the same whatever the request: of an operation that a test is not about."""
+"""Fixed answers, for operations that a test is not about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_ERRNO: Final = 4095  # include/linux/err.h
 def failure(
     errno: str | int, message: str, *, attr: str | None, missing: str | None
 ) -> Callable[[], NetlinkError]:
-    """Makes the error anew each time; raises ValueError for an errno that there is not."""
+    """Return a function that makes the error; raises ValueError for an unknown errno."""
     if isinstance(errno, int) and not 0 < errno <= MAX_ERRNO:
         raise ValueError(f"an errno is a number from 1 to {MAX_ERRNO}, not {errno}")
 
@@ -25,7 +25,7 @@ def failure(
 
 
 class Canned:
-    """Values, or an error, ``left`` times; None: always."""
+    """Values, or an error, to give ``left`` times (None: always)."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Canned:
         self._left = times
 
     def wanted(self) -> bool:
-        """Whether it is to be given still."""
+        """Whether it applies to one more request."""
         return self._left is None or self._left > 0
 
     def __call__(self, _family: object, _request: object) -> list[Mapping[Any, Any]]:

@@ -1,6 +1,6 @@
 """The public key of a private one, as WireGuard derives it: X25519 of RFC 7748.
 
-For what an emulated kernel shows, not for secrets: it takes longer for some keys than for others.
+Do not use this for real secrets: the time that it takes depends on the key.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BASE: Final = 9
 
 
 def public_key(private: bytes) -> bytes:
-    """curve25519_generate_public(); of a key that is all zero, zero. Both have 32 bytes."""
+    """curve25519_generate_public() for 32 bytes; a key of zeros gives zeros."""
     if not any(private):
         return bytes(KEY_SIZE)
     scalar = int.from_bytes(private, "little")

@@ -1,4 +1,4 @@
-"""A family of one's own: operations are functions that take and give values by name."""
+"""Your own family: operations are functions that take and return values by name."""
 
 from __future__ import annotations
 
@@ -136,14 +136,14 @@ class Family(Answers):
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel that it serves; raises LookupError before a kernel is booted with it."""
+        """The kernel that the family serves; raises LookupError before one is booted with it."""
         if self._kernel is None:
             raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
         return self._kernel
 
     @property
     def genl(self) -> GenlFamily:
-        """The family as the kernel knows it, with its number and those of its groups."""
+        """The kernel's struct genl_family, with its number and its groups' numbers."""
         if self._genl is None:
             raise LookupError(f"no kernel has {self.name} yet: netlink_emu(families=[...])")
         return self._genl
@@ -168,7 +168,7 @@ class Family(Answers):
         return decorate
 
     def dump(self, name: str, **declare: Any) -> Callable[[F], F]:
-        """Decorate a function that answers a dump; see :meth:`do`. Most easily a generator.
+        """Decorate a function that answers a dump, most easily a generator; see :meth:`do`.
 
         Each value that it yields is a message. NetlinkError ends the dump, with its errno in
         NLMSG_DONE. If the function is not a generator, an error that it raises answers at once.
@@ -229,7 +229,7 @@ class Family(Answers):
         do: Callable[[Any, Request], Any],
         dump: Callable[[Any, Request], Any],
     ) -> None:
-        """What answers the declared operations that have no function of their own."""
+        """Set the functions that answer declared operations without their own function."""
         self._handlers.otherwise_do, self._handlers.otherwise_dump = do, dump
 
     def _next(self) -> int:
@@ -242,7 +242,7 @@ class Family(Answers):
         return max((max(e.cmd, e.reply_cmd) for e in exchanges), default=0) + 1
 
     def _declare(self, name: str, how: str, declare: Mapping[str, Any]) -> None:
-        """The operation ``name`` can be done, or dumped, from now on."""
+        """Declare the do or the dump of an operation."""
         unknown = declare.keys() - {
             "cmd", "reply_cmd", "attributes", "request", "flags", "validate",
         }  # fmt: skip

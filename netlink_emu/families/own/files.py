@@ -1,4 +1,4 @@
-"""Files of what a family has at first."""
+"""Read the files that a family is made from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CANNED: Final = ("replies", "failures")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a family is made of; ``file`` is where ``state`` is from."""
+    """The parts of a family; ``file`` is the file of ``state``."""
 
     declaration: FamilyDeclaration
     state: Mapping[str, Any]
@@ -63,7 +63,7 @@ def load(
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What a file has: TOML where its name ends so, else YAML, of which JSON is a part.
+    """Read a state file: TOML if its name ends in .toml, otherwise YAML or JSON.
 
     Raises DocumentError, with line and column where they are known, and OSError.
     """
@@ -122,7 +122,7 @@ def _seed(values: Mapping[str, Any], path: Path, family: Answers) -> None:
 
 
 def _each(family: Answers, name: str, objects: list[Any], places: list[Place]) -> None:
-    """Check each by itself, for a mistake to be told where it is."""
+    """Check each value on its own, so that a mistake has its place."""
     for value, place in zip(objects, places, strict=True):
         try:
             family.store.seed({name: value})
@@ -180,7 +180,7 @@ def _toml(path: Path) -> Map:
 def _placed(
     value: Any, keys: tuple[str | int, ...], places: Mapping[Any, Place], place: Place
 ) -> Any:
-    """A value that knows its places: of what has none, that of what it is in."""
+    """A value with its places; values without one have the place of what they are in."""
     if isinstance(value, dict):
         made = Map(place)
         for name, part in value.items():

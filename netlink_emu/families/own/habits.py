@@ -1,4 +1,4 @@
-"""What some of the kernel's families do otherwise than their specs let one expect."""
+"""How some of the kernel's families differ from what their specs suggest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _nothing(_verb: Verb, _values: Object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """``absent``: errno and text where there is no such object, if not ENODEV or ENOENT.
+    """``absent`` is the errno and text for a missing object, if not ENODEV or ENOENT.
 
     ``removes_all``: a removal that names no object removes all. ``first`` is what there is at
     first by kind. ``numbers_on``: ids that are not given go on at the highest one that there was
@@ -121,5 +121,5 @@ _HABITS: Final[Mapping[str, Habits]] = {
 
 
 def habits_of(family: str) -> Habits:
-    """Those of a family by its name."""
+    """Return the habits of the family of that name."""
     return _HABITS.get(family, Habits())

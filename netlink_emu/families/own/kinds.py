@@ -1,8 +1,8 @@
-"""What a family has objects of, and by which attributes they are told apart: by names in its spec.
+"""The kinds of objects that a family has, and their keys, derived from the names in its spec.
 
-Operations say by their names what they do ("get-device", "rings-set", "new") and of what: a word
-such as "get" is the verb, the rest the kind of object. Objects of a kind are told apart by the
-attributes that a request for one of them takes.
+An operation's name says what it does, and with which kind ("get-device", "rings-set", "new"): a
+word such as "get" is the verb, and the rest is the kind. The key of a kind are the attributes
+that a request for one object takes.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ class Kind:
 
     @property
     def members(self) -> frozenset[str]:
-        """The names of what the family's own header has."""
+        """The names of the members of the family's own header."""
         return frozenset(() if self.header is None else (m.name for m in self.header.members))
 
     @property
     def kept(self) -> frozenset[str]:
-        """The attributes that are an object's; all where the spec tells of none but the key."""
+        """The attributes of an object; all, if the spec has only the key."""
         told = frozenset(self.told or ())
         if told <= {path[0] for path in self.keys}:
             return frozenset(attribute.name for attribute in self.attributes)
@@ -86,11 +86,11 @@ class Kind:
 
     @property
     def absent(self) -> str:
-        """The errno where there is no such object."""
+        """The errno for a missing object."""
         return "ENODEV" if any(_DEVICE.fullmatch(".".join(key)) for key in self.keys) else "ENOENT"
 
     def key_of(self, values: Mapping[Any, Any]) -> dict[Path, Any]:
-        """What ``values`` has of the key."""
+        """The part of the key that ``values`` has."""
         found = {}
         for path in self.keys:
             value: Any = values
@@ -102,7 +102,7 @@ class Kind:
 
 
 def meaning(declaration: FamilyDeclaration, op: str) -> tuple[Verb | None, str]:
-    """What an operation does and with which kind; the family's name where it says none."""
+    """An operation's verb and kind; without a kind in its name, the family's name."""
     words = op.split("-")
     inner = [at for at in range(1, len(words) - 1) if words[at] in ("get", "set")]
     for at in (len(words) - 1, 0, *inner):
@@ -113,7 +113,7 @@ def meaning(declaration: FamilyDeclaration, op: str) -> tuple[Verb | None, str]:
 
 
 def told_of(declaration: FamilyDeclaration, op: Operation) -> tuple[Verb | None, str]:
-    """Of which change, and of which kind, a notification tells; without a verb of each."""
+    """The verb and the kind of a notification; without a verb it is for every change."""
     _, kind = meaning(declaration, op.notify)
     words = [word for word in op.name.split("-") if word not in ("ntf", "notify")]
     verbs = [_TOLD[word] for word in words if word in _TOLD]
@@ -121,7 +121,7 @@ def told_of(declaration: FamilyDeclaration, op: Operation) -> tuple[Verb | None,
 
 
 def kinds_of(declaration: FamilyDeclaration) -> dict[str, Kind]:
-    """The kinds that operations get, in their order."""
+    """The kinds that the family has operations for, in their order."""
     kinds: dict[str, Kind] = {}
     for op in declaration.operations:
         verb, name = meaning(declaration, op.name)

@@ -1,4 +1,4 @@
-"""Values that a request sets, laid over those that an object has."""
+"""Merge the values of a request into an object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ORDER: Final = re.compile(r"replace-.+|remove-me|update-only")
 
 
 def orders_of(attributes: AttributeSet, values: Mapping[Any, Any]) -> frozenset[str]:
-    """The bits in ``values`` that say what to do."""
+    """The flags in ``values`` that control the merge."""
     found: set[str] = set()
     for attribute in attributes:
         if _orders(attribute) and isinstance(values.get(attribute.name), list):
@@ -30,9 +30,9 @@ def _orders(attribute: Attribute) -> list[str]:
 def merge(
     attributes: AttributeSet, before: Mapping[Any, Any], values: Mapping[Any, Any]
 ) -> dict[Any, Any]:
-    """``values`` over ``before``, attribute by attribute, nests over nests; None removes one.
+    """Merge ``values`` into ``before``, also within nests; None removes an attribute.
 
-    A list takes the place of the one before, unless the set has a bit to ask for that
+    A list replaces the previous list, unless the set has a flag to ask for that
     ("replace-peers" of "peers"): then its elements are added, changed, and with "remove-me"
     removed.
     """
@@ -78,7 +78,7 @@ def _elements(
 
 
 def _identity(attributes: AttributeSet, values: Mapping[Any, Any]) -> tuple[Any, ...]:
-    """What tells elements of a list apart: their key, or all that is no nest."""
+    """The identity of a list's element: its key, or everything except nests."""
     plain = [attribute for attribute in attributes if not _orders(attribute)]
     for attribute in plain:
         if re.fullmatch(r"(.*-)?(id|index|name|key)", attribute.name):

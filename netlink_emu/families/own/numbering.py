@@ -1,4 +1,4 @@
-"""Ids of objects for which a request gives none."""
+"""Choose ids for objects whose request has none."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Object = dict[Any, Any]
 
 
 def id_path(kind: Kind) -> Path | None:
-    """Where the id of such objects is; None where their key has none."""
+    """The path to the id of a kind's objects; None if their key has no id."""
     return next((path for path in kind.keys if path[-1] == "id"), None)
 
 
 def id_of(kind: Kind, values: Mapping[Any, Any]) -> int:
-    """An object's id; 0 where it has none."""
+    """An object's id, or 0."""
     path = id_path(kind)
     found = None if path is None else kind.key_of(values).get(path)
     return found if isinstance(found, int) else 0
 
 
 def first_id(kind: Kind, last: int) -> int:
-    """Where numbers go on behind ``last``: behind the highest that there can be, at 1."""
+    """The number after ``last``; after the highest possible number it is 1."""
     path = id_path(kind)
     return 1 if path is None or last >= _highest(kind, path) else last
 
@@ -35,8 +35,8 @@ def first_id(kind: Kind, last: int) -> int:
 def give_id(kind: Kind, made: Object, objects: Sequence[Object], first: int) -> None:
     """Give ``made`` the first free id from ``first`` on, or from 1 on where there is none.
 
-    Nothing happens where it has one, or such objects have none. Raises NetlinkError: EEXIST for an
-    object that is there but for its id, ENOSPC where all ids are taken.
+    Does nothing if ``made`` has an id, or its kind has none. Raises NetlinkError: EEXIST for an
+    object that differs from another one only in its id, ENOSPC if all ids are taken.
     """
     path = id_path(kind)
     if path is None or path in kind.key_of(made):
@@ -55,7 +55,7 @@ def give_id(kind: Kind, made: Object, objects: Sequence[Object], first: int) -> 
 
 
 def _highest(kind: Kind, path: Path) -> int:
-    """The highest number that the attribute has room for."""
+    """The highest number that the attribute can hold."""
     known: AttributeSet | None = kind.attributes
     number = "u32"
     for name in path:

@@ -1,4 +1,4 @@
-"""A recording laid over a spec: names from the one, what the kernel does from the other."""
+"""Combine a recording with a spec: behaviour from the recording, names from the spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CAPS: Final = (
 
 
 def recorded_family(values: Any, name: str) -> RecordedFamily:
-    """A family of what ``netlink-emu family record`` wrote; raises ValueError for other values."""
+    """Read the output of ``netlink-emu family record``; raises ValueError for other values."""
     families = values.get("families") if isinstance(values, Mapping) else None
     for family in families if isinstance(families, list) else ():
         if isinstance(family, Mapping) and family.get("name") == name:
@@ -39,11 +39,11 @@ def _bytes(family: Mapping[str, Any], key: str) -> list[bytes]:
 
 
 def lay_over(declaration: FamilyDeclaration, recorded: RecordedFamily) -> FamilyDeclaration:
-    """The declaration, as the kernel that was recorded has it.
+    """Return the declaration with what the recorded kernel has.
 
-    Its operations are those of the kernel, in its order, with its flags and policies, its groups
-    and version are the kernel's. What the spec has beyond is left out; a command that the spec
-    does not name is there as "command-17", and nothing answers it.
+    Operations, their order, flags and policies, groups and version are the kernel's. Other
+    operations of the spec are left out. A command without a name in the spec is called
+    "command-17", and nothing answers it.
     """
     events = [op for op in declaration.operations if op.do is None and op.dump is None]
     kept = {group.name: group for group in declaration.groups}

@@ -1,4 +1,4 @@
-"""Values by name as JSON, TOML and YAML have them, which know no bytes: those are in hex."""
+"""Values by name as in JSON, TOML and YAML, where bytes are in hex."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def from_plain(
     """Values for :func:`~netlink_emu.protocol.family.encode`: hex of a binary becomes bytes.
 
     Numbers of attributes without names may be texts ("17"). ``around`` are the values of the
-    messages that this is nested in, the nearest first. Raises ValueError for what is no mapping,
-    and for hex that is none.
+    enclosing messages, the nearest first. Raises ValueError for anything but a mapping, and for
+    wrong hex.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"attributes are given by name, not as {values!r}")
@@ -40,7 +40,7 @@ def from_plain(
 
 
 def read_json(text: str, what: str) -> Any:
-    """The values that a JSON text has; raises ValueError, about ``what``, for what is none."""
+    """Read values from a JSON text; raises ValueError, which names ``what``, for a mistake."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -77,7 +77,7 @@ def _value(attribute: Attribute, value: Any, around: tuple[Mapping[Any, Any], ..
 
 
 def to_plain(value: Any) -> Any:
-    """Decoded values as JSON has them: bytes in hex, names alone for keys."""
+    """Decoded values as in JSON: bytes in hex, and names as keys."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
-"""A family as a real kernel described it: from recorded GETFAMILY and GETPOLICY to GenlFamily.
+"""Make a GenlFamily from a real kernel's recorded answers to GETFAMILY and GETPOLICY.
 
-A recording tells numbers, flags, groups and policies. It does not tell how strict an operation is;
-that is inferred: whoever had operations before 5.2 was given GENL_DONT_VALIDATE_STRICT and _DUMP
-together, and the latter shows.
+A recording has numbers, flags, groups and policies. It does not say how strict an operation is;
+that is inferred: operations from before 5.2 were given GENL_DONT_VALIDATE_STRICT and _DUMP
+together, and the latter is visible.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RecordedOp:
 
     @property
     def unvalidated(self) -> bool:
-        """Whether its dump is not validated: it can dump, and has no policy for that."""
+        """Whether dumps are not validated: the operation can dump, but has no policy for it."""
         return GenlOpFlags.GENL_CMD_CAP_DUMP in self.flags and self.dump is None
 
 
@@ -144,9 +144,9 @@ class RecordedFamily:
 def read_recording(
     getfamily: Iterable[bytes], getpolicy: Iterable[bytes], order: ByteOrder = LITTLE
 ) -> RecordedFamily:
-    """A family from the datagrams of its GETFAMILY and of the dump of its GETPOLICY.
+    """Read a family from the answers to GETFAMILY and to a dump of GETPOLICY.
 
-    Raises ValueError for what is no such recording.
+    Raises ValueError for anything else.
     """
     reader = _Reader(order)
     for datagram in getfamily:

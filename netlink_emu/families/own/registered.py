@@ -1,4 +1,4 @@
-"""The families of one's own that a kernel has, by name."""
+"""Your own families in a kernel, by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UnknownFamily(KeyError):
-    """The kernel has no such family of one's own."""
+    """No family of this name was added to the kernel."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -23,7 +23,7 @@ class UnknownFamily(KeyError):
 class Families(Mapping[str, "Family"]):
     """The families that were added to a kernel: by ``families``, ``--family`` or a scenario.
 
-    Raises UnknownFamily, a KeyError, for another name; it says what comes close.
+    Raises UnknownFamily, a KeyError, for another name, and suggests the nearest one.
     """
 
     def __init__(self, kernel: Kernel) -> None:

@@ -85,7 +85,7 @@ class Request(Mapping[str | int, Any]):
         return self.info.current
 
     def fail(self, error: NetlinkError, extack: NetlinkExtAck) -> None:
-        """Say in an extended ack what an error names; names are paths ("colour.red")."""
+        """Put an error's text and attributes ("colour.red") into the extended ack."""
         if error.message:
             extack.msg, extack.policy = error.message, None
         if error.attr is not None:
@@ -98,7 +98,7 @@ class Request(Mapping[str | int, Any]):
                 extack.miss_nest = self._find(nests)[1]
 
     def _find(self, path: list[str]) -> tuple[Attribute, int | None]:
-        """An attribute, and where in the request it is (None: it is not)."""
+        """An attribute, and its offset in the request (None: not in the request)."""
         request, order = self.info.request, self.info.kernel.profile.arch.order
         attributes: AttributeSet | None = self.op.attributes
         span: tuple[int, int] | None = self._start, request.end

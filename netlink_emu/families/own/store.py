@@ -1,8 +1,8 @@
-"""What answers the operations of a family that has no functions: a store of objects.
+"""A store of objects, which answers the operations of a family without functions.
 
-Objects are kept by kind in the family's ``state``; :mod:`.kinds` says what an operation does
-with which of them. Where a kernel would know more than its spec says, functions or canned answers
-of one's own take the place of an operation.
+The family's ``state`` has the objects by kind; :mod:`.kinds` says what each operation does with
+them. Where the kernel does more than its spec says, use your own functions or canned answers for
+an operation.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Object = dict[Any, Any]
 
 
 class Taken(ValueError):
-    """There is an object with that key already."""
+    """An object with this key exists."""
 
 
 class Owner(Protocol):
-    """What a store needs of the family that it answers for."""
+    """What a store needs to know of its family."""
 
     state: dict[str, Any]
 
@@ -137,7 +137,7 @@ class Store:
         raise LookupError(f"{self._family.name} has no such {kind.name}{which and f': {which}'}")
 
     def _checked(self, kind: Kind, values: Any) -> Object:
-        """Values as a request has them: names of numbers, texts of addresses."""
+        """Values as in a request: names for numbers, texts for addresses."""
         if not isinstance(values, Mapping):
             raise ValueError(f"{kind.name}: attributes are given by name, not as {values!r}")
         rest = {name: value for name, value in values.items() if name not in kind.members}
@@ -199,7 +199,7 @@ class Store:
         return iter([self._whole(kind, each) for each in found])
 
     def _matching(self, kind: Kind, key: Mapping[Any, Any]) -> Iterator[Object]:
-        """Objects that agree in what both have of the key; one without a key is anybody's."""
+        """Objects that equal the key in all attributes that both have."""
         for each in self.objects(kind.name):
             its = kind.key_of(each)
             shared = its.keys() & key.keys()
@@ -218,7 +218,7 @@ class Store:
         raise self._nothing(kind)
 
     def _nothing(self, kind: Kind) -> NetlinkError:
-        """There is no such object, or nothing was said of such at all, though of others."""
+        """Raise the error for a missing object, or for a kind without objects."""
         given = kind.made or kind.name in self._seeded or not self._seeded
         errno, text = self._habits.absent or (kind.absent, "")
         return NetlinkError(errno, text) if given else NetlinkError("EOPNOTSUPP")
@@ -253,7 +253,7 @@ class Store:
         self._ids()[kind.name] = max(first, id_of(kind, made))
 
     def _ids(self) -> dict[str, int]:
-        """The ids at which numbers go on, by kind."""
+        """The next ids, by kind."""
         ids: dict[str, int] = self._family.state.setdefault(_IDS, {})
         return ids
 
@@ -315,11 +315,11 @@ class Store:
                 self._family.notify(op.name, attributes, group=group, header=header)
 
     def _whole(self, kind: Kind, values: Object) -> Object:
-        """All of an object, in the order in which the spec tells of it."""
+        """All values of an object, in the order of the spec."""
         return {**self._told(kind, values, kind.told), **values}
 
     def _told(self, kind: Kind, values: Object, names: tuple[str, ...] | None) -> Object:
-        """What is told of an object: what the spec says, in its order."""
+        """The values that an answer has, in the order of the spec."""
         if not names:
             return dict(values)
         return {name: values[name] for name in (*kind.members, *names) if name in values}
@@ -331,7 +331,7 @@ _BYTES: Final = (AttrType.BINARY, AttrType.UNUSED, AttrType.SUB_MESSAGE, AttrTyp
 
 
 def _given(request: Request) -> Object:
-    """What a request says by names.
+    """The values of a request, by name.
 
     A liberal kernel (before 5.2, or by GENL_DONT_VALIDATE_STRICT) lets pass what is longer than
     its type, or a nest that is none; the values of these mean nothing here, and are EINVAL.
@@ -344,7 +344,7 @@ def _given(request: Request) -> Object:
 
 
 def _unsound(attributes: AttributeSet, values: Mapping[Any, Any]) -> str:
-    """The path of a value that is not of its type; empty where all are."""
+    """The path of a value of the wrong type; empty if there is none."""
     for name, value in values.items():
         if isinstance(name, int):
             continue
@@ -361,7 +361,7 @@ def _unsound(attributes: AttributeSet, values: Mapping[Any, Any]) -> str:
 
 
 def _known(attribute: Attribute, value: Any) -> Any:
-    """A value without what the attributes of its nests, told by a get, do not have."""
+    """A value without the attributes of nests that a get does not answer with."""
     if isinstance(value, list):
         return [_known(attribute, one) for one in value]
     nested = attribute.nested
