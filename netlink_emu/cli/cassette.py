@@ -109,36 +109,46 @@ def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
 def check(
     files: Annotated[list[str], Argument(metavar="FILE...", help="Cassettes.")],
     fix: Annotated[bool, Option("--fix", help="Rewrite the text to match the bytes.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object per mistake.")] = False,
 ) -> None:
     """Check for text that does not match its bytes, and for answers that were cut off.
 
     The exit status is 1 if a client would not see what was recorded. Differences that may be
     intended are only remarks.
     """
-    graves = [_check_any(Path(file), fix=fix) for file in files]
+    graves = [_check_any(Path(file), fix=fix, as_json=as_json) for file in files]
     if any(graves):
         raise SystemExit(EXIT_USER)
 
 
-def _check_any(file: Path, *, fix: bool) -> bool:
+def _check_any(file: Path, *, fix: bool, as_json: bool) -> bool:
     """See :func:`_check`; a recording that is not finished is grave."""
     from netlink_emu.cassettes.unfinished import is_unfinished
 
     if not is_unfinished(read_file(file, most=_MOST_MAGIC)):
-        return _check(file, fix=fix)
+        return _check(file, fix=fix, as_json=as_json)
     from netlink_emu.cli.finishing import load_unfinished
 
     left = load_unfinished(file)
     count = sum(len(stream.events) for stream in left.streams)
     torn = ", and its last line is cut" if left.torn else ""
-    print(
-        f"{file}: unfinished, its recorder was killed: {count} events are kept, keys are not "
+    said = (
+        f"unfinished, its recorder was killed: {count} events are kept, keys are not "
         f"blanked{torn}; netlink-emu cassette finish {file}"
     )
+    _tell_mistake(file, str(file), said, grave=True, as_json=as_json)
     return True
 
 
-def _check(file: Path, *, fix: bool) -> bool:
+def _tell_mistake(file: Path, place: str, said: str, *, grave: bool, as_json: bool) -> None:
+    if as_json:
+        told = {"file": str(file), "place": place, "grave": grave, "text": said}
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print(f"{place}: {'' if grave else 'remark: '}{said}")
+
+
+def _check(file: Path, *, fix: bool, as_json: bool) -> bool:
     """Print what is wrong with a file; whether anything of it is grave."""
     from netlink_emu.cassettes import write_cassette
     from netlink_emu.cassettes.check import check, place
@@ -155,7 +165,8 @@ def _check(file: Path, *, fix: bool) -> bool:
         data = read_file(file, most=MOST_BYTES)
         document = read_document(data, str(file), most_bytes=MOST_BYTES)
         for one in found:
-            print(f"{place(document, one)}: {'' if one.grave else 'remark: '}{one.said}")
+            where = str(place(document, one))
+            _tell_mistake(file, where, one.said, grave=one.grave, as_json=as_json)
     return any(one.grave for one in found)
 
 
@@ -190,6 +201,7 @@ def diff(
             help="Ignore the value of this attribute. May be repeated.",
         ),
     ] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:  # fmt: skip
     """Show what a client asked or got differently; the exit status is then 1.
 
@@ -199,7 +211,7 @@ def diff(
 
     lines = [*compare(load_cassette(a), load_cassette(b), ignore or ())]
     for line in lines:
-        print(line)
+        print(json.dumps({"text": line}, ensure_ascii=False) if as_json else line)
     if lines:
         raise SystemExit(EXIT_USER)
 

@@ -8,7 +8,16 @@ from typing import Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import Answer, Connection, Controls, Single, Table, attrs_of
+from netlink_emu.cli.remote import (
+    Answer,
+    Connection,
+    Controls,
+    JsonOption,
+    Single,
+    Table,
+    as_line,
+    attrs_of,
+)
 from netlink_emu.protocol.ours.control_values import Row
 
 app = Controls("faults", "Drop, delay, damage messages of a kernel that runs with --control.")
@@ -92,6 +101,7 @@ def _count(connection: Connection, name: str, values: Row) -> Answer:
 @app.command()
 def kinds(
     name: Annotated[str | None, Argument(metavar="[FAULT]", help="Show only this fault.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List all kinds of faults with their parameters."""
     from netlink_emu.faults import FAULTS
@@ -101,7 +111,11 @@ def kinds(
     for fault in FAULTS.values():
         if name not in (None, fault.name):
             continue
-        parameters = [f"{f.name}={f.default}" for f in dataclasses.fields(fault)]
-        print(" ".join([fault.name, *parameters]))
-        for line in inspect.cleandoc(fault.__doc__ or "").replace("``", "").splitlines():
+        parameters = {f.name: f.default for f in dataclasses.fields(fault)}
+        text = inspect.cleandoc(fault.__doc__ or "").replace("``", "")
+        if as_json:
+            print(as_line({"fault": fault.name, "parameters": parameters, "text": text}))
+            continue
+        print(" ".join([fault.name, *(f"{name}={value}" for name, value in parameters.items())]))
+        for line in text.splitlines():
             print(f"    {line}".rstrip())

@@ -20,6 +20,7 @@ from netlink_emu.cli.remote import (
     as_line,
     attrs_of,
 )
+from netlink_emu.machine.clock import NSEC_PER_SEC
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.reading.decode import Message
@@ -72,10 +73,11 @@ def _lines(entries: Iterable[Message]) -> Iterator[Line]:
 
 
 def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Where an entry is too long for its JSON, what else is told of it."""
-    return {
-        name: value.hex() if isinstance(value, bytes) else value for name, value in attrs.items()
-    }
+    """Where an entry is too long for its JSON, the keys of that which are told of it, and text."""
+    told = {**attrs, "time": attrs["time"] / NSEC_PER_SEC}
+    if "data" in told:
+        told["bytes"] = told.pop("data").hex()
+    return told
 
 
 @app.call()

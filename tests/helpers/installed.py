@@ -16,13 +16,18 @@ from helpers.nets import SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def build_wheel(copy: Path, out: Path) -> Path:
-    """A wheel in ``out``, built in ``copy``: setuptools leaves its own files there."""
+def copy_package(copy: Path) -> None:
+    """What a wheel is made of: setuptools leaves its own files beside it."""
     leave_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("netlink_emu", "protocol", "docs/man"):
         shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=leave_out)
     for name in ("pyproject.toml", "docs/package.md", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
+
+
+def build_wheel(copy: Path, out: Path) -> Path:
+    """A wheel in ``out``, built in ``copy``."""
+    copy_package(copy)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={out}"]
     built = subprocess.run(
         [*command, str(copy)], capture_output=True, text=True, check=False, timeout=SECONDS

@@ -39,6 +39,8 @@ def _lines() -> Iterator[str]:
         "What takes long shows a bar on a terminal; elsewhere it prints a line every ten seconds, "
         "with the time left."
     )
+    yield ""
+    yield "`--json` is for programs: [JSON of the commands](reference-json.md) has all keys."
     for command in tree().commands:
         yield from _command(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,11 @@ def test_commands_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     write(tmp_path, "[tool.netlink-emu]\ncpus = 'many'\n")
     with pytest.raises(UserError, match="cpus takes a number"):
         build_sandbox()
+
+
+def test_pytest_has_settings_of_the_same_names(request: pytest.FixtureRequest) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference-pytest.md").read_text()
+    for field in fields(Settings):
+        name = f"netlink_emu_{field.name}"
+        request.config.getini(name)  # raises ValueError if there is none
+        assert f"`{name}`" in page
