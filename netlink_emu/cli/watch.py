@@ -74,7 +74,7 @@ def watch(
         if named:
             raise UserError(f"{named[0]} is for a kernel of one's own: write -- and a command")
         _watch_server(path)
-    elif words[:1] == ["--"]:
+    else:
         _watch_command(options, command, output)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +26,7 @@ from helpers.tmux import PROMPT, Tmux, needs_tmux
 from netlink_emu.testing import EmulatedKernel
 
 WATCH = " ".join([*NETLINK_EMU, "watch"])
-# Prints the modes of the terminal in one line, to be compared.
-MODES = "echo modes:$(stty -g):"
+NUMBERS = itertools.count()
 Open = Callable[..., Tmux]
 
 
@@ -67,16 +68,17 @@ def watch(kernel: EmulatedKernel, terminal: Open) -> Open:
 
 def ended(shown: Tmux) -> tuple[int, str]:
     """The status, when the view is left, and the screen then."""
-    screen = shown.until(r"^status:\d+:")
-    found = re.search(r"^status:(\d+):", screen, re.MULTILINE)
+    screen = shown.until(r"status:\d+:")
+    found = re.search(r"status:(\d+):", screen)
     assert found is not None
     return int(found[1]), screen
 
 
 def modes(shown: Tmux) -> str:
-    shown.keys("C-l")
-    shown.run(MODES)
-    found = re.search(r"^modes:(\S+):", shown.until(r"^modes:\S+:"), re.MULTILINE)
+    """The modes of the terminal, as stty has them in one word."""
+    tag = f"modes{next(NUMBERS)}"  # not those of an earlier call, which may be in sight
+    shown.run(f"echo {tag}:$(stty -g):")
+    found = re.search(rf"^{tag}:(\S+):", shown.until(rf"^{tag}:\S+:"), re.MULTILINE)
     assert found is not None
     return found[1]
 
@@ -279,7 +281,8 @@ class TestEnd:
         screen = shown.until("Stopped")
         assert "Messages" not in screen
         shown.until(re.escape(PROMPT.strip()))
-        assert "-icanon" not in modes(shown)
+        shown.run("stty -a")
+        shown.until(r"[^-]icanon.* [^-]?echo")
         shown.run("fg")
         shown.until("Messages")
         shown.keys("?")
@@ -372,6 +375,18 @@ class TestNoTerminal:
         status, screen = ended(shown)
         assert status == 1
         assert "netlink-emu: no server at /nosuch/nl: No such file or directory" in screen
+
+    @needs_tmux
+    def test_a_server_that_does_not_answer(self, terminal: Open, tmp_path: Path) -> None:
+        private = tmp_path / "private"
+        private.mkdir(0o700)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as nobody:
+            nobody.bind(str(private / "nl"))
+            shown = terminal(200, 24)
+            shown.run(f"{WATCH} {private / 'nl'}; echo status:$?:")
+            shown.until("does not answer; waiting for it, until Ctrl-C")
+            shown.keys("C-c")
+            assert ended(shown)[0] == 130
 
     @needs_tmux
     def test_a_kernel_that_is_not_controlled(self, terminal: Open) -> None:

@@ -13,7 +13,6 @@ from netlink_emu.cli.watching import asking
 from netlink_emu.cli.watching.asking import Asking, Commands, Watcher
 from netlink_emu.cli.watching.news import Snapshot, Wanted
 from netlink_emu.testing import EmulatedKernel
-from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote import Remote
 
 
@@ -189,8 +188,7 @@ def test_what_takes_long_is_asked_seldom(
         kernel.tasks.spawn("new", pid=42)
         clock.now += 4.9
         assert len(asks.ask(Wanted()).task_rows) == 1
-        asks.hurry()
-        assert len(asks.ask(Wanted()).task_rows) == 2
+        assert len(asks.ask(Wanted(), hurried=True).task_rows) == 2
         kernel.tasks.spawn("newer", pid=43)
         assert len(asks.ask(Wanted(words="e")).task_rows) == 2
         clock.now += 5
@@ -214,12 +212,26 @@ def test_the_watcher_goes_on_until_the_kernel_ends(kernel: EmulatedKernel) -> No
     watcher = Watcher(kernel.path)
     watcher.start()
     kernel.journal.note("hello")
-    until(lambda: watcher.snapshot.messages)
+    until(lambda: watcher.snapshot is not None and watcher.snapshot.messages)
     kernel.close()
     watcher.join(SECONDS)
     assert watcher.ended
     assert watcher.bug is None
+    assert watcher.snapshot is not None
     assert watcher.snapshot.messages[0].line == "hello"
+
+
+def test_what_is_done_is_looked_at_at_once(kernel: EmulatedKernel) -> None:
+    watcher = Watcher(kernel.path)
+    watcher.start()
+    until(lambda: watcher.snapshot)
+    kernel.tasks.spawn("x", pid=42)
+    watcher.hurry()
+    until(lambda: watcher.snapshot is not None and len(watcher.snapshot.task_rows) == 2)
+    watcher.want(Wanted(words="nosuch"))
+    until(lambda: watcher.snapshot is not None and not watcher.snapshot.task_rows)
+    watcher.close()
+    watcher.join(SECONDS)
 
 
 def test_the_watcher_ends_when_it_is_closed(kernel: EmulatedKernel) -> None:
@@ -234,15 +246,18 @@ def test_a_bug_of_the_watcher_is_not_lost(
     kernel: EmulatedKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watcher = Watcher(kernel.path)
-    monkeypatch.setattr(Asking, "ask", lambda *_: 1 / 0)
+    monkeypatch.setattr(Asking, "ask", lambda *_, **__: 1 / 0)
     watcher.start()
     watcher.join(SECONDS)
     assert isinstance(watcher.bug, ZeroDivisionError)
 
 
 def test_there_is_no_watcher_without_a_kernel(kernel: EmulatedKernel) -> None:
-    with pytest.raises(ControlError, match="no server at"):
-        Watcher(kernel.path.parent / "nosuch")
+    watcher = Watcher(kernel.path.parent / "nosuch")
+    watcher.start()
+    watcher.join(SECONDS)
+    assert watcher.ended.startswith("no server at")
+    assert watcher.snapshot is None
 
 
 def test_commands_are_carried_out_one_after_the_other(kernel: EmulatedKernel) -> None:

@@ -54,17 +54,15 @@ class Asking:
         self._clock: Final = clock
         self._messages: deque[Message] = deque(maxlen=KEPT)
         self._losses: deque[Message] = deque(maxlen=KEPT_LOSSES)
-        self._started_ns: int | None = None
         self._seen = -1  # the newest entry that was asked about
         self._counted: tuple[float, int] | None = None
         self._due = 0.0  # when the rest is asked for next
-        self._hurry = True
         self._criteria = self._refused = ""
         self._wanted = Wanted()
         self.snapshot = Snapshot()
 
-    def ask(self, wanted: Wanted) -> Snapshot:
-        """Ask once."""
+    def ask(self, wanted: Wanted, *, hurried: bool = False) -> Snapshot:
+        """Ask once; ``hurried`` also for what is not yet due: something has been done."""
         now = self._clock()
         figures = self._row("watch-get", "WATCH")
         machine = self._row("machine-get", "MACHINE")
@@ -81,17 +79,13 @@ class Asking:
             **{name: figures[name] for name in ("number", "sockets", "tasks", "drops")},
         )
         began = self._clock()
-        if self._hurry or began >= self._due or wanted != self._wanted:
-            self._hurry, self._wanted = False, wanted
+        if hurried or began >= self._due or wanted != self._wanted:
+            self._wanted = wanted
             snapshot = replace(snapshot, **self._rest(wanted))
             ended = self._clock()
             self._due = ended + (ended - began) / _SHARE
         self.snapshot = snapshot
         return snapshot
-
-    def hurry(self) -> None:
-        """Have all asked for the next time. May be called by any thread."""
-        self._hurry = True
 
     def _row(self, name: str, prefix: str) -> dict[str, Any]:
         reply = self._remote.do(name)
@@ -184,16 +178,18 @@ def _message(row: dict[str, Any], skipped: int = 0) -> Message:
 
 
 class Watcher(threading.Thread):
-    """Asks over and over. ``snapshot`` is the last, ``ended`` tells why there will be no more."""
+    """Asks over and over. ``ended`` tells why there will be no more.
+
+    ``snapshot`` is the last, None before the first.
+    """
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(daemon=True, name="watcher")
-        self._connection: Final = Connection(path)
-        self._asking: Final = Asking(self._connection.remote)
+        self._path: Final = path
         self._wake: Final = threading.Event()
-        self._over = False
+        self._over = self._hurried = False
         self._wanted = Wanted()
-        self.snapshot = self._asking.ask(self._wanted)
+        self.snapshot: Snapshot | None = None
         self.ended = ""
         self.bug: BaseException | None = None
 
@@ -205,7 +201,7 @@ class Watcher(threading.Thread):
 
     def hurry(self) -> None:
         """Ask at once: something has been done."""
-        self._asking.hurry()
+        self._hurried = True
         self._wake.set()
 
     def close(self) -> None:
@@ -214,10 +210,13 @@ class Watcher(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
+        connection = Connection(self._path)
         try:
+            asking = Asking(connection.remote)
             while not self._over:
                 began = time.monotonic()
-                self.snapshot = self._asking.ask(self._wanted)
+                hurried, self._hurried = self._hurried, False
+                self.snapshot = asking.ask(self._wanted, hurried=hurried)
                 took = time.monotonic() - began
                 self._wake.wait(max(INTERVAL, took / _SHARE))
                 self._wake.clear()
@@ -225,9 +224,8 @@ class Watcher(threading.Thread):
             self.ended = str(exc)
         except BaseException as exc:  # raised again in the main thread
             self.bug = exc
-            self.ended = repr(exc)
         finally:
-            self._connection.close()
+            connection.close()
 
 
 class Commands(threading.Thread):

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.cli.ending import Ending
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.errors import UserError, say
 from netlink_emu.cli.watching.asking import Commands, Watcher
 from netlink_emu.cli.watching.compose import compose
 from netlink_emu.cli.watching.screen import GONE, Screen, screen
 from netlink_emu.cli.watching.view import View
-from netlink_emu.testing.errors import ControlError
 
-TICK: Final = 0.1  # seconds: it is drawn at most ten times in one
+# Seconds. It is drawn at most ten times in one; after so many it is told that nobody answers.
+TICK: Final = 0.1
+PATIENCE: Final = 3.0
+_LOOK: Final = 0.01
 
 
 def show(
@@ -25,22 +27,35 @@ def show(
 
     Raises UserError where no kernel can be watched.
     """
-    try:
-        watcher = Watcher(path)
-    except ControlError as exc:
-        hint = "" if path is not None else "; name a server's SOCKET, or a command after --"
-        raise UserError(f"{exc}{hint}") from exc
+    watcher = Watcher(path)
     commands = Commands(path, watcher.hurry)
     view = View(name, commands.ask, output)
     watcher.start()
-    commands.start()
     try:
-        with screen() as shown:
-            _until_left(view, watcher, commands, shown, end)
+        if _wait_for_kernel(watcher, name, end):
+            commands.start()
+            with screen() as shown:
+                _until_left(view, watcher, commands, shown, end)
+        elif watcher.ended:
+            hint = "" if path is not None else "; name a server's SOCKET, or a command after --"
+            raise UserError(f"{watcher.ended}{hint}")
     finally:
         watcher.close()
         commands.close()
     return view.ended
+
+
+def _wait_for_kernel(watcher: Watcher, name: str, end: Ending) -> bool:
+    """Whether it has told something; False when it has ended, or we shall."""
+    told = time.monotonic() + PATIENCE
+    while watcher.snapshot is None and watcher.bug is None:
+        if watcher.ended or end.noted:
+            return False
+        if time.monotonic() > told:
+            told = float("inf")
+            say(f"the kernel of {name} does not answer; waiting for it, until Ctrl-C")
+        time.sleep(_LOOK)
+    return True
 
 
 def _until_left(
@@ -66,6 +81,7 @@ def _take_news(view: View, watcher: Watcher, commands: Commands) -> bool:
     for thread in (watcher, commands):
         if thread.bug is not None:
             raise thread.bug
+    assert watcher.snapshot is not None
     news = view.take(watcher.snapshot)
     if watcher.ended and not view.ended:
         view.end(watcher.ended)

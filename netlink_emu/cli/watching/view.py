@@ -127,12 +127,11 @@ class View:
         lines = self._output() if self._output is not None else []
         if snapshot is self.snapshot and lines == self.output_lines:
             return False
-        anchors = {pane.name: self._anchor(pane) for pane in self.panes if pane.follows}
+        anchors = [self._anchor(pane) for pane in self.panes]
         self.snapshot, self.output_lines = snapshot, lines
         self._rows.clear()
-        for pane in self.panes:
-            if pane.name in anchors:
-                self._hold(pane, anchors[pane.name])
+        for pane, anchor in zip(self.panes, anchors, strict=True):
+            self._hold(pane, anchor)
         return True
 
     def take_answer(self, answer: Answer) -> None:
@@ -175,11 +174,11 @@ class View:
         return None if row is None else row.key
 
     def _hold(self, pane: Pane, key: object) -> None:
-        """Stay at a row, though others are gone before it."""
+        """Stay at a row, though others before it are gone, or new."""
         if key is None:
             return
         place = self.places[pane.name]
-        for at, row in enumerate(self.rows(pane)):
+        for at, row in enumerate(self.rows(pane), self.first(pane)):
             if row.key == key:
                 place.top += at - place.row
                 place.row = at

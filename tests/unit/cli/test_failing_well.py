@@ -172,6 +172,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "--release is for a kernel of one's own", ["watch", "--release", "5.10", "private/nl"]),
     (USER, "--output is for the view alone", ["watch", "--output", "x", "--", "true"]),
     (USER, "--stay is for who serves", ["run", "--stay", "true"]),
+    (USER, "is for the server to know", ["run", "--connect", "x", "--socket", "y", "true"]),
     (USER, "there is no directory no to make no/such in",
      ["run", "--socket", "no/such/nl", "true"]),
     (USAGE, "No such command", ["tasks", "nosuch"]),

@@ -148,6 +148,19 @@ def test_messages_follow_until_one_goes_up_and_again_at_the_end() -> None:
     assert shown.chosen() == "4.200000 newer"
 
 
+@pytest.mark.parametrize("skip", [0, 1])
+def test_the_chosen_task_stays_the_chosen_one(skip: int) -> None:
+    shown = Shown().keys("3", "DOWN", "DOWN")
+    assert shown.chosen().startswith("43 43")
+    rows = (task(1), task(7), task(8), task(43, "gone"))
+    shown.view.take(replace(SNAPSHOT, tasks=4, task_skip=skip, task_rows=rows[skip:]))
+    assert shown.chosen().startswith("43 43")
+    shown.view.take(replace(SNAPSHOT, tasks=2, task_rows=(task(1), task(43, "gone"))))
+    assert shown.chosen().startswith("43 43")
+    shown.view.take(replace(SNAPSHOT, tasks=1, task_rows=(task(1),)))
+    assert shown.chosen().startswith("1 1")
+
+
 def test_home_end_and_pages() -> None:
     shown = Shown().keys("HOME")
     assert shown.chosen() == "0.100000 hello"
@@ -350,3 +363,46 @@ def test_whatever_clients_call_themselves_the_screen_is_whole(
     shown.lines()
     shown = Shown(snapshot, size).keys(":", *filter(str.isprintable, comm))
     shown.lines()
+
+
+KEYS = [
+    "UP", "DOWN", "PAGEUP", "PAGEDOWN", "HOME", "END", "TAB", "BACKTAB", "ENTER", "ESC", "z", "p",
+    "/", "e", "k", "f", "o", ":", "?", "RESIZE", "BACKSPACE", "LEFT", "a", "1", "=", "é", "F13",
+    *"23456",
+]  # fmt: skip
+SNAPSHOTS = st.builds(
+    lambda tasks, skip, messages, refused: replace(
+        SNAPSHOT,
+        tasks=tasks,
+        task_skip=skip,
+        task_rows=tuple(task(pid, f"a{pid}") for pid in range(skip, min(tasks, skip + 300))),
+        socket_rows=SNAPSHOT.socket_rows[: tasks % 3],
+        messages=tuple(entry(number, "a" * number, skipped=number % 7) for number in messages),
+        refused=refused,
+    ),
+    st.integers(0, 1000),
+    st.integers(0, 400),
+    st.builds(range, st.integers(1, 60), st.integers(1, 90)),
+    st.sampled_from(["", "no"]),
+)
+SCREENS = [*SIZES, (130, 30), (41, 13), (20, 4)]
+STEPS = st.sampled_from(KEYS) | SNAPSHOTS | st.sampled_from(SCREENS)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(STEPS, max_size=25))
+def test_whatever_comes_the_screen_is_whole(steps: list[Any]) -> None:
+    shown = Shown(output=lambda: ["one", "two"])
+    for step in steps:
+        if isinstance(step, str):
+            shown.view.key(step)
+        elif isinstance(step, tuple):
+            shown.size = step
+        else:
+            shown.view.take(step)
+        shown.lines()
+        wanted = shown.view.wanted()
+        assert 0 <= wanted.task_skip <= 1000
+        for pane in shown.view.panes:
+            place = shown.view.places[pane.name]
+            assert 0 <= place.top <= max(0, place.row)
