@@ -18,6 +18,7 @@ class Pages(ClientMemory):
 
     def __init__(self, content: bytes = b"", size: int = 8192) -> None:
         self.content = bytearray(content.ljust(size, b"\0"))
+        self.expected = {}
 
     def _span(self, address: int, size: int) -> slice:
         start = address - BASE
@@ -30,9 +31,6 @@ class Pages(ClientMemory):
 
     def span(self, address: int, size: int) -> tuple[int, int]:
         return address, address + size
-
-    def expected(self, tid: int, nr: int, address: int, size: int) -> Sight | None:
-        return None
 
     def expect(self, tid: int, nr: int, sight: Sight) -> None:
         return

@@ -98,7 +98,8 @@ class ClientMemory:
         at = _address_of(self._vectors)
         self._ours, self._theirs = ctypes.c_void_p(at), ctypes.c_void_p(at + 16)
         self._grow(capacity)
-        self._expected: dict[tuple[int, int], Sight] = {}
+        # What a call of a thread will read, by both numbers: what the last one has read.
+        self.expected: dict[tuple[int, int], Sight] = {}
 
     def _grow(self, capacity: int) -> None:
         self._buffer = bytearray(capacity)
@@ -117,16 +118,11 @@ class ClientMemory:
             max(address + size, min(page + _PAGE, address + _AROUND)),
         )
 
-    def expected(self, tid: int, nr: int, address: int, size: int) -> Sight | None:
-        """What a call of the thread reads that reads this; None where nobody knows."""
-        sight = self._expected.get((tid, nr))
-        return sight if sight is not None and (address, size) in sight.places else None
-
     def expect(self, tid: int, nr: int, sight: Sight) -> None:
         """A call of the thread has read this."""
-        if len(self._expected) >= _MANY:
-            self._expected.clear()
-        self._expected[tid, nr] = sight
+        if len(self.expected) >= _MANY:
+            self.expected.clear()
+        self.expected[tid, nr] = sight
 
     def look(self, tid: int, sight: Sight) -> bytes:
         """The bytes of a sight, up to the first that cannot be read.

@@ -54,18 +54,28 @@ class Dispatcher:
         context = self._context
         trap = Trap(notification, context.memory, self._is_waiting)
         try:
-            self._answer(trap)
+            try:
+                outcome = self._outcome(trap)
+            except (NetlinkError, OSError, ClientGone, ClientSealed) as exc:
+                self._answer_failed(trap, exc)
+            else:
+                self._answer(trap, outcome)
         except OSError as exc:  # only the answer itself can fail here
             context.summary.failed(exc)
 
-    def _answer(self, trap: Trap) -> None:
+    def _answer(self, trap: Trap, outcome: int | Outcome) -> None:
+        self._context.flush()
+        if outcome is Outcome.PASS:
+            self._context.listener.let_pass(trap.id)
+        elif outcome is not Outcome.ANSWERED:
+            assert isinstance(outcome, int)
+            self._context.listener.answer(trap.id, outcome)
+
+    def _answer_failed(self, trap: Trap, failure: Exception) -> None:
         context = self._context
         listener = context.listener
         try:
-            try:
-                outcome = self._outcome(trap)
-            except OSError as exc:
-                outcome = self._outcome_again(trap, exc)
+            outcome = self._outcome_again(trap, failure)
         except NetlinkError as exc:
             context.flush()
             listener.answer(trap.id, error=exc.errno)
@@ -81,16 +91,11 @@ class Dispatcher:
             context.flush()
             listener.answer(trap.id, error=context.summary.failed(exc))
         else:
-            context.flush()
-            if outcome is Outcome.PASS:
-                listener.let_pass(trap.id)
-            elif outcome is not Outcome.ANSWERED:
-                assert isinstance(outcome, int)
-                listener.answer(trap.id, outcome)
+            self._answer(trap, outcome)
 
-    def _outcome_again(self, trap: Trap, failure: OSError) -> int | Outcome:
+    def _outcome_again(self, trap: Trap, failure: Exception) -> int | Outcome:
         """Where no descriptor of ours is left, those that are merely remembered go."""
-        if failure.errno not in _NO_DESCRIPTOR:
+        if not isinstance(failure, OSError) or failure.errno not in _NO_DESCRIPTOR:
             raise failure
         self._context.give_up_descriptors()
         try:

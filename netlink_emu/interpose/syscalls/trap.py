@@ -24,6 +24,10 @@ _NEAR: Final = 512  # larger reads are exact
 _FEW: Final = 8  # pieces
 
 
+# Places of something by its address and size.
+_NOWHERE: Final[Mapping[tuple[int, int], int]] = MappingProxyType({})
+
+
 class Trap:
     """One stopped call: its arguments as C types, and its thread's memory.
 
@@ -38,7 +42,7 @@ class Trap:
     # Whether what is read serves nothing but a write, before which it is asked in any case.
     only_writes = False
     _sight: Sight | None = None
-    _places: Mapping[tuple[int, int], int] = MappingProxyType({})
+    _places: Mapping[tuple[int, int], int] = _NOWHERE
     _seen = b""
 
     def __init__(
@@ -47,11 +51,7 @@ class Trap:
         memory: ClientMemory,
         is_waiting: Callable[[int], bool] = lambda _id: True,
     ) -> None:
-        self.id: Final = notification[0]
-        self.tid: Final = notification[1]
-        self.nr: Final = notification[3]
-        self.arch: Final = notification[4]
-        self.args: Final = notification[6:]
+        self.id, self.tid, _, self.nr, self.arch, _, *self.args = notification
         # The first argument, as the descriptor that it is in most calls.
         self.fd: Final = ((self.args[0] & 0xFFFFFFFF) ^ 0x80000000) - 0x80000000
         self._memory = memory
@@ -74,20 +74,22 @@ class Trap:
         if not size:
             return b""
         at = self._places.get((address, size))
-        if at is None or at + size > len(self._seen):
+        if at is None:
             at = self._find(address, size)
         return self._seen[at : at + size]
 
     def _find(self, address: int, size: int) -> int:
         """Where it is in what has been seen, or is seen now."""
         sight = self._sight
-        if sight is None:
-            expected = self._memory.expected(self.tid, self.nr, address, size)
-            at = None if expected is None else self._see(expected, address, size)
-        else:
+        if sight is not None:
             at = sight.find(address, size, len(self._seen))
             if at is not None:
                 return at
+        else:
+            sight = self._memory.expected.get((self.tid, self.nr))
+            at = None
+            if sight is not None and (address, size) in sight.places:
+                at = self._see(sight, address, size)
         if at is None:
             at = self._discover(address, size)
         if not self.only_writes:
@@ -108,14 +110,16 @@ class Trap:
         return at
 
     def _see(self, sight: Sight, address: int, size: int) -> int | None:
-        self._seen = self._memory.look(self.tid, sight)
-        self._sight, self._places = sight, sight.places
-        return sight.find(address, size, len(self._seen))
+        self._sight = sight
+        self._seen = seen = self._memory.look(self.tid, sight)
+        whole = len(seen) == sight.size
+        self._places = sight.places if whole else _NOWHERE
+        return sight.find(address, size, len(seen))
 
     def forget(self) -> None:
         """What was read may have changed since: the call has waited."""
         self._sight = None
-        self._places = Trap._places
+        self._places = _NOWHERE
 
     def gather(self, pieces: list[tuple[int, int]]) -> bytes:
         """Read pieces of memory, one after the other."""

@@ -114,7 +114,7 @@ def test_kinds_of_calls_are_kept_apart(memory: Counting, pages: Pages) -> None:
         trap = call(memory, nr=nr)
         assert trap.read(pages.at[place], 1) == bytes([place + 1])
         assert memory.looks - before == 1
-        assert len(memory._expected[os.getpid(), nr].spans) == 1
+        assert len(memory.expected[os.getpid(), nr].spans) == 1
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -155,14 +155,14 @@ def test_very_many_places_are_not_kept(memory: Counting, pages: Pages) -> None:
         trap = call(memory)
         for place in range(12):
             assert trap.read(pages.at[place], 8) == bytes([place + 1]) * 8
-        assert len(memory._expected[os.getpid(), 46].spans) <= 8
+        assert len(memory.expected[os.getpid(), 46].spans) <= 8
 
 
 def test_very_many_threads_are_not_kept(memory: Counting, pages: Pages) -> None:
     sight = Sight((memory.span(pages.at[0], 8),))
     for tid in range(5000):
         memory.expect(tid, 46, sight)
-    assert len(memory._expected) <= 1024
+    assert len(memory.expected) <= 1024
 
 
 def test_pieces_are_joined(memory: Counting, pages: Pages) -> None:
