@@ -93,7 +93,7 @@ def _path(words: list[str], socket: Path | None) -> Path | None:
 
 def _watch_server(path: Path | None) -> None:
     from netlink_emu.cli.watching.screen import NoTerminal, need_terminal
-    from netlink_emu.cli.watching.show import show
+    from netlink_emu.cli.watching.show import show, where
 
     try:
         need_terminal()
@@ -104,8 +104,7 @@ def _watch_server(path: Path | None) -> None:
     with _until_signal() as end:
         ended = show(path, name, end)
     if ended:
-        where = "of this process" if path is None else f"at {path}"
-        raise UserError(f"the kernel {where} has ended: {ended}")
+        raise UserError(f"the kernel {where(path)} has ended: {ended}")
 
 
 def _follow(path: Path | None, why: str) -> None:

@@ -27,6 +27,8 @@ from netlink_emu.testing import EmulatedKernel
 
 WATCH = " ".join([*NETLINK_EMU, "watch"])
 NUMBERS = itertools.count()
+# What the client of a command prints.
+PRINTED = b"\x1b[31masked\x1b[0m \x1b]0;title\x07\nover\n"
 Open = Callable[..., Tmux]
 
 
@@ -406,9 +408,9 @@ class TestCommand:
         "sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)\n"
         "sock.send(struct.pack('=IHHIIBBHHHI', 28, 31, 1, 7, 0, 1, 1, 0, 8, 1, 4242))\n"
         "sock.recv(65536)\n"
-        "print('\\x1b[31masked', flush=True)\n"
+        "print('\\x1b[31masked\\x1b[0m \\x1b]0;title\\x07')\n"
         "while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)\n"
-        "print('over', flush=True)\n"
+        "print('over')\n"
         "sys.exit(7)\n"
     )
 
@@ -427,7 +429,8 @@ class TestCommand:
             f"{WATCH} --tasks none --cpus 2 --output {tmp_path / 'out'} -- {client}; "
             "echo status:$?:"
         )
-        shown.until(re.escape(r"\x1b[31masked"))
+        # At once, though the program does not flush; without its colour.
+        shown.until("^" + re.escape(r"asked \x1b]0;title\x07"))
         shown.until("NLMSG_ERROR ESRCH")
         shown.until("Sockets 1")
         (tmp_path / "end").touch()
@@ -437,7 +440,7 @@ class TestCommand:
         assert "ESRCH" in shown.screen()
         shown.keys("q")
         assert ended(shown)[0] == 7
-        assert (tmp_path / "out").read_bytes().startswith(b"\x1b[31masked\nover\n")
+        assert (tmp_path / "out").read_bytes().startswith(PRINTED)
 
     @needs_tmux
     def test_the_command_ends_with_the_view(
@@ -484,7 +487,7 @@ class TestCommand:
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
         )  # fmt: skip
         assert done.returncode == 7
-        assert done.stdout == "\x1b[31masked\nover\n"
+        assert done.stdout.encode() == PRINTED
         first, *journal = done.stderr.splitlines()
         assert first.endswith("standard error, as of netlink-emu run --journal -")
         assert any("TASKSTATS_CMD_ATTR_PID 4242" in line for line in journal)

@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs/howto-watch.md"
 COMMAND: Final = (
     "netlink-emu watch --tasks none --scenario docs/examples/exits.toml -- "
-    "python -u docs/examples/exits.py 0-3"
+    "python docs/examples/exits.py 0-3"
 )
 # What the picture needs beside us.
 PROGRAMS: Final = ("tmux",)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections import deque
@@ -29,6 +31,8 @@ _LONGEST: Final = 4000
 _PAUSE: Final = 0.02
 _GRACE: Final = 5.0
 _PR_SET_PDEATHSIG: Final = 1
+# Of programs that know no TERM=dumb; all else that is not printable is shown as it is written.
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def command_line(options: Sequence[str], command: Sequence[str]) -> list[str]:
@@ -46,22 +50,26 @@ class Beneath:
         served = ["--control", "--stay", "--socket", os.fspath(path)]
         self._lines: Final[deque[str]] = deque(maxlen=KEPT)
         self._copy: Final = copy
+        ours, theirs = _output()
         self._process: Final = subprocess.Popen(
             command_line([*options, *served], command),
             # The keys are ours; a session of its own, so that Ctrl-C is ours alone.
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "dumb"},
             start_new_session=True,
             preexec_fn=_end_with_us,  # there are no threads yet
         )
-        self._reader: Final = threading.Thread(target=self._read, daemon=True, name="output")
+        os.close(theirs)
+        self._reader: Final = threading.Thread(
+            target=self._read, args=(ours,), daemon=True, name="output"
+        )
         self._reader.start()
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
+    def _read(self, fd: int) -> None:
         rest = b""
-        while data := os.read(self._process.stdout.fileno(), 1 << 16):
+        while data := _read(fd):
             if self._copy is not None:
                 with contextlib.suppress(OSError):  # a full disk ends nobody's command
                     self._copy.write(data)
@@ -72,6 +80,7 @@ class Beneath:
             self._lines.extend(_text(line) for line in lines)
         if rest:
             self._lines.append(_text(rest))
+        os.close(fd)
 
     def lines(self) -> list[str]:
         """The last of what it has printed."""
@@ -116,8 +125,32 @@ class Beneath:
         self._reader.join(0.5)
 
 
+def _output() -> tuple[int, int]:
+    """The end that we read, and the one that the command writes to.
+
+    That is a terminal which changes nothing, so that programs write each line as it comes: to a
+    pipe they write when they have gathered some thousand bytes.
+    """
+    try:
+        ours, theirs = os.openpty()
+    except OSError:  # no /dev/pts
+        return os.pipe()
+    modes = termios.tcgetattr(theirs)
+    modes[1] &= ~termios.OPOST
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
+    return ours, theirs
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 16)
+    except OSError:  # EIO: nobody has the terminal's other end any more
+        return b""
+
+
 def _text(line: bytes) -> str:
-    return line[:_LONGEST].decode(errors="replace").expandtabs().rstrip("\r")
+    text = _COLOURS.sub("", line[:_LONGEST].decode(errors="replace"))
+    return text.expandtabs().rstrip("\r")
 
 
 def _end_with_us() -> None:

@@ -20,6 +20,11 @@ PATIENCE: Final = 3.0
 _LOOK: Final = 0.01
 
 
+def where(path: Path | None) -> str:
+    """Where the kernel is, for a sentence."""
+    return "of this process" if path is None else f"at {path}"
+
+
 def show(
     path: Path | None, name: str, end: Ending, output: Callable[[], list[str]] | None = None
 ) -> str:
@@ -32,7 +37,7 @@ def show(
     view = View(name, commands.ask, output)
     watcher.start()
     try:
-        if _wait_for_kernel(watcher, name, end):
+        if _wait_for_kernel(watcher, where(path), end):
             commands.start()
             with screen() as shown:
                 _until_left(view, watcher, commands, shown, end)
@@ -45,7 +50,7 @@ def show(
     return view.ended
 
 
-def _wait_for_kernel(watcher: Watcher, name: str, end: Ending) -> bool:
+def _wait_for_kernel(watcher: Watcher, where: str, end: Ending) -> bool:
     """Whether it has told something; False when it has ended, or we shall."""
     told = time.monotonic() + PATIENCE
     while watcher.snapshot is None and watcher.bug is None:
@@ -53,7 +58,7 @@ def _wait_for_kernel(watcher: Watcher, name: str, end: Ending) -> bool:
             return False
         if time.monotonic() > told:
             told = float("inf")
-            say(f"the kernel of {name} does not answer; waiting for it, until Ctrl-C")
+            say(f"the kernel {where} does not answer; waiting for it, until Ctrl-C")
         time.sleep(_LOOK)
     return True
 
