@@ -237,6 +237,8 @@ def test_a_key_is_not_in_the_file(tmp_path: Path) -> None:
     done = netlink_emu("record", "-o", file, "--", "unshare", "-rn", *command)
     if "Operation not permitted" in done.stderr and not file.exists():
         pytest.skip("needs network namespaces")
+    if "network namespaces that we may not enter" in done.stderr:
+        pytest.skip("needs root, to look into a network namespace of a user namespace")
     assert f"netlink-emu: {file}: blanked xfrm.XFRMA_ALG_CRYPT\n" in done.stderr
     text = file.read_text().replace(" ", "").replace("\n", "")
     assert key not in text

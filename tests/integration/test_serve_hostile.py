@@ -241,7 +241,11 @@ class TestDatagrams:
     def test_ancillary_data_of_all_kinds(self, server: Serving) -> None:
         with server.client() as client:
             for level, kind, data in (
-                (socket.SOL_SOCKET, socket.SCM_CREDENTIALS, struct.pack("iII", os.getpid(), 0, 0)),
+                (
+                    socket.SOL_SOCKET,
+                    socket.SCM_CREDENTIALS,
+                    struct.pack("iII", os.getpid(), os.getuid(), os.getgid()),
+                ),
                 (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", client.sock.fileno())),
             ):
                 client.sock.sendmsg([FENCE], [(level, kind, data)])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from helpers.kernel import Bench, make_bench
+from helpers.nets import SECONDS
 
 from netlink_emu.families.own.recording import RecordedFamily, RecordedOp, read_recording
 from netlink_emu.kernel.genetlink import GenlInfo, GenlValidate
@@ -31,7 +33,7 @@ from .make import Request
 _CLONE_NEWNET: Final = 0x40000000
 _SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
 _READ: Final = 1 << 16
-_PATIENCE: Final = 30.0  # seconds for one answer, against a hang
+_PATIENCE: Final = SECONDS  # for one answer, against a hang
 
 
 def plain(datagram: bytes) -> bytes:
@@ -81,12 +83,17 @@ class Live:
     """The machine's kernel. Families whose every operation is tried are tried elsewhere."""
 
     def __init__(self) -> None:
-        self._here: Final = {extack: _open(extack) for extack in (False, True)}
-        self._elsewhere: Final = {extack: _open_elsewhere(extack) for extack in (False, True)}
+        with contextlib.ExitStack() as stack:  # what is open if one of them cannot be
+
+            def both(open: Callable[[bool], socket.socket]) -> dict[bool, socket.socket]:
+                return {extack: stack.enter_context(open(extack)) for extack in (False, True)}
+
+            self._here: Final = both(_open)
+            self._elsewhere: Final = both(_open_elsewhere)
+            self._open: Final = stack.pop_all()
 
     def close(self) -> None:
-        for sock in (*self._here.values(), *self._elsewhere.values()):
-            sock.close()
+        self._open.close()
 
     def ask(self, request: Request) -> list[bytes]:
         """All that answers a request."""

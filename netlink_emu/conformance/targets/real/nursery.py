@@ -7,13 +7,12 @@ The runner speaks to the nursery and to the driver over the same pair of pipes, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
 import resource
-import tempfile
+import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from netlink_emu.conformance.cases.case import Step
@@ -45,16 +44,18 @@ def main(channel: Channel) -> None:
 
 @contextlib.contextmanager
 def _machine_lock() -> Iterator[None]:
-    """One case at a time on a machine: portids and exits are everybody's."""
-    path = Path(tempfile.gettempdir(), "netlink-emu-conformance.lock")
-    with path.open("a+b") as file:
+    """One case at a time on a machine, whoever runs it: portids and exits are everybody's.
+
+    An abstract name is the lock, for a file of another user's in /tmp cannot be opened.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
         deadline = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock.bind("\0netlink-emu conformance")
                 break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE or time.monotonic() > deadline:
                     raise
                 time.sleep(0.005)
         yield
