@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 from netlink_emu.journal.entries import Entry
 
@@ -15,6 +17,11 @@ _WRITTEN: set[Path] = set()
 def stem_of(nodeid: str) -> str:
     """A file's name for a test, without what a file's name should not have."""
     return re.sub(r"[^\w.-]+", "-", nodeid).strip("-")[:200]
+
+
+def link_from(report: str, path: str) -> str:
+    """The address of a file in an HTML report, which may be moved together with it."""
+    return quote(os.path.relpath(path, Path(report).expanduser().parent))
 
 
 def write_page_file(

@@ -282,7 +282,7 @@ def _page(item: pytest.Item, report: pytest.TestReport, kernel: EmulatedKernel, 
     entries = [entry for entry in kernel.journal if entry.number > since]
     if directory is None or not entries:
         return ""
-    from netlink_emu.testing.artifact import write_page_file
+    from netlink_emu.testing.artifact import link_from, write_page_file
 
     title = f"{item.nodeid}: Linux {kernel.profile.release}"
     try:
@@ -291,8 +291,9 @@ def _page(item: pytest.Item, report: pytest.TestReport, kernel: EmulatedKernel, 
         return f"(no page of it in {directory}: {exc.strerror})"
     item.user_properties.append(("netlink_emu_html", path))
     html = item.config.pluginmanager.getplugin("html")  # pytest-html
-    if html is not None and hasattr(html, "extras"):
-        link = html.extras.url(path, name="netlink-emu")
+    where = item.config.getoption("htmlpath", None)
+    if html is not None and where is not None:
+        link = html.extras.url(link_from(where, path), name="netlink-emu")
         vars(report)["extras"] = [*getattr(report, "extras", []), link]
     return f"as a page: {path}"
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from helpers.interposed import needs_interposer, what_is_missing
@@ -233,6 +237,40 @@ def test_a_page_of_a_test_that_fails(project: pytest.Pytester) -> None:
     text = (project.path / "out/pages" / f"{stem}.html").read_text("utf-8")
     assert "TASKSTATS_CMD_GET" in text
     assert "::test_fails: Linux" in text
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["here", "xdist"])
+def test_a_page_is_linked_in_the_report_of_pytest_html(
+    project: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    project.makepyfile(
+        """
+        from ask import ask
+
+        def test_fails(netlink_emu):
+            ask(netlink_emu())
+            assert False
+
+        def test_passes(netlink_emu):
+            ask(netlink_emu())
+        """
+    )
+    (project.path / "a # b").mkdir()
+    report = "a # b/report.html"
+    args = ("--netlink-emu-html=a # b/pages", f"--html={report}", *workers)
+    result = run(project, *args, others=True)
+    result.assert_outcomes(failed=1, passed=1)
+    blob = re.search(r'data-jsonblob="(.*?)"></', (project.path / report).read_text("utf-8"))
+    assert blob
+    tests = json.loads(html.unescape(blob[1]))["tests"]
+    linked = {
+        name: [extra["content"] for one in runs for extra in one["extras"]]
+        for name, runs in tests.items()
+    }
+    [(failed, [link])] = [(name, links) for name, links in linked.items() if links]
+    assert failed.endswith("::test_fails")
+    page = project.path / "a # b" / unquote(link)
+    assert "TASKSTATS_CMD_GET" in page.read_text("utf-8")
 
 
 def test_a_projects_defaults(project: pytest.Pytester) -> None:

@@ -52,7 +52,7 @@ def test_no_name_ends_its_string(text: str) -> None:
 def test_every_spec_is_sound_lua(tmp_path: Path) -> None:
     compiler = next(filter(None, map(shutil.which, ("luac", "luac5.4", "luac5.3"))), None)
     if compiler is None:
-        pytest.skip("needs luac")
+        pytest.skip("needs luac, of Debian's lua5.4")
     descs: list[FamilyDesc] = [describe(read_spec_file(path).declaration) for path in SPECS]
     script = tmp_path / "all.lua"
     script.write_text(dissector(descs))
