@@ -136,6 +136,7 @@ class TestScreen:
         shown.until("Ctrl-Z and fg work")
         shown.keys("Escape")
         shown.until("Messages")
+        shown.until("NLMSG_ERROR ESRCH")
         shown.keys("Up", "Enter")
         shown.until("TASKSTATS_CMD_ATTR_PID 99")
 
@@ -144,6 +145,7 @@ class TestScreen:
 class TestKeys:
     def test_an_exit_is_injected_and_seen(self, kernel: EmulatedKernel, watch: Open) -> None:
         shown = watch()
+        shown.until("nginx")  # keys choose among what is there
         shown.keys("3", "End", "e")
         shown.until("command: tasks exit 4201 --code 0")
         shown.keys("BSpace", "7", "Enter")

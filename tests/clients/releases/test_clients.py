@@ -111,10 +111,10 @@ def test_iotop(release: str, rows: int, reads: bool) -> None:
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
-        "sleep 60 & pid=$!; iotop -b -k -n 2 -d 0.4 -P -p $pid; kill $pid; wait $pid",
+        "sleep 1000 & pid=$!; iotop -b -k -n 2 -d 0.4 -P -p $pid; kill $pid; wait $pid",
     )  # fmt: skip
     found = re.findall(
-        r"^ *\d+ +\S+ +\S+ +([\d.]+) K/s.* sleep 60$", finished.stdout, re.MULTILINE
+        r"^ *\d+ +\S+ +\S+ +([\d.]+) K/s.* sleep 1000$", finished.stdout, re.MULTILINE
     )
     assert len(found) == rows, finished.stdout + finished.stderr
     assert any(float(rate) > 0 for rate in found) is reads
@@ -196,7 +196,7 @@ def test_collectd(release: str, tmp_path: Path) -> None:
     finished = on_waiting_tasks(
         release,
         "sh", "-c",
-        f"{sleep} 60 & pid=$!; {said_enough(config)}; kill $pid; wait $pid",
+        f"{sleep} 1000 & pid=$!; {said_enough(config)}; kill $pid; wait $pid",
     )  # fmt: skip
     rates = re.findall(
         rf"processes-{sleep.name}/delay_rate-delay-blkio \S+ \S+:([\d.]+)", finished.stdout
