@@ -164,7 +164,7 @@ def _supervisor(audit: Audit) -> None:
         opener.ask("close")
         audit.equal("a socket at the end", opener.ask("open"), "works")
         opener.ask("close")
-        few = until(lambda: Resources.of(opener.pid).descriptors <= before.descriptors, 20)
+        few = until(lambda: Resources.of(opener.pid).descriptors <= before.descriptors)
         audit.check(few, f"before {before}, after {Resources.of(opener.pid)}")
         audit.equal("status", opener.end(), 0)
 

@@ -100,7 +100,7 @@ def _one(audit: Audit, which: str, chance: random.Random, folder: Path) -> int:
     ours = re.search(rb'cli/main\.py", line \d+, in main\n', said)
     audit.check(not ours, f"{which}: a traceback after {names}: {said.decode()}")
     audit.check(not (folder / "run" / "nl").exists(), f"{which}: a socket is left by {names}")
-    left = until(lambda: nobody_left(process.pid), 10)
+    left = until(lambda: nobody_left(process.pid))
     audit.check(left, f"{which}: processes are left by {names}")
     for file in (folder / "j.pcapng", folder / "run" / "nl"):
         file.unlink(missing_ok=True)

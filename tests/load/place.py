@@ -89,7 +89,7 @@ class Place:
 
     def settled(self, before: Resources) -> Resources:
         """What the server holds, when its descriptors are what they were or stay what they are."""
-        until(lambda: self.resources().same_but_rss(before), 10)
+        until(lambda: self.resources().same_but_rss(before), 60)
         return self.resources()
 
     def audit_listeners(self, audit: Audit, herds: list[Talker]) -> None:
