@@ -18,6 +18,17 @@ page.on("pageerror", (error) => said.push(String(error)));
 page.on("dialog", (dialog) => { said.push("dialog " + dialog.message()); dialog.dismiss(); });
 page.on("request", (request) => asked.push(request.url()));
 await page.goto(url);
+
+// mouse.wheel() does not wait until the page has had the event.
+async function wheel(...args) {
+  await page.evaluate(() => {
+    const heard = (done) => addEventListener("wheel", () => setTimeout(done), { once: true, passive: true });
+    window.wheeled = new Promise(heard);
+  });
+  await page.mouse.wheel(...args);
+  await page.evaluate(() => window.wheeled);
+}
+
 const found = [];
 for (const [what, ...args] of steps) {
   if (what === "press") found.push(await page.keyboard.press(...args));
@@ -26,7 +37,7 @@ for (const [what, ...args] of steps) {
   else if (what === "fill") found.push(await page.fill(...args));
   else if (what === "select") found.push(await page.selectOption(...args));
   else if (what === "move") found.push(await page.mouse.move(...args));
-  else if (what === "wheel") found.push(await page.mouse.wheel(...args));
+  else if (what === "wheel") found.push(await wheel(...args));
   else if (what === "shot") found.push(Boolean(await page.screenshot({ path: args[0] })));
   else if (what === "texts") found.push(await page.$$eval(args[0], (all) => all.map((e) => e.innerText)));
   else if (what === "run") found.push(await page.evaluate(args[0]));
