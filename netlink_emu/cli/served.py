@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.loudness import remark
 
 ServedOption = Annotated[
     Path | None,
@@ -49,5 +50,5 @@ async def stay_until_signal(wait_status: int) -> None:
 
     code = os.waitstatus_to_exitcode(wait_status)
     status = code if code >= 0 else 128 - code
-    say(f"the command has ended with status {status}; its kernel stays")
+    remark(f"the command has ended with status {status}; its kernel stays")
     await trio.sleep_forever()

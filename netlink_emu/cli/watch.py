@@ -11,8 +11,9 @@ from typing import Annotated, Final
 
 from netlink_emu.cli.declare import Argument, Option
 from netlink_emu.cli.ending import Ending, ending
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.families import FamilyOption
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.observing import FaultOption
 from netlink_emu.cli.options import (
     CpusOption,
@@ -113,7 +114,7 @@ def _follow(path: Path | None, why: str) -> None:
 
     with connected(path) as connection:
         lines = journal.follow(connection)
-        say(f"{why}, so the journal follows, as of netlink-emu journal follow")
+        remark(f"{why}, so the journal follows, as of netlink-emu journal follow")
         show(lines, as_json=False)
 
 
@@ -127,7 +128,9 @@ def _watch_command(options: list[str], command: list[str], output: Path | None) 
     except NoTerminal as exc:
         if output is not None:
             raise UserError(f"{exc}: --output is for the view alone") from None
-        say(f"{exc}, so the journal follows on standard error, as of netlink-emu run --journal -")
+        remark(
+            f"{exc}, so the journal follows on standard error, as of netlink-emu run --journal -"
+        )
         args = command_line([*options, "--journal", "-"], command)
         os.execv(args[0], args)
     with _until_signal() as end, beneath(options, command, output, end) as running:

@@ -361,6 +361,14 @@ class TestNoTerminal:
             kernel.close()
             assert process.wait(SECONDS) in (0, 1)
 
+    @needs_interposer
+    def test_quiet_says_nothing_of_it(self) -> None:
+        done = subprocess.run(
+            [*NETLINK_EMU, "watch", "-q", "--tasks", "none", "--", "true"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=SECONDS,
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == ("", "")
+
     @needs_tmux
     @pytest.mark.parametrize("term", ["dumb", "nosuch"])
     def test_a_terminal_that_can_do_nothing(

@@ -20,6 +20,7 @@ from typing import IO, Final
 
 from netlink_emu.cli.ending import Ending
 from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.cli.loudness import Loudness, loudness
 from netlink_emu.interpose import libc
 from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote import Remote
@@ -36,8 +37,9 @@ _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def command_line(options: Sequence[str], command: Sequence[str]) -> list[str]:
-    """What runs the command in a kernel of its own."""
-    return [sys.executable, "-m", "netlink_emu", "run", *options, "--", *command]
+    """What runs the command in a kernel of its own, as loud as we are."""
+    loud = {Loudness.QUIET: ["-q"], Loudness.VERBOSE: ["-v"]}.get(loudness(), [])
+    return [sys.executable, "-m", "netlink_emu", "run", *loud, *options, "--", *command]
 
 
 class Beneath:

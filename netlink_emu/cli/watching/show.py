@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.cli.ending import Ending
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.loudness import remark
 from netlink_emu.cli.watching.asking import Commands, Watcher
 from netlink_emu.cli.watching.compose import compose
 from netlink_emu.cli.watching.screen import GONE, Screen, screen
@@ -58,7 +59,7 @@ def _wait_for_kernel(watcher: Watcher, where: str, end: Ending) -> bool:
             return False
         if time.monotonic() > told:
             told = float("inf")
-            say(f"the kernel {where} does not answer; waiting for it, until Ctrl-C")
+            remark(f"the kernel {where} does not answer; waiting for it, until Ctrl-C")
         time.sleep(_LOOK)
     return True
 
