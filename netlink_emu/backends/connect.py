@@ -26,8 +26,8 @@ class ConnectError(Exception):
 def connect(path: Path, *, uid: int | None = None, net_admin: bool = True) -> RemoteKernel:
     """Return the kernel of the server at ``path``; raises ConnectError.
 
-    Clients have the credentials that the server gives them, or less: ``uid`` without
-    CAP_NET_ADMIN.
+    Clients have the credentials that the server gives them, or less:
+    another ``uid``, or no CAP_NET_ADMIN.
     """
     wishes = RelayWish(0)
     if uid is not None:

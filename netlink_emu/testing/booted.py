@@ -131,6 +131,19 @@ class Booted:
         if not isinstance(family, GenlFamily):
             self.own_journal.know(describe(family.declaration))
 
+    def unregister(self, family: GenlFamily | Family) -> None:
+        """Remove a family from the running kernel; in the kernel's thread."""
+        genl = family if isinstance(family, GenlFamily) else family.genl
+        self.kernel.genl.unregister_family(genl)
+
+    @property
+    def taskstats_id(self) -> int:
+        """The number of TASKSTATS; raises ValueError without it."""
+        family = self.kernel.genl.by_name("TASKSTATS")
+        if family is None:
+            raise ValueError("this kernel is configured without TASKSTATS")
+        return family.id
+
     def _populate(self, tasks: Tasks) -> None:
         machine = self.kernel.machine
         if isinstance(tasks, str):

@@ -28,7 +28,7 @@ from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.testing import checks
 from netlink_emu.testing.booted import boot_options
 from netlink_emu.testing.calls import need_threads
-from netlink_emu.testing.errors import NoSuchName, hide
+from netlink_emu.testing.errors import hide
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
 from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
 from netlink_emu.testing.parts import Parts, expect_use, tape_of
@@ -198,10 +198,7 @@ class EmulatedKernel:
     @property
     def family_id(self) -> int:
         """The id of TASKSTATS; clients ask nlctrl for it."""
-        family = self.kernel.genl.by_name("TASKSTATS")
-        if family is None:
-            raise ValueError("this kernel is configured without TASKSTATS")
-        return family.id
+        return self._parts.booted.taskstats_id
 
     @property
     def listeners(self) -> dict[int, list[int]]:
@@ -216,9 +213,7 @@ class EmulatedKernel:
     @property
     def cassette(self) -> CassetteHandle:
         """The cassette that answers; raises AttributeError if there is none."""
-        if self._parts.cassette is None:
-            raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
-        return self._parts.cassette
+        return self._parts.played()
 
     @property
     def families(self) -> Families:
@@ -236,8 +231,7 @@ class EmulatedKernel:
 
     def unregister_family(self, family: GenlFamily | Family) -> None:
         """Remove a family; nlctrl announces that."""
-        genl = family if isinstance(family, GenlFamily) else family.genl
-        self.call(lambda: self.kernel.genl.unregister_family(genl))
+        self.call(lambda: self._parts.booted.unregister(family))
 
     # --- clients
 

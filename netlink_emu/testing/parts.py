@@ -10,7 +10,7 @@ from netlink_emu.testing.booted import Booted, BootOptions
 from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
-from netlink_emu.testing.errors import hide
+from netlink_emu.testing.errors import NoSuchName, hide
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.usage import CASSETTE, FAULT, SCENARIO, UNRECORDED, Usage, unused_faults
 from netlink_emu.testing.waiting import Waiting
@@ -57,6 +57,12 @@ class Parts:
         )
         self.waits: Final = Waits(self.booted, self.clients, self._waiting)
         self.booted.own_journal.sinks.append(usage.entry)
+
+    def played(self) -> CassetteHandle:
+        """The cassette; raises NoSuchName without one."""
+        if self.cassette is None:
+            raise NoSuchName("this kernel plays no cassette: make it with cassette=FILE")
+        return self.cassette
 
     def again(self) -> Parts:
         """End everything, and boot anew; see EmulatedKernel.reset()."""

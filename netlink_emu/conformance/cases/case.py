@@ -15,7 +15,8 @@ from netlink_emu.protocol.format import ByteOrder
 
 from .machine import RecordedMachine
 from .masked import MaskedBytes, Symbol
-from .ops import Op, Recv
+from .op import Op
+from .ops import Recv
 
 MAIN: Final = "main"  # the name of the task that carries out steps without one
 

@@ -16,7 +16,8 @@ from netlink_emu.protocol.format import ByteOrder
 from . import bytes_text
 from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
 from .masked import Symbol
-from .ops import Send, field_names, op_type
+from .op import field_names, op_type
+from .ops import Send
 from .vectors import arguments_to_json, relation_from_json
 
 _HEAD: Final = ("kernel", "arch", "cpus_possible")

@@ -14,12 +14,7 @@ from typing import Final
 from netlink_emu.cassettes import Request, Stream
 from netlink_emu.cassettes.match import messages
 from netlink_emu.protocol.format import HOST_ORDER
-from netlink_emu.protocol.genetlink import (
-    GENL_HDRLEN,
-    GENL_ID_CTRL,
-    GENLMSGHDR,
-    GenlOpFlags,
-)
+from netlink_emu.protocol.genetlink import GENL_HDRLEN, GENL_ID_CTRL, GENLMSGHDR, GenlOpFlags
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
     NLM_F_DUMP,

@@ -19,7 +19,6 @@ NOTHING: Final = "EAGAIN (nothing within 200ms)"  # what a drained queue is reco
 POLL_ASKED: Final = 0x147  # IN PRI OUT RDNORM WRNORM; ERR and HUP come unasked
 DEFAULT_BUFSIZE: Final = 65536
 DEFAULT_CTRL: Final = 512
-
 _MSG_FLAGS: Final = {
     0x01: "OOB",
     0x08: "CTRUNC",

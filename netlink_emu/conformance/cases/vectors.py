@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from .case import Case, CaseError, Cmsg, Datagram, Outcome, Relation, Step
 from .masked import Mask, MaskedBytes, Symbol
-from .ops import Op, Send, field_names, op_type
+from .op import Op, field_names, op_type
+from .ops import Send
 
 _EXPECT: Final = frozenset({"result", "error", "datagrams", "optlen_out", "result_hex"})
 _STEP: Final = frozenset({"op", "action", "task", "label"})

@@ -47,7 +47,6 @@ ZOMBIE: Final = GROUP | {
     "ac_tgetime",
 }
 LIVE: Final = ZOMBIE | {"hiwater_rss", "hiwater_vm"}
-
 VOLATILE: Final[Mapping[str, frozenset[str]]] = {
     "live": LIVE,
     "zombie": ZOMBIE,
