@@ -12,6 +12,7 @@ import typer
 
 from netlink_emu.cli.errors import UserError
 from netlink_emu.documents import DocumentError
+from netlink_emu.journal.entry import Entry
 from netlink_emu.journal.reading import looks_like_journal
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
@@ -56,6 +57,24 @@ def decode(
     as_html: Annotated[
         bool, typer.Option("--html", help="Print one HTML page, for a browser.")
     ] = False,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            "--diff",
+            metavar="FILE",
+            help="Print where the messages of FILE differ, field by field. The exit status is "
+            "then 1.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ignore",
+            metavar="FIELD",
+            help="With --diff: ignore this field, as ac_btime; nlmsg_seq and nlmsg_pid are "
+            "ignored anyway. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Decode netlink messages: names of commands, attributes, flags, errors.
 
@@ -74,6 +93,15 @@ def decode(
     for text in family or []:
         _family(text, ids, known)
     data = _read(source)
+    if diff is not None:
+        from netlink_emu.cli.differing import Side, show_difference
+
+        one, other = (
+            Side(name, _entries_of(name, read, ids, known, big_endian=big_endian))
+            for name, read in ((source or "standard input", data), (str(diff), _read(str(diff))))
+        )
+        show_difference(one, other, ignore or (), as_json=as_json, as_html=as_html)
+        return
     if as_html or looks_like_journal(data):
         _entries(source, data, ids, known, as_json=as_json, as_html=as_html, big_endian=big_endian)
         return
@@ -95,17 +123,9 @@ def _entries(
     big_endian: bool,
 ) -> None:
     """Show a journal, or a capture as if it were one."""
-    from netlink_emu.journal.captured import entries_of
-    from netlink_emu.journal.reading import NoJournal, read_entries
     from netlink_emu.journal.record import text_lines
 
-    try:
-        if looks_like_journal(data):
-            entries = read_entries(data, known, ids)
-        else:
-            entries = entries_of(_packets(data, big_endian=big_endian), known, ids)
-    except NoJournal as exc:
-        raise UserError(f"{source or 'standard input'}: {exc}") from exc
+    entries = _entries_of(source or "standard input", data, ids, known, big_endian=big_endian)
     if as_html:
         from netlink_emu.page import write_page
 
@@ -118,6 +138,26 @@ def _entries(
         started = min((entry.time_ns for entry in entries), default=0)
         for line in text_lines(entries, started):
             print(line)
+
+
+def _entries_of(
+    name: str,
+    data: bytes,
+    ids: dict[int, str],
+    known: dict[str, FamilyDesc],
+    *,
+    big_endian: bool,
+) -> list[Entry]:
+    """The entries of a journal, or of a capture; raises UserError."""
+    from netlink_emu.journal.captured import entries_of
+    from netlink_emu.journal.reading import NoJournal, read_entries
+
+    try:
+        if looks_like_journal(data):
+            return read_entries(data, known, ids)
+        return entries_of(_packets(data, big_endian=big_endian), known, ids)
+    except NoJournal as exc:
+        raise UserError(f"{name}: {exc}") from exc
 
 
 def _family(text: str, ids: dict[int, str], known: dict[str, FamilyDesc]) -> None:

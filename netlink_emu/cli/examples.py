@@ -43,6 +43,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "netlink-emu decode exchange.pcapng",
         "netlink-emu decode --html exchange.jsonl > exchange.html",
         "netlink-emu decode 1c0000001f00010001000000000000000101000008000100c8000000",
+        "netlink-emu decode 5.10.jsonl --diff 6.1.jsonl --html > difference.html",
         "netlink-emu decode --json --family X=34 exchange.hex",
         "netlink-emu decode --family wireguard.yaml exchange.pcapng",
         "netlink-emu decode --socket ./sandbox/nl",

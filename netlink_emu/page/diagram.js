@@ -161,7 +161,7 @@ class Diagram {
 
   rowOf(entry) {
     if (entry.what === "task" || entry.what === "listener") {
-      return this.lanes.length + this.session.machine.findIndex((has) => has.cpu === entry.cpu);
+      return this.lanes.length + this.session.machine.findIndex((has) => has.cpu === cpuOf(entry));
     }
     return this.row.get(entry.socket) ?? -1;
   }
@@ -212,7 +212,7 @@ class Diagram {
     });
     this.session.machine.forEach((has, index) => {
       const y = this.laneY(this.lanes.length + index);
-      if (y > this.kernelY + LANE / 2) put(`CPU ${has.cpu}`, y, `CPU ${has.cpu}: tasks as bars, listeners as lines above them`);
+      if (y > this.kernelY + LANE / 2) put(has.cpu, y, `${has.cpu}: tasks as bars, listeners as lines above them`);
     });
     return parts;
   }

@@ -2,10 +2,11 @@
 
 function namedFields(entry, session) {
   const texts = textsOf(entry), found = new Map();
-  (session.shapes.get(entry.shape) ?? []).forEach(([, , name], index) => {
+  (session.shapes.get(entry.shape) ?? []).forEach(([at, size, name], index) => {
     let key = name, again = 1;
     while (found.has(key)) key = `${name} (${(again += 1)})`;
-    found.set(key, texts[index]);
+    const cut = texts[index].endsWith(" bytes)"); // then all of it is compared
+    found.set(key, { text: texts[index], bytes: cut ? entry.bytes.substr(2 * at, 2 * size) : "" });
   });
   return found;
 }
@@ -20,9 +21,13 @@ function differenceOf(one, other, session) {
     if (at >= 0) behind = at;
     else names.splice((behind += 1), 0, name);
   }
-  return names.map((name) => ({
-    name, ours: ours.get(name), theirs: theirs.get(name), differs: ours.get(name) !== theirs.get(name),
-  }));
+  const ignored = new Set(session.meta.ignored ?? []);
+  return names.map((name) => {
+    const one = ours.get(name), other = theirs.get(name);
+    const same = one?.text === other?.text && one?.bytes === other?.bytes;
+    const last = name.slice(name.lastIndexOf("/") + 1).replace(/ \(\d+\)$/, "");
+    return { name, ours: one?.text, theirs: other?.text, differs: !same && !ignored.has(last) };
+  });
 }
 
 class Difference {

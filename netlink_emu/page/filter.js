@@ -6,7 +6,14 @@ const CHOICES = {
   "by-cmd": (entry) => entry.cmds ?? [],
   "by-error": (entry) => entry.errors ?? [],
   "by-kind": (entry) => [kindOf(entry)],
+  "by-pair": (entry) => (entry.differs === undefined ? [] : [pairOf(entry)]),
 };
+
+// How an entry compares with that of the other session.
+function pairOf(entry) {
+  if (entry.pair === undefined) return `only in ${entry.side}`;
+  return entry.differs ? "different" : "the same";
+}
 
 function kindOf(entry) {
   return entry.what === "queued" || entry.what === "sent" ? entry.kinds[0] ?? entry.what : entry.what;
@@ -26,6 +33,7 @@ function fillChoices(session) {
       select.append(new Option(shown(name) + " (" + count + ")", value));
     }
     select.disabled = !counts.size;
+    if (id === "by-pair") select.parentElement.hidden = !counts.size;
   }
 }
 

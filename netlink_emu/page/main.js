@@ -6,6 +6,7 @@ const KEYS = [
   ["d", "mark an entry; then any other is compared with it (d again: no more)"],
   ["/", "find"], ["Escape", "show all"], ["+ −", "zoom"], ["← →", "earlier, later"], ["0", "the whole session"],
   ["o", "the axis: time, or one entry behind the other"],
+  ["p", "of two sessions: the message beside that of the other, or alone"],
   ["z", "zoom to the chosen entry"], ["t", "dark or light"], ["?", "these keys"],
 ];
 const COLUMNS = ["number", "time", "client", "kind", "family", "says", "errno", "size"];
@@ -14,7 +15,7 @@ function start() {
   const get = (id) => document.getElementById(id);
   const session = readSession(get("session").textContent);
   get("session").textContent = "";
-  const state = { shown: [], chosen: -1, marked: -1 };
+  const state = { shown: [], chosen: -1, marked: -1, pairs: true };
 
   const table = new List(get("table"), (row) => entryRow(session.entries[state.shown[row]]));
   const fields = new Fields(get("fields"), get("bytes"));
@@ -44,6 +45,11 @@ function start() {
   }
 
   function saying(entry) {
+    if (entry.differs === undefined) return plainly(entry);
+    return ({ "the same": "= ", different: "≠ " }[pairOf(entry)] ?? `${entry.side} `) + plainly(entry);
+  }
+
+  function plainly(entry) {
     if (entry.what === "fault") return `FAULT ${entry.fault}: ${entry.summary}`;
     if (entry.what === "dropped") return `LOST: ${entry.reason}: ${entry.summary}`;
     return entry.summary || entry.title;
@@ -70,18 +76,22 @@ function start() {
   function tell(entry) {
     const about = get("about"), parts = [];
     const marked = session.entries[state.marked];
-    const compares = entry && marked && marked !== entry && marked.bytes !== undefined && entry.bytes !== undefined;
+    const other = marked ?? (state.pairs ? session.byNumber.get(entry?.pair) : undefined);
+    const compares = entry && other && other !== entry && other.bytes !== undefined && entry.bytes !== undefined;
+    const [left, right] = marked || entry?.side === "B" ? [other, entry] : [entry, other];
     get("panes").classList.toggle("difference", Boolean(compares));
     if (!entry) parts.push(element("p", "", "Choose an entry: its fields stand here, beside its bytes."));
     else if (compares) {
       fields.fields.makeRow = (index) => difference.row(index);
-      const count = difference.show(marked, entry, session);
-      parts.push(element("p", "", `#${marked.number} ${marked.summary}`), element("p", "", `#${entry.number} ${entry.summary}`));
+      const count = difference.show(left, right, session);
+      for (const each of [left, right]) parts.push(element("p", "", sided(each, `#${each.number} ${each.summary}`)));
       parts.push(element("p", count ? "error" : "reply", count === 1 ? "one field differs" : count ? `${count} fields differ` : "no field differs"));
-      parts.push(button("Compare no more (d)", () => mark(-1)));
+      if (marked) parts.push(button("Compare no more (d)", () => mark(-1)));
+      else parts.push(button("This one alone (p)", pairs));
     } else {
       parts.push(element("p", "", `#${entry.number} ${entry.title}`));
       parts.push(...links(entry));
+      if (entry.pair !== undefined) parts.push(button("Beside the other session's (p)", pairs));
     }
     if (!compares) {
       fields.fields.makeRow = fieldRow;
@@ -123,6 +133,11 @@ function start() {
   function mark(index) {
     state.marked = index;
     table.draw();
+    tell(session.entries[state.chosen]);
+  }
+
+  function pairs() {
+    state.pairs = !state.pairs;
     tell(session.entries[state.chosen]);
   }
 
@@ -168,7 +183,7 @@ function start() {
     "0": () => diagram.fit(), ArrowLeft: () => diagram.pan(-0.2), ArrowRight: () => diagram.pan(0.2),
     z: () => { const entry = chosen(); if (entry) diagram.show(entry.at - near(), entry.at + near()); },
     o: axis,
-    t: theme, "?": () => get("help").showModal(), Escape: clear,
+    p: pairs, t: theme, "?": () => get("help").showModal(), Escape: clear,
   };
 
   document.addEventListener("keydown", (event) => {

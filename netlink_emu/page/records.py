@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from netlink_emu.journal.entries import (
@@ -24,9 +25,9 @@ from netlink_emu.journal.entries import (
     SocketEvent,
     TaskEvent,
 )
+from netlink_emu.journal.pairs import rows_of
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.netlink import NETLINK_GENERIC
-from netlink_emu.protocol.reading.rows import Row, rows
+from netlink_emu.protocol.reading.rows import Row
 
 _MOST_SUMMARY: Final = 160
 _MOST_NAMED: Final = 4  # messages of a datagram that its summary names
@@ -43,18 +44,39 @@ def line(values: dict[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of several sessions of a page: its numbers follow those of the sessions before.
+
+    ``about`` has more to tell of an entry, by its own number.
+    """
+
+    name: str = ""
+    numbers: int = 0
+    lanes: int = 0
+    shapes: dict[Shape, int] = field(default_factory=dict)
+    about: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def number(self, entry: Entry) -> int:
+        return self.numbers + entry.number
+
+    def lane(self, peer: Peer) -> int:
+        return self.lanes + peer.number
+
+
 class Records:
     """Turns entries into lines, and remembers which shapes and lanes the page has."""
 
-    def __init__(self, started_ns: int) -> None:
+    def __init__(self, started_ns: int, side: Side | None = None) -> None:
         self._started_ns: Final = started_ns
-        self._shapes: dict[Shape, int] = {}
+        self._side: Final = side or Side()
+        self._shapes: Final = self._side.shapes
         self._lanes: dict[int, dict[str, Any]] = {}
 
     def lines(self, entry: Entry) -> Iterator[bytes]:
         """The lines for an entry; its own line is the last."""
         values: dict[str, Any] = {
-            "number": entry.number,
+            "number": self._side.number(entry),
             "time": entry.time_ns - self._started_ns,
             "what": entry.what,
             "title": entry.title(),
@@ -62,17 +84,18 @@ class Records:
         peer = entry.peer if isinstance(entry, Datagram | SocketEvent) else None
         if peer is not None:
             yield from self._lane(peer)
-            values["socket"] = peer.number
+            values["socket"] = self._side.lane(peer)
         if isinstance(entry, Datagram):
-            found = _rows(entry)
+            found = rows_of(entry)
             yield from self._shape(found)
             values["shape"] = self._shapes[_shape_of(found)]
             values["texts"] = "\n".join(row.text.replace("\n", "\\n") for row in found)
             values["bytes"] = entry.data.hex()
-        yield line(values | _details(entry))
+        yield line(values | _details(entry, self._side) | self._side.about.get(entry.number, {}))
 
     def _lane(self, peer: Peer) -> Iterator[bytes]:
-        lane = {"lane": peer.number, "name": str(peer), **peer.json()}
+        name = f"{self._side.name} {peer}".strip()
+        lane = {"lane": self._side.lane(peer), "name": name, **peer.json()}
         if self._lanes.get(peer.number) != lane:
             self._lanes[peer.number] = lane
             yield line(lane)
@@ -88,18 +111,11 @@ def _shape_of(found: list[Row]) -> Shape:
     return tuple((row.offset, row.size, row.name) for row in found)
 
 
-def _rows(entry: Datagram) -> list[Row]:
-    if entry.peer is not None and entry.peer.protocol != NETLINK_GENERIC:
-        text = f"of netlink protocol {entry.peer.protocol}"
-        return [Row(0, len(entry.data), "bytes", text)] if entry.data else []
-    return rows(entry.data, entry.decoder)
-
-
-def _details(entry: Entry) -> dict[str, Any]:
+def _details(entry: Entry, side: Side) -> dict[str, Any]:
     """The details of one class of entries."""
     match entry:
         case Datagram():
-            return _datagram(entry)
+            return _datagram(entry, side)
         case TaskEvent():
             exited = entry.exit_code is not None
             return {"pid": entry.pid, "comm": entry.comm, "cpu": entry.cpu, "exited": exited}
@@ -110,7 +126,7 @@ def _details(entry: Entry) -> dict[str, Any]:
     return {}
 
 
-def _datagram(entry: Datagram) -> dict[str, Any]:
+def _datagram(entry: Datagram, side: Side) -> dict[str, Any]:
     views = list(entry.views())
     errors = [view.message.errno_name for view in views]
     if isinstance(entry, Sent):
@@ -130,12 +146,17 @@ def _datagram(entry: Datagram) -> dict[str, Any]:
         values["from"] = entry.source
         values["group"] = entry.group
         if entry.request is not None:
-            values["answers"] = entry.request[0].number
+            values["answers"] = side.number(entry.request[0])
     if isinstance(entry, Dropped):
         values["reason"] = entry.reason.value
     if isinstance(entry, Faulted):
         values |= {"fault": entry.fault, "request": entry.is_request}
     return values
+
+
+def summary_of(entry: Datagram) -> str:
+    """What a datagram says, in short."""
+    return _summary(list(entry.views()))
 
 
 def _each(values: Any) -> list[Any]:

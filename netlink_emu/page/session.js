@@ -93,35 +93,47 @@ function lookOf(entry) {
 function machineOf(session) {
   const machine = new Map(); // cpu → {tasks, listeners}
   const tasks = new Map(), listeners = new Map();
-  const on = (cpu) => {
+  const on = (entry) => {
+    const cpu = cpuOf(entry);
     if (!machine.has(cpu)) machine.set(cpu, { tasks: [], listeners: [] });
     return machine.get(cpu);
   };
   for (const entry of session.entries) {
     if (entry.what === "task") {
-      let span = tasks.get(entry.pid);
+      const task = sided(entry, entry.pid);
+      let span = tasks.get(task);
       if (!span || !entry.exited) {
         span = { from: entry.exited ? null : entry, to: null };
-        on(entry.cpu).tasks.push(span);
-        tasks.set(entry.pid, span);
+        on(entry).tasks.push(span);
+        tasks.set(task, span);
       }
       if (entry.exited) {
         span.to = entry;
-        tasks.delete(entry.pid);
+        tasks.delete(task);
       }
     } else if (entry.what === "listener") {
-      const key = entry.portid + " " + entry.cpu;
+      const key = sided(entry, entry.portid) + " " + entry.cpu;
       if (entry.action === "registered") {
         const span = { from: entry, to: null };
         listeners.set(key, span);
-        on(entry.cpu).listeners.push(span);
+        on(entry).listeners.push(span);
       } else if (listeners.has(key)) {
         listeners.get(key).to = entry;
         listeners.delete(key);
       }
     }
   }
-  return [...machine.entries()].sort((a, b) => a[0] - b[0]).map(([cpu, has]) => ({ cpu, ...has }));
+  const cpus = [...machine.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return cpus.map((cpu) => ({ cpu, ...machine.get(cpu) }));
+}
+
+// Of two sessions the side is told, too.
+function sided(entry, what) {
+  return entry.side ? `${entry.side} ${what}` : String(what);
+}
+
+function cpuOf(entry) {
+  return sided(entry, `CPU ${entry.cpu}`);
 }
 
 function textsOf(entry) {

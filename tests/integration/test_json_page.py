@@ -100,7 +100,7 @@ def test_every_command_is_described() -> None:
         if any("--json" in option.names for option in command.options)
     }
     assert having - FORMS.keys() - named == set()
-    assert FORMS.keys() - having == {"conformance --list"}
+    assert FORMS.keys() - having == {"conformance --list", "decode --diff"}
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,9 @@ def test_entries_of_a_journal() -> None:
 def test_decode(tmp_path: Path) -> None:
     asked = "1c0000001f00010001000000000000000101000008000100c8000000"
     check("decode", run("decode", asked, "--json"))
+    other = tmp_path / "other.hex"
+    other.write_text(asked.replace("c8000000", "c9000000") + "\n" + asked)
+    check("decode --diff", run("decode", asked, "--diff", other, "--json", status=1), at_least=2)
     capture = next((ROOT / "tests").rglob("*.pcapng"), None)
     if capture is not None:
         check("decode", run("decode", capture, "--json"))

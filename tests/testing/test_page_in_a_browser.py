@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,13 +16,17 @@ from helpers.alone import alone
 from helpers.nets import SECONDS
 
 from netlink_emu.journal import Journal
+from netlink_emu.journal.pairs import IGNORED, pair
 from netlink_emu.page import write_page
+from netlink_emu.page.comparison import write_comparison
 from netlink_emu.testing import EmulatedKernel
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 HOSTILE: Final = '</script><img src=x onerror="alert(1)">\u202e'
 LOOK: Final = Path(__file__).parent / "browser" / "look.mjs"
+# Where somebody who wants to look at the pictures has them kept.
+SHOTS: Final = Path(os.environ["NETLINK_EMU_SHOTS"]) if "NETLINK_EMU_SHOTS" in os.environ else None
 NEW: Final = "#table .row:has-text('TASKSTATS_CMD_NEW PID 4242')"
 
 
@@ -267,6 +273,83 @@ def test_faults_losses_and_listeners_that_are_gone(browser: Browser) -> None:
     assert {"fault", "drop", "pruned", "closed"} <= {text.strip() for text in found[1]}
     lanes = {text.lstrip("→←✗ ") for text in found[2]} - {""}
     assert len(lanes) == 2, "each socket has a name of its own"
+
+
+def test_an_overrun_is_marked(browser: Browser, tmp_path: Path) -> None:
+    with EmulatedKernel("6.1", tasks=[{"comm": "postgres", "pid": 4242}]) as kernel:
+        listens = kernel.connect()
+        listens.send(
+            (32).to_bytes(4, "little") + kernel.family_id.to_bytes(2, "little")
+            + b"\x05\0" + bytes(8) + b"\1\1\0\0\x08\0\3\0" + b"0\0" + bytes(6)
+        )  # fmt: skip
+        listens.recv(4096)
+        kernel.tasks.spawn("early", cpu=0).exit()
+        kernel.faults.enobufs()
+        kernel.tasks.spawn("late", cpu=0).exit()
+        page = write_page("x", kernel.journal)
+    shot = SHOTS / "overrun.png" if SHOTS else tmp_path / "overrun.png"
+    found = browser.look(
+        page,
+        ["texts", "#legend span"],
+        ["select", "#by-kind", "overrun"],
+        ["texts", "#table .row .says"],
+        ["click", "#table .row >> nth=0"],
+        # A triangle in the colour of errors, and in it a line.
+        [
+            "run",
+            "[...document.querySelectorAll('#diagram path.error')].map((e) => e.outerHTML)",
+        ],
+        ["shot", str(shot)],
+    )
+    assert "overrun" in {text.strip() for text in found[0]}
+    assert len(found[2]) == 1
+    assert "ENOBUFS" in found[2][0]
+    assert any(re.search(r"l6 11h-12z", path) for path in found[4])
+    assert shot.stat().st_size > 20_000
+
+
+def test_two_sessions(browser: Browser, tmp_path: Path) -> None:
+    sides = []
+    for release, pids in (("5.10", [4242, 1]), ("6.1", [4242, 1, 99])):
+        with EmulatedKernel(release, cpus=2, tasks=[{"comm": "postgres", "pid": 4242}]) as kernel:
+            sock = kernel.connect()
+            for seq, pid in enumerate(pids, 1):
+                ask(kernel, sock, pid, seq)
+            kernel.tasks.spawn("w", cpu=1).exit()
+            sides.append(list(kernel.journal))
+    one, other = sides
+    pairs = pair(one, other)
+    page = write_comparison(f"A 5.10, B {HOSTILE}", one, other, pairs, IGNORED)
+    shot = SHOTS / "two.png" if SHOTS else tmp_path / "two.png"
+    found = browser.look(
+        page,
+        ["texts", "#count"],
+        ["texts", "#by-pair option"],
+        ["select", "#by-pair", "different"],
+        ["texts", "#table .row .says"],
+        ["click", "#table .row >> nth=0"],
+        ["texts", "#about"],
+        ["texts", "#fields .differs"],
+        ["shot", str(shot)],
+        ["press", "p"],
+        ["texts", "#about button"],
+        ["run", "document.getElementById('panes').classList.contains('difference')"],
+        ["select", "#by-pair", "only in B"],
+        ["texts", "#table .row .says"],
+        ["run", "[...document.querySelectorAll('#diagram text')].map((e) => e.textContent)"],
+    )
+    assert found[0] == [f"{sum(map(len, sides))} of {sum(map(len, sides))}"]
+    assert found[1] == ["all", "the same (4)", "different (4)", "only in B (2)"]
+    assert [says[:18] for says in found[3]] == ["≠ TASKSTATS_CMD_NE"] * 4
+    assert "fields differ" in found[5][0]
+    [version] = [row for row in found[6] if "/version" in row]
+    assert version.split()[-2:] == ["10", "13"]
+    assert not any("nlmsg_seq" in row for row in found[6])
+    assert "Beside the other session's (p)" in found[9]
+    assert found[10] is False
+    assert [says.split()[1] for says in found[12]] == ["TASKSTATS_CMD_GET", "NLMSG_ERROR"]
+    for cpu in ("A CPU 1", "B CPU 1"):
+        assert any(text.startswith(cpu) for text in found[13])
 
 
 FILTER: Final = """new Promise((done) => {

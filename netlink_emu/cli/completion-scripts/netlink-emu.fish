@@ -182,6 +182,8 @@ complete -c netlink-emu -n '__netlink_emu_at decode' -l family -x -d 'A family'"
 complete -c netlink-emu -n '__netlink_emu_at decode' -l big-endian -d 'The hex is from a big-endian machine.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l json -d 'Print one JSON object per datagram.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l html -d 'Print one HTML page, for a browser.'
+complete -c netlink-emu -n '__netlink_emu_at decode' -l diff -r -F -d 'Print where the messages of FILE differ, field by field. The exit status is then 1.'
+complete -c netlink-emu -n '__netlink_emu_at decode' -l ignore -x -d 'With --diff: ignore this field, as ac_btime; nlmsg_seq and nlmsg_pid are ignored anyway. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l quiet -s q -d 'Print only errors: no remarks, no progress.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l verbose -s v -d 'Also print what is done, and how long it takes.'
 complete -c netlink-emu -n '__netlink_emu_at decode' -l help -d 'Show help and exit.'
