@@ -161,12 +161,12 @@ class Clients:
         from netlink_emu.testing.inprocess.service import serve
         from netlink_emu.testing.inprocess.threads import ClientThread, Start
 
+        high = fds.choose_high(fds.open_files_limit())
         with self._start():
             ours, theirs = _socket.socketpair()
             service = partial(serve, self._booted.kernel, ours, self._cred())
             self._running.append(self._calls.start(service))
             profile = self._booted.kernel.profile
-            high = fds.choose_high(fds.open_files_limit())
             start = Start(
                 profile.release,
                 profile.arch.name,

@@ -32,16 +32,18 @@ def run_here(kernel: EmulatedKernel, function: Callable[..., T], /, **arguments:
 
     call.__name__ = getattr(function, "__name__", "the test")
     clients = kernel._parts.clients
-    thread = kernel.thread(call)
+    thread = None
     try:
+        thread = kernel.thread(call)
         return thread.result(None)
     except Unsupported as exc:
-        if thread.entered:
-            raise
-        clients.threads.remove(thread)
+        if thread is not None:
+            if thread.entered:
+                raise
+            clients.threads.remove(thread)
         why = str(exc)
     finally:
-        if thread.running:
+        if thread is not None and thread.running:
             thread.interrupt()
     with clients.patched(why):
         return call()

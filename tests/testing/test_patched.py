@@ -22,6 +22,7 @@ from helpers.messages import decode, get, register, request, stats_of
 from helpers.nets import SECONDS
 from helpers.plugin import project
 
+from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.errors import Unsupported
 from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.testing import EmulatedKernel, KernelClosed, WrongProcess
@@ -281,6 +282,24 @@ def test_a_kernel_that_is_closed_meanwhile(kernel: EmulatedKernel, no_seccomp: N
             generic()
 
     run_here(kernel, function)
+
+
+def test_where_no_thread_can_begin(
+    kernel: EmulatedKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_few(_limit: int) -> NoReturn:
+        raise Unsupported("RLIMIT_NOFILE is 64")
+
+    monkeypatch.setattr(fds, "choose_high", too_few)
+
+    def function() -> object:
+        with generic() as sock:
+            sock.bind((7, 0))
+            return sock.getsockname()
+
+    assert run_here(kernel, function) == (7, 0)
+    assert patched_because(kernel) == "RLIMIT_NOFILE is 64"
+    assert "patched sockets: RLIMIT_NOFILE is 64" in kernel.report()
 
 
 def test_what_the_function_raises_is_its_own(kernel: EmulatedKernel) -> None:
