@@ -42,6 +42,6 @@ class Blanking:
         self, found: bytearray, protocol: int, data: bytes, start: int, length: int
     ) -> None:
         for each in self._fields.of(protocol, data[start : start + length]):
-            if {each.name, each.name.rpartition("/")[2]} & self._ignore:
+            if each.names & self._ignore:
                 begin = each.start + (NLA_HDRLEN if each.is_attribute else 0)
                 found[start + begin : start + each.end] = bytes(each.end - begin)

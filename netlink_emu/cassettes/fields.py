@@ -9,7 +9,7 @@ from typing import Final
 
 from netlink_emu.cassettes.match import Ignore, blanked, messages, nothing
 from netlink_emu.cassettes.model import Cassette, Request
-from netlink_emu.protocol.attributes import NLA_HDRLEN
+from netlink_emu.protocol.attributes import NLA_HDRLEN, NLA_TYPE_MASK
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import GENL_HDRLEN
 from netlink_emu.protocol.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSG_MIN_TYPE
@@ -24,13 +24,26 @@ class UnknownAttribute(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: bytes of a message from ``start`` to ``end``. ``text`` is its value."""
+    """One field: bytes of a message from ``start`` to ``end``. ``text`` is its value.
+
+    ``numbers`` is the same as ``name``, an attribute's path, of numbers alone.
+    """
 
     name: str
     start: int
     end: int
     text: str
-    is_attribute: bool = False
+    numbers: str = ""
+
+    @property
+    def is_attribute(self) -> bool:
+        return bool(self.numbers)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What users may call it: by name or number, with its path or without."""
+        last = (path.rpartition("/")[2] for path in (self.name, self.numbers))
+        return frozenset((self.name, self.numbers, *last)) - {""}
 
 
 class Fields:
@@ -52,14 +65,14 @@ class Fields:
             end = min(start + GENL_HDRLEN, len(message))
             found.append(Field("genlmsghdr", start, end, message[start:end].hex()))
             [decoded, *_] = self._decoder.datagram(message)
-            return [*found, *_attributes(decoded.attrs, "")]
+            return [*found, *_attributes(decoded.attrs)]
         known = raw_type(protocol, int.from_bytes(message[4:6], self._order.name))
         size = len(message) if known.header is None else known.header
         end = min(start + size, len(message))
         if end > start:
             found.append(Field("header", start, end, message[start:end].hex(" ", -4)))
-        attrs = self._decoder.attributes(message[end:], {}, end)
-        return [*found, *_attributes(attrs, "")]
+        attrs = self._decoder.attributes(message[end:], known.attrs, end)
+        return [*found, *_attributes(attrs)]
 
     def difference(self, protocol: int, recorded: bytes, found: bytes) -> str:
         """The first difference of two datagrams, in words."""
@@ -106,21 +119,24 @@ class Fields:
         return ""
 
 
-def _attributes(attrs: Sequence[Attribute], above: str) -> Iterator[Field]:
+def _attributes(
+    attrs: Sequence[Attribute], above: str = "", numbers_above: str = ""
+) -> Iterator[Field]:
     for attr in attrs:
         name = f"{above}{attr.label}"
+        numbers = f"{numbers_above}{attr.type & NLA_TYPE_MASK}"
         start, end = attr.offset, attr.offset + NLA_HDRLEN + len(attr.payload)
         nested = isinstance(attr.value, tuple)
-        yield Field(name, start, end, "" if nested else value_text(attr), is_attribute=True)
+        yield Field(name, start, end, "" if nested else value_text(attr), numbers)
         if nested:
-            yield from _attributes(attr.value, f"{name}/")
+            yield from _attributes(attr.value, f"{name}/", f"{numbers}/")
 
 
 def ignored(cassette: Cassette, names: Iterable[str], order: ByteOrder) -> Ignore:
     """Return a function that finds the attributes with these names, which may differ.
 
-    A name is an attribute's name or its path (``CTRL_ATTR_OPS/1``); an attribute without a
-    name has its number. Raises UnknownAttribute if no recorded request has the attribute.
+    A name is an attribute's name or its number, or a path of these (``CTRL_ATTR_OPS/1``). Raises
+    UnknownAttribute if no recorded request has the attribute.
     """
     wanted = frozenset(names)
     if not wanted:
@@ -133,7 +149,7 @@ def ignored(cassette: Cassette, names: Iterable[str], order: ByteOrder) -> Ignor
                 for start, header in messages(event.data, order):
                     message = event.data[start : start + header.nlmsg_len]
                     for each in fields.of(stream.protocol, message):
-                        seen |= {each.name, each.name.rpartition("/")[2]}
+                        seen |= each.names
     for name in wanted - seen:
         close = difflib.get_close_matches(name, seen, 1)
         hint = f", did you mean {close[0]}?" if close else ""
@@ -143,7 +159,7 @@ def ignored(cassette: Cassette, names: Iterable[str], order: ByteOrder) -> Ignor
         if int.from_bytes(message[4:6], order.name) < NLMSG_MIN_TYPE:
             return
         for each in fields.of(protocol, message):
-            if each.name in wanted or each.name.rpartition("/")[2] in wanted:
+            if each.names & wanted:
                 yield range(each.start + NLA_HDRLEN, each.end)
 
     return find

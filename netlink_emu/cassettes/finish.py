@@ -50,6 +50,20 @@ def finished(
     return texted(Cassette(named, clean))
 
 
+def unmet(cassette: Cassette, redact: Iterable[str], order: ByteOrder) -> list[str]:
+    """Which of these names (FAMILY.ATTRIBUTE) no message has."""
+    left = dict.fromkeys(redact)
+    find = find_in(cassette, order, left, known=False)
+    for stream in cassette.streams if left else ():
+        for event in stream.events:
+            if isinstance(event, Request | Answer):
+                for start, header in messages(event.data, order):
+                    message = event.data[start : start + header.nlmsg_len]
+                    for name, _ in find(stream.protocol, message):
+                        left.pop(name, None)
+    return [*left]
+
+
 def appended(first: Cassette, second: Cassette) -> Cassette:
     """Join two cassettes; raises Incompatible if they are from different kernels."""
     one, other = first.head, second.head

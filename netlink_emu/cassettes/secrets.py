@@ -146,7 +146,7 @@ class KnownSecrets:
 class NamedSecrets:
     """Finds what users name: FAMILY.ATTRIBUTE, or PROTOCOL.ATTRIBUTE for other protocols.
 
-    An attribute is named by its name, its path, or, if it has none, its number.
+    An attribute is named by its name or its number, or a path of these.
     """
 
     def __init__(self, cassette: Cassette, names: Iterable[str], order: ByteOrder) -> None:
@@ -166,7 +166,7 @@ class NamedSecrets:
         if kind < NLMSG_MIN_TYPE or not any(n.startswith(f"{family}.") for n in self._names):
             return
         for each in self._fields.of(protocol, message)[_HEADERS:]:
-            for name in (each.name, each.name.rpartition("/")[2]):
+            for name in sorted(each.names):
                 if f"{family}.{name}" in self._names:
                     yield f"{family}.{name}", range(each.start + NLA_HDRLEN, each.end)
                     break

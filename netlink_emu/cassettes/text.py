@@ -109,7 +109,7 @@ class Texts:
         end = min(stop, body + known.header) if known.header is not None else stop
         if end > body:
             yield f"  header {data[body:end].hex(' ', _WORDS)}"
-        yield from _attributes(self._decoder.attributes(data[end:stop], {}, end), "  ")
+        yield from _attributes(self._decoder.attributes(data[end:stop], known.attrs, end), "  ")
 
     def _control(self, protocol: int, data: bytes, header: NlMsgHdr) -> Iterator[str]:
         """The text of NLMSG_ERROR, NLMSG_DONE and other control messages."""

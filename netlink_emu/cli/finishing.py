@@ -19,7 +19,7 @@ def write_finished(
 ) -> None:
     """Write a cassette of ``before`` and what was recorded; raises UserError."""
     from netlink_emu.cassettes import Cassette, write_cassette
-    from netlink_emu.cassettes.finish import Incompatible, appended, finished
+    from netlink_emu.cassettes.finish import Incompatible, appended, finished, unmet
     from netlink_emu.cassettes.read import MOST_BYTES
     from netlink_emu.cassettes.text import order_of
     from netlink_emu.host.files import write_whole
@@ -31,6 +31,9 @@ def write_finished(
         redact=plan.redact,
         keep_secrets=plan.keep_secrets,
     )
+    recorded = Cassette(plan.head, streams)
+    for name in unmet(recorded, plan.redact, order_of(recorded)):
+        say(f"--redact {name}: nothing that was recorded has an attribute of that name")
     if cassette.head.redacted:
         remark(f"{file}: blanked {', '.join(cassette.head.redacted)}")
     if before is not None:

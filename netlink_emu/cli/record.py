@@ -124,8 +124,7 @@ def _attributes(names: Sequence[str]) -> Sequence[str]:
         family, _, attribute = name.partition(".")
         if not family or not attribute:
             raise UserError(
-                f"--redact is FAMILY.ATTRIBUTE, as wireguard.WGPEER_A_ENDPOINT or route.1, "
-                f"not {name}"
+                f"--redact is FAMILY.ATTRIBUTE, as route.IFLA_ADDRESS or wireguard.4, not {name}"
             )
     return names
 

@@ -11,7 +11,7 @@ from netlink_emu.journal.entries import MessageKind, MessageView
 from netlink_emu.protocol.errors import ERRNOS, errno_name
 from netlink_emu.protocol.reading.declared import attribute_names
 from netlink_emu.protocol.reading.describe import EXTACK, FamilyDesc
-from netlink_emu.protocol.reading.raw import TYPE_NAMES
+from netlink_emu.protocol.reading.raw import ATTRIBUTE_NAMES, TYPE_NAMES
 from netlink_emu.protocol.reading.raw_messages import NAMES
 
 
@@ -58,6 +58,7 @@ class Match:
         """Raise UnknownName unless the described ``families`` have these constants."""
         commands, attrs = _known(families.values())
         commands |= TYPE_NAMES
+        attrs |= ATTRIBUTE_NAMES
         known = frozenset(families) | frozenset(NAMES.values())
         if isinstance(self.cmd, str) and self.cmd not in commands:
             raise UnknownName("command", self.cmd, commands)

@@ -8,8 +8,12 @@ if_addrlabel,netconf}.h and linux/netfilter/nfnetlink.h, padded to four bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from .declared import attribute_names
+from .describe import AttrSet
+from .rtnetlink import SETS
 
 NETLINK_ROUTE: Final = 0
 NETLINK_SOCK_DIAG: Final = 4
@@ -30,18 +34,19 @@ _NFGENMSG: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class RawType:
-    """A type of message: its name (or number), and the bytes before its attributes.
+    """A type of message: its name (or number), the bytes before its attributes, and those.
 
     ``header`` is None where what follows is not known.
     """
 
     name: str
     header: int | None
+    attrs: AttrSet = field(default_factory=dict)
 
 
 def _rtnetlink() -> Mapping[int, RawType]:
     return {
-        _RTM_BASE + 4 * kind + verb: RawType(f"RTM_{_VERBS[verb]}{what}", size)
+        _RTM_BASE + 4 * kind + verb: RawType(f"RTM_{_VERBS[verb]}{what}", size, SETS.get(what, {}))
         for kind, (what, size) in enumerate(_RTM)
         for verb in range(4)
     }
@@ -56,6 +61,9 @@ _TYPES: Final[Mapping[int, Mapping[int, RawType]]] = {
 }
 
 
+ATTRIBUTE_NAMES: Final = frozenset(
+    name for attrs in SETS.values() for name in attribute_names(attrs)
+)
 TYPE_NAMES: Final = frozenset(known.name for types in _TYPES.values() for known in types.values())
 
 

@@ -40,7 +40,7 @@ def raw_messages(decoder: Decoder, protocol: int, data: bytes) -> list[Message]:
                 NAMES[protocol],
                 known.name,
                 header.nlmsg_type,
-                decoder.attributes(message[end:], {}, start + end),
+                decoder.attributes(message[end:], known.attrs, start + end),
                 rest=message[NLMSG_HDRLEN:end],
                 offset=start,
             )

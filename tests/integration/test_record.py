@@ -224,6 +224,20 @@ def test_the_name_by_default(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_blanked_by_name_or_number(tmp_path: Path) -> None:
+    file = tmp_path / "x.cassette"
+    named = ("route.IFLA_IFNAME", "route.4", "route.IFLA_MTUU")
+    options = [word for name in named for word in ("--redact", name)]
+    done = netlink_emu("record", "-o", file, *options, "--", *python(CLIENT))
+    assert read(file).head.redacted == ("route.4", "route.IFLA_IFNAME")
+    assert done.stderr.splitlines() == [
+        "netlink-emu: --redact route.IFLA_MTUU: nothing that was recorded has an attribute of "
+        "that name",
+        f"netlink-emu: {file}: blanked route.4, route.IFLA_IFNAME",
+    ]
+    assert "IFLA_MTU 0" in file.read_text()
+
+
 @pytest.mark.skipif(shutil.which("ip") is None, reason="needs iproute2")
 def test_a_key_is_not_in_the_file(tmp_path: Path) -> None:
     """Neither in the request, nor in the error that quotes it, nor in the command."""

@@ -93,9 +93,9 @@ print(struct.unpack_from("=i", sock.recv(65536), 16)[0])
     ("asked", "out", "said"),
     [
         (("8=1", "9=7"), "0\n", ""),
-        (("8=2", "9=7"), "-95\n", "8 is 02000000, recorded is 01000000"),
-        (("8=1",), "-95\n", "9 07000000 is missing"),
-        (("8=1", "9=7", "4=1"), "-95\n", "4 01000000 was not there"),
+        (("8=2", "9=7"), "-95\n", "IFA_FLAGS is 2, recorded is 1"),
+        (("8=1",), "-95\n", "IFA_RT_PRIORITY 7 is missing"),
+        (("8=1", "9=7", "4=1"), "-95\n", "IFA_BROADCAST 01000000 was not there"),
     ],
 )
 def test_a_request_changed_by_one_attribute(

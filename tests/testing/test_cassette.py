@@ -39,6 +39,7 @@ from netlink_emu.cassettes.text import texted
 from netlink_emu.host import head
 from netlink_emu.host.release import release_number
 from netlink_emu.interpose.summary import Summary
+from netlink_emu.journal import UnknownName
 from netlink_emu.testing import EmulatedKernel, NotUsed, recorded
 from netlink_emu.testing.errors import NoSuchName, WrongType, WrongValue
 
@@ -253,6 +254,28 @@ class TestClients:
             kernel.wait_until(lambda kernel: kernel.journal.answers(cmd="RTM_NEWADDR"))
             kernel.advance(3)
             assert thread.result() == "fe800001"
+
+    def test_attributes_of_rtnetlink_by_name(self) -> None:
+        """As criteria of the journal and of faults."""
+        mtu = bytes(16) + struct.pack("=HHI", 8, 4, 1500)
+        asked = nlmsg(18, 1, 9, 0, mtu)
+        stream = Stream(0, 3, "", (Request(asked), Answer(nlmsg(16, 0, 9, 777, mtu))))
+
+        def ask() -> int:
+            with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as sock:
+                sock.settimeout(300)
+                sock.send(asked)
+                kind: int = struct.unpack_from("=H", sock.recv(65536), 4)[0]
+                return kind
+
+        with EmulatedKernel(cassette=Cassette(streams=(stream,)), repeat=True) as kernel:
+            assert kernel.thread(ask).result() == 16
+            kernel.journal.assert_request(cmd="RTM_GETLINK", IFLA_MTU=1500)
+            kernel.journal.assert_no_request(IFLA_MTU=1400)
+            kernel.faults.errno("EBUSY", IFLA_MTU=1500)
+            assert kernel.thread(ask).result() == 2
+            with pytest.raises(UnknownName, match="there is no attribute 'IFLA_MUT'"):
+                kernel.journal.requests(IFLA_MUT=1500)
 
     def test_faults_on_what_is_played(self) -> None:
         asked = nlmsg(40, 1, 9, 0, b"\1\1\0\0")

@@ -76,10 +76,10 @@ def test_bytes_win_over_text() -> None:
     asked = Request(nlmsg(18, 1, body=bytes(16) + mtu))
     [edited] = texted(Cassette(streams=(Stream(0, 3, events=(asked,)),))).streams[0].events
     assert isinstance(edited, Request)
-    wrong = Request(edited.data, text=edited.text.replace("dc050000", "28230000"))
+    wrong = Request(edited.data, text=edited.text.replace("1500", "9000"))
     [finding] = of(wrong)
     assert finding == Finding(
-        "its text says '4 28230000', its bytes '4 dc050000'; the bytes are played", 0, 0
+        "its text says 'IFLA_MTU 9000', its bytes 'IFLA_MTU 1500'; the bytes are played", 0, 0
     )
 
 

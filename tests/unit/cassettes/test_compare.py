@@ -50,10 +50,11 @@ def test_an_attribute() -> None:
     assert lines == [
         "socket 1 (route)",
         "  answer 1: RTM_NEWLINK REQUEST",
-        "  -  4 dc050000",
-        "  +  4 28230000",
+        "  -  IFLA_MTU 1500",
+        "  +  IFLA_MTU 9000",
     ]
     assert [*compare(tape(*links(5, 777)), tape(*links(5, 777, 9000)), ["4"])] == []
+    assert [*compare(tape(*links(5, 777)), tape(*links(5, 777, 9000)), ["IFLA_MTU"])] == []
 
 
 def test_more_and_less() -> None:
@@ -83,7 +84,7 @@ def test_bytes_without_names_have_their_place() -> None:
         Answer(nlmsg(16, 1, 0, bytes(16) + tail)) for tail in (b"\5\0\1\0a", b"\5\0\1\0b")
     )
     [*_, minus, plus] = compare(tape(one), tape(other))
-    assert (minus, plus) == ("  -  1 61", "  +  1 62")
+    assert (minus, plus) == ("  -  IFLA_ADDRESS 61", "  +  IFLA_ADDRESS 62")
     padded = [
         Answer(nlmsg(16, 1, 0, bytes(16) + b"\5\0\1\0a" + pad)) for pad in (b"\0xx", b"\0yy")
     ]

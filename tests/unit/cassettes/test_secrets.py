@@ -146,9 +146,10 @@ def test_more_is_blanked_by_name(name: str) -> None:
     assert cassette.head.redacted == (name,)
 
 
-def test_by_the_protocols_name_where_there_are_no_families() -> None:
+@pytest.mark.parametrize("name", ["route.IFLA_ADDRESS", "route.1"])
+def test_by_the_protocols_name_where_there_are_no_families(name: str) -> None:
     data = message(16, bytes(16) + attr(3, b"eth0") + attr(1, KEY))
-    cassette, _ = record(0, Request(data), redact=["route.1"])
+    cassette, _ = record(0, Request(data), redact=[name])
     [event] = cassette.streams[0].events
     assert isinstance(event, Request)
     assert event.data == data.replace(KEY, bytes(32))

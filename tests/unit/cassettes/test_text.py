@@ -26,7 +26,7 @@ def test_a_request_for_links() -> None:
     assert said == (
         "RTM_GETLINK REQUEST|DUMP\n"
         "  header 00000000 00000000 00000000 00000000\n"
-        "  4 dc050000\n"
+        "  IFLA_MTU 1500\n"
     )  # fmt: skip
 
 

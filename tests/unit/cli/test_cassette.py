@@ -75,7 +75,7 @@ def test_show(call: Call, file: Path) -> None:
         "      header 00000000 00000000 00000000 00000000",
         "  < RTM_NEWLINK MULTI",
         "      header 00000000 00000000 00000000 00000000",
-        "      4 dc050000",
+        "      IFLA_MTU 1500",
         "  < NLMSG_DONE 0 MULTI",
         "  < RTM_NEWLINK  (group 1, after 20 ms)",
         "      header 00000000 00000000 00000000 00000000",
@@ -103,13 +103,13 @@ def test_check(call: Call, file: Path, tmp_path: Path) -> None:
 
 
 def test_bytes_win_over_an_edited_text(call: Call, file: Path) -> None:
-    edited = file.read_text().replace("4 dc050000", "4 28230000")
+    edited = file.read_text().replace("IFLA_MTU 1500", "IFLA_MTU 9000")
     file.write_text(edited)
     status, out, _ = call("check", file)
     assert status == 1
-    assert "its text says '4 28230000', its bytes '4 dc050000'; the bytes are played" in out
+    assert "its text says 'IFLA_MTU 9000', its bytes 'IFLA_MTU 1500'; the bytes are played" in out
     assert call("check", "--fix", file) == (0, "", "")
-    assert file.read_text() == edited.replace("4 28230000", "4 dc050000")
+    assert file.read_text() == edited.replace("IFLA_MTU 9000", "IFLA_MTU 1500")
 
 
 def test_a_file_that_is_cut(call: Call, file: Path) -> None:

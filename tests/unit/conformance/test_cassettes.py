@@ -49,8 +49,9 @@ def test_news_are_not_answers() -> None:
 
 def test_a_value() -> None:
     said = differences([Answer(link(1))], [Answer(link(2))])
-    assert said == ["RTM_NEWLINK: 4 is 02000000, recorded is 01000000"]
+    assert said == ["RTM_NEWLINK: IFLA_MTU is 2, recorded is 1"]
     assert differences([Answer(link(1))], [Answer(link(2))], "4") == []
+    assert differences([Answer(link(1))], [Answer(link(2))], "IFLA_MTU") == []
 
 
 def test_messages_that_are_more_or_fewer() -> None:

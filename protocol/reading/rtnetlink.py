@@ -1,0 +1,115 @@
+"""The attributes of rtnetlink's messages by name.
+
+As in include/uapi/linux/{if_link,if_addr,rtnetlink,neighbour,fib_rules,nexthop,netconf,
+net_namespace,if_addrlabel}.h of Linux 6.18. Each set is an enum in its order, from number 1 on.
+Behind a colon is what the payload is: u8, u16, u32, s32, str, or + for a nest; without one it is
+left as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .describe import AttrDesc, AttrSet, Kind
+
+_KINDS: Final = {
+    "": Kind.BINARY, "u8": Kind.U8, "u16": Kind.U16, "u32": Kind.U32, "s32": Kind.S32,
+    "str": Kind.STRING, "+": Kind.NEST,
+}  # fmt: skip
+
+
+def _set(prefix: str, words: str, nests: Mapping[str, AttrSet] | None = None) -> AttrSet:
+    described = {}
+    for number, word in enumerate(words.split(), 1):
+        name, _, kind = word.partition(":")
+        inside = (nests or {}).get(name, {})
+        described[number] = AttrDesc(f"{prefix}{name}", _KINDS[kind], inside)
+    return described
+
+
+_LINKINFO: Final = _set("IFLA_INFO_", "KIND:str DATA XSTATS SLAVE_KIND:str SLAVE_DATA")
+_XDP: Final = _set(
+    "IFLA_XDP_",
+    "FD:s32 ATTACHED:u8 FLAGS:u32 PROG_ID:u32 DRV_PROG_ID:u32 SKB_PROG_ID:u32 HW_PROG_ID:u32 "
+    "EXPECTED_FD:s32",
+)
+_PROPERTIES: Final = {53: AttrDesc("IFLA_ALT_IFNAME", Kind.STRING)}
+IFLA: Final = _set(
+    "IFLA_",
+    "ADDRESS BROADCAST IFNAME:str MTU:u32 LINK:u32 QDISC:str STATS COST PRIORITY MASTER:u32 "
+    "WIRELESS PROTINFO TXQLEN:u32 MAP WEIGHT:u32 OPERSTATE:u8 LINKMODE:u8 LINKINFO:+ "
+    "NET_NS_PID:u32 IFALIAS:str NUM_VF:u32 VFINFO_LIST STATS64 VF_PORTS PORT_SELF AF_SPEC:+ "
+    "GROUP:u32 NET_NS_FD:u32 EXT_MASK:u32 PROMISCUITY:u32 NUM_TX_QUEUES:u32 NUM_RX_QUEUES:u32 "
+    "CARRIER:u8 PHYS_PORT_ID CARRIER_CHANGES:u32 PHYS_SWITCH_ID LINK_NETNSID:s32 "
+    "PHYS_PORT_NAME:str PROTO_DOWN:u8 GSO_MAX_SEGS:u32 GSO_MAX_SIZE:u32 PAD XDP:+ EVENT:u32 "
+    "NEW_NETNSID:s32 TARGET_NETNSID:s32 CARRIER_UP_COUNT:u32 CARRIER_DOWN_COUNT:u32 "
+    "NEW_IFINDEX:s32 MIN_MTU:u32 MAX_MTU:u32 PROP_LIST:+ ALT_IFNAME:str PERM_ADDRESS "
+    "PROTO_DOWN_REASON PARENT_DEV_NAME:str PARENT_DEV_BUS_NAME:str GRO_MAX_SIZE:u32 "
+    "TSO_MAX_SIZE:u32 TSO_MAX_SEGS:u32 ALLMULTI:u32 DEVLINK_PORT GSO_IPV4_MAX_SIZE:u32 "
+    "GRO_IPV4_MAX_SIZE:u32 DPLL_PIN MAX_PACING_OFFLOAD_HORIZON NETNS_IMMUTABLE:u8 HEADROOM:u16 "
+    "TAILROOM:u16",
+    {"LINKINFO": _LINKINFO, "XDP": _XDP, "PROP_LIST": _PROPERTIES},
+)
+IFLA_STATS: Final = _set(
+    "IFLA_STATS_", "LINK_64 LINK_XSTATS LINK_XSTATS_SLAVE LINK_OFFLOAD_XSTATS AF_SPEC"
+)
+IFA: Final = _set(
+    "IFA_",
+    "ADDRESS LOCAL LABEL:str BROADCAST ANYCAST CACHEINFO MULTICAST FLAGS:u32 RT_PRIORITY:u32 "
+    "TARGET_NETNSID:s32 PROTO:u8",
+)
+_METRICS: Final = _set(
+    "RTAX_",
+    "LOCK:u32 MTU:u32 WINDOW:u32 RTT:u32 RTTVAR:u32 SSTHRESH:u32 CWND:u32 ADVMSS:u32 "
+    "REORDERING:u32 HOPLIMIT:u32 INITCWND:u32 FEATURES:u32 RTO_MIN:u32 INITRWND:u32 QUICKACK:u32 "
+    "CC_ALGO:str FASTOPEN_NO_COOKIE:u32",
+)
+RTA: Final = _set(
+    "RTA_",
+    "DST SRC IIF:u32 OIF:u32 GATEWAY PRIORITY:u32 PREFSRC METRICS:+ MULTIPATH PROTOINFO FLOW:u32 "
+    "CACHEINFO SESSION MP_ALGO TABLE:u32 MARK:u32 MFC_STATS VIA NEWDST PREF:u8 ENCAP_TYPE:u16 "
+    "ENCAP EXPIRES PAD UID:u32 TTL_PROPAGATE:u8 IP_PROTO:u8 SPORT DPORT NH_ID:u32 FLOWLABEL",
+    {"METRICS": _METRICS},
+)
+NDA: Final = _set(
+    "NDA_",
+    "DST LLADDR CACHEINFO PROBES:u32 VLAN:u16 PORT VNI:u32 IFINDEX:u32 MASTER:u32 "
+    "LINK_NETNSID:s32 SRC_VNI:u32 PROTOCOL:u8 NH_ID:u32 FDB_EXT_ATTRS FLAGS_EXT:u32 "
+    "NDM_STATE_MASK:u16 NDM_FLAGS_MASK:u8",
+)
+NDTA: Final = _set(
+    "NDTA_", "NAME:str THRESH1:u32 THRESH2:u32 THRESH3:u32 CONFIG PARMS:+ STATS GC_INTERVAL PAD"
+)
+FRA: Final = _set(
+    "FRA_",
+    "DST SRC IIFNAME:str GOTO:u32 UNUSED2 PRIORITY:u32 UNUSED3 UNUSED4 UNUSED5 FWMARK:u32 "
+    "FLOW:u32 TUN_ID SUPPRESS_IFGROUP:u32 SUPPRESS_PREFIXLEN:u32 TABLE:u32 FWMASK:u32 OIFNAME:str "
+    "PAD L3MDEV:u8 UID_RANGE PROTOCOL:u8 IP_PROTO:u8 SPORT_RANGE DPORT_RANGE DSCP:u8 FLOWLABEL "
+    "FLOWLABEL_MASK SPORT_MASK DPORT_MASK DSCP_MASK:u8",
+)
+TCA: Final = _set(
+    "TCA_",
+    "KIND:str OPTIONS STATS XSTATS RATE FCNT STATS2:+ STAB PAD DUMP_INVISIBLE CHAIN:u32 "
+    "HW_OFFLOAD:u8 INGRESS_BLOCK:u32 EGRESS_BLOCK:u32 DUMP_FLAGS EXT_WARN_MSG:str",
+)
+NHA: Final = _set(
+    "NHA_",
+    "ID:u32 GROUP GROUP_TYPE:u16 BLACKHOLE OIF:u32 GATEWAY ENCAP_TYPE:u16 ENCAP GROUPS MASTER:u32 "
+    "FDB RES_GROUP RES_BUCKET OP_FLAGS:u32 GROUP_STATS HW_STATS_ENABLE:u32 HW_STATS_USED:u32",
+)
+NETCONFA: Final = _set(
+    "NETCONFA_",
+    "IFINDEX:s32 FORWARDING:s32 RP_FILTER:s32 MC_FORWARDING:s32 PROXY_NEIGH:s32 "
+    "IGNORE_ROUTES_WITH_LINKDOWN:s32 INPUT:s32 BC_FORWARDING:s32 FORCE_FORWARDING:s32",
+)
+NETNSA: Final = _set("NETNSA_", "NSID:s32 PID:u32 FD:u32 TARGET_NSID:s32 CURRENT_NSID:s32")
+IFAL: Final = _set("IFAL_", "ADDRESS LABEL:u32")
+
+# By what a message is about: RTM_NEWLINK and RTM_GETLINK are about LINK.
+SETS: Final[Mapping[str, AttrSet]] = {
+    "LINK": IFLA, "LINKPROP": IFLA, "STATS": IFLA_STATS, "ADDR": IFA, "MULTICAST": IFA,
+    "ANYCAST": IFA, "ROUTE": RTA, "NEIGH": NDA, "NEIGHTBL": NDTA, "RULE": FRA, "QDISC": TCA,
+    "TCLASS": TCA, "TFILTER": TCA, "CHAIN": TCA, "NEXTHOP": NHA, "NETCONF": NETCONFA,
+    "NSID": NETNSA, "ADDRLABEL": IFAL,
+}  # fmt: skip
