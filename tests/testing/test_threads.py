@@ -150,6 +150,24 @@ def test_many_threads_set_options_while_others_wait(kernel: EmulatedKernel) -> N
     assert kernel.thread(busy).result(timeout=SECONDS) == 6
 
 
+def test_threads_of_the_kernel_do_not_hang_in_each_other_s_calls(kernel: EmulatedKernel) -> None:
+    """setsockopt() holds Python's lock, which the answer to another thread's socket() needs."""
+
+    def options() -> int:
+        with generic() as sock:
+            for _ in range(200):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        return 1
+
+    def sockets() -> int:
+        for _ in range(200):
+            generic().close()
+        return 1
+
+    threads = [kernel.thread(function) for function in (options, sockets) * 2]
+    assert [thread.result(timeout=SECONDS) for thread in threads] == [1] * 4
+
+
 def test_a_dump_in_parts(kernel: EmulatedKernel) -> None:
     def dump() -> list[int]:
         with generic() as sock:

@@ -12,6 +12,7 @@ import pickle
 import select
 import socket
 import sys
+from functools import partial
 from typing import Final
 
 import trio
@@ -20,7 +21,7 @@ from netlink_emu.backends.remote import RemoteKernel
 from netlink_emu.backends.wire import Wire
 from netlink_emu.interpose.abi import native
 from netlink_emu.interpose.errands import Errands
-from netlink_emu.interpose.filter.seccomp import Listener, Notification
+from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.supervisor import Supervisor
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.machine.credentials import Cred
@@ -49,8 +50,8 @@ class ThreadSupervisor(Supervisor):
 
     def __init__(self, start: Start, listener: Listener, stream: socket.socket) -> None:
         wire = Wire(stream)
+        wire.idle = partial(_meet_others, wire)
         wire.wait()  # the welcome says what is known from ``start``
-        wire.idle = self._meet_others
         profile = profile_for(start.release, arch=start.arch, config=start.config)
         self._kernel: Final = ThreadKernel(profile, wire, options_here=True)
         for protocol in start.protocols:
@@ -78,7 +79,12 @@ class ThreadSupervisor(Supervisor):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._kernel.attend, self.flush, self.lose_kernel)
                 nursery.start_soon(self._do_errands)
-                await super().run()
+                fileno = self._calls.fileno()
+                _serving[fileno] = self
+                try:
+                    await super().run()
+                finally:
+                    del _serving[fileno]
                 nursery.cancel_scope.cancel()
         finally:
             trio.lowlevel.notify_closing(self._later.fileno())
@@ -90,19 +96,9 @@ class ThreadSupervisor(Supervisor):
             await trio.lowlevel.wait_readable(self._later.fileno())
             self._later.run()
 
-    def _meet_others(self) -> None:
-        """Until an answer is there, serve calls that the answering process may hang in."""
-        wire = self._kernel.wire
-        poll = select.poll()
-        poll.register(wire, select.POLLIN)
-        poll.register(self._calls, select.POLLIN)
-        while wire.fileno() not in (ready := dict(poll.poll())):
-            if ready.get(self._calls.fileno(), 0) & select.POLLIN:
-                self._meet(self._calls.receive())
-            else:  # the last client is gone, and the answer comes all the same
-                poll.unregister(self._calls)
-
-    def _meet(self, notification: Notification | None) -> None:
+    def meet(self) -> None:
+        """Serve the next call if it is one that its process may hang in; put off all others."""
+        notification = self._calls.receive()
         if notification is None:
             return
         if notification.nr not in self._local:
@@ -114,6 +110,25 @@ class ThreadSupervisor(Supervisor):
             self._serve(notification)
         finally:
             self._context._ready |= ready
+
+
+# By their listeners. All serve threads of one process, and of its kernels' threads one waits for
+# the lock that another thread may hold.
+_serving: dict[int, ThreadSupervisor] = {}
+
+
+def _meet_others(wire: Wire) -> None:
+    """Until an answer is there, serve calls that the answering process may hang in."""
+    poll = select.poll()
+    poll.register(wire, select.POLLIN)
+    for fileno in _serving:
+        poll.register(fileno, select.POLLIN)
+    while wire.fileno() not in (ready := dict(poll.poll())):
+        for fileno, events in ready.items():
+            if events & select.POLLIN:
+                _serving[fileno].meet()
+            else:  # its last client is gone, and the answer comes all the same
+                poll.unregister(fileno)
 
 
 async def supervise(start: Start, listener_fd: int, wire_fd: int) -> None:
