@@ -25,9 +25,8 @@ from netlink_emu.protocol.netlink import (
     NLMSGERR,
     NlMsgHdr,
 )
-from netlink_emu.protocol.reading.raw import NETLINK_SOCK_DIAG
+from netlink_emu.protocol.reading.raw import NETLINK_SOCK_DIAG, NETLINK_XFRM
 
-NETLINK_XFRM: Final = 6
 ANY: Final = None  # each member of an array
 
 Path = tuple[int | None, ...]

@@ -17,6 +17,7 @@ from .rtnetlink import SETS
 
 NETLINK_ROUTE: Final = 0
 NETLINK_SOCK_DIAG: Final = 4
+NETLINK_XFRM: Final = 6
 NETLINK_NETFILTER: Final = 12
 
 _VERBS: Final = ("NEW", "DEL", "GET", "SET")
@@ -30,6 +31,30 @@ _RTM: Final = (
     ("NEXTHOP", 8), ("LINKPROP", 16), ("VLAN", 8), ("NEXTHOPBUCKET", 8), ("TUNNEL", 8),
 )  # fmt: skip
 _NFGENMSG: Final = 4
+# Commands of nfnetlink's subsystems, and xfrm's types, in the order of their enums:
+# linux/netfilter/{nfnetlink_conntrack,nf_tables}.h, linux/xfrm.h.
+_SUBSYSTEMS: Final[Mapping[int, tuple[str, str]]] = {
+    1: (
+        "IPCTNL_MSG_CT_",
+        "NEW GET DELETE GET_CTRZERO GET_STATS_CPU GET_STATS GET_DYING GET_UNCONFIRMED",
+    ),
+    2: ("IPCTNL_MSG_EXP_", "NEW GET DELETE GET_STATS_CPU"),
+    10: (
+        "NFT_MSG_",
+        "NEWTABLE GETTABLE DELTABLE NEWCHAIN GETCHAIN DELCHAIN NEWRULE GETRULE DELRULE NEWSET "
+        "GETSET DELSET NEWSETELEM GETSETELEM DELSETELEM NEWGEN GETGEN TRACE NEWOBJ GETOBJ DELOBJ "
+        "GETOBJ_RESET NEWFLOWTABLE GETFLOWTABLE DELFLOWTABLE GETRULE_RESET DESTROYTABLE "
+        "DESTROYCHAIN DESTROYRULE DESTROYSET DESTROYSETELEM DESTROYOBJ DESTROYFLOWTABLE "
+        "GETSETELEM_RESET",
+    ),
+}
+_NFNL_BATCH: Final = {16: "NFNL_MSG_BATCH_BEGIN", 17: "NFNL_MSG_BATCH_END"}
+_XFRM_BASE: Final = 16
+_XFRM: Final = (
+    "NEWSA DELSA GETSA NEWPOLICY DELPOLICY GETPOLICY ALLOCSPI ACQUIRE EXPIRE UPDPOLICY UPDSA "
+    "POLEXPIRE FLUSHSA FLUSHPOLICY NEWAE GETAE REPORT MIGRATE NEWSADINFO GETSADINFO NEWSPDINFO "
+    "GETSPDINFO MAPPING SETDEFAULT GETDEFAULT"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +77,25 @@ def _rtnetlink() -> Mapping[int, RawType]:
     }
 
 
+def _netfilter() -> Mapping[int, RawType]:
+    found = {kind: RawType(name, _NFGENMSG) for kind, name in _NFNL_BATCH.items()}
+    for subsystem, (prefix, commands) in _SUBSYSTEMS.items():
+        for number, name in enumerate(commands.split()):
+            found[subsystem * 256 + number] = RawType(f"{prefix}{name}", _NFGENMSG)
+    return found
+
+
 _TYPES: Final[Mapping[int, Mapping[int, RawType]]] = {
     NETLINK_ROUTE: _rtnetlink(),
     NETLINK_SOCK_DIAG: {
         20: RawType("SOCK_DIAG_BY_FAMILY", None),
         21: RawType("SOCK_DESTROY", None),
     },
+    NETLINK_XFRM: {
+        number: RawType(f"XFRM_MSG_{name}", None)
+        for number, name in enumerate(_XFRM.split(), _XFRM_BASE)
+    },
+    NETLINK_NETFILTER: _netfilter(),
 }
 
 
@@ -69,8 +107,8 @@ TYPE_NAMES: Final = frozenset(known.name for types in _TYPES.values() for known 
 
 def raw_type(protocol: int, nlmsg_type: int) -> RawType:
     """What a message of ``nlmsg_type`` is in a netlink protocol."""
-    if protocol == NETLINK_NETFILTER:
+    known = _TYPES.get(protocol, {}).get(nlmsg_type)
+    if known is None and protocol == NETLINK_NETFILTER:
         subsystem, command = divmod(nlmsg_type, 256)
         return RawType(f"subsystem {subsystem} command {command}", _NFGENMSG)
-    known = _TYPES.get(protocol, {}).get(nlmsg_type)
     return known if known is not None else RawType(str(nlmsg_type), None)

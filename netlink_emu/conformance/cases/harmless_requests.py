@@ -26,11 +26,11 @@ from netlink_emu.protocol.reading.raw import (
     NETLINK_NETFILTER,
     NETLINK_ROUTE,
     NETLINK_SOCK_DIAG,
+    NETLINK_XFRM,
     raw_type,
 )
 from netlink_emu.protocol.taskstats import TASKSTATS_CMD_GET
 
-NETLINK_XFRM: Final = 6
 NETLINK_AUDIT: Final = 9
 
 

@@ -61,11 +61,13 @@ def test_to_look_is_harmless(protocol: int, asked: bytes) -> None:
         (ROUTE, message(17), "it sends route RTM_DELLINK"),
         (ROUTE, message(19), "it sends route RTM_SETLINK"),
         (ROUTE, message(18) + message(16), "it sends route RTM_NEWLINK"),
-        (XFRM, message(0x1C), "it sends xfrm 28"),  # XFRM_MSG_FLUSHSA
+        (XFRM, message(0x1C), "it sends xfrm XFRM_MSG_FLUSHSA"),
         (SOCK_DIAG, message(21), "it sends sock-diag SOCK_DESTROY"),
-        (NETFILTER, message(0x103), "subsystem 1 command 3"),  # IPCTNL_MSG_CT_GET_CTRZERO
-        (NETFILTER, message(16), "subsystem 0 command 16"),  # NFNL_MSG_BATCH_BEGIN
-        (NETFILTER, message(0xA02), "subsystem 10 command 2"),  # NFT_MSG_DELTABLE
+        (NETFILTER, message(0x103), "IPCTNL_MSG_CT_GET_CTRZERO"),
+        (NETFILTER, message(16), "NFNL_MSG_BATCH_BEGIN"),
+        (NETFILTER, message(0xA02), "NFT_MSG_DELTABLE"),
+        (NETFILTER, message(0xA19), "NFT_MSG_GETRULE_RESET"),
+        (NETFILTER, message(0xB01), "subsystem 11 command 1"),
         (USERSOCK, message(99), "it sends usersock 99"),
         (GENERIC, command(40, 0), "wg command 0, which is for administrators"),
         (GENERIC, command(40, 1, 0x301), "wg command 1"),  # not to be dumped

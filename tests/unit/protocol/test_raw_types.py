@@ -1,4 +1,4 @@
-"""The names and numbers of rtnetlink's attributes are those of the UAPI headers."""
+"""Names and numbers of rtnetlink's attributes, and of other types, are those of the headers."""
 
 from __future__ import annotations
 
@@ -21,20 +21,28 @@ NOISE = re.compile(r"/\*.*?\*/|//[^\n]*|^\s*#.*?$", re.DOTALL | re.MULTILINE)
 LEAST = {"IFLA_": 50, "RTA_": 25, "FRA_": 20, "NDA_": 14, "IFA_": 10, "NHA_": 13, "TCA_": 14}
 
 
-def enumerators() -> dict[str, int]:
-    """All that the headers of this machine number."""
+RTNETLINK = (
+    "if_link", "if_addr", "rtnetlink", "neighbour", "fib_rules", "nexthop", "netconf",
+    "net_namespace", "if_addrlabel",
+)  # fmt: skip
+
+
+def _number(value: str) -> int:
+    """A number; far from all of ours for an expression."""
+    return int(value, 0) if re.fullmatch(r"-?(0x[0-9a-fA-F]+|[1-9]\d*|0)", value) else -1000
+
+
+def enumerators(*headers: str) -> dict[str, int]:
+    """All that headers of this machine number."""
     found: dict[str, int] = {}
-    for header in ("if_link", "if_addr", "rtnetlink", "neighbour", "fib_rules", "nexthop",
-                   "netconf", "net_namespace", "if_addrlabel"):  # fmt: skip
+    for header in headers:
         text = NOISE.sub("", (HEADERS / f"{header}.h").read_text())
         for body in ENUM.findall(text):
             number = 0
             for word in filter(None, map(str.strip, body.split(","))):
                 name, _, value = (part.strip() for part in word.partition("="))
                 if value:
-                    if value not in found and not re.fullmatch(r"-?\w+", value):
-                        continue  # the highest of an enum, or a flag: none of ours
-                    number = found[value] if value in found else int(value, 0)
+                    number = found[value] if value in found else _number(value)
                 found[name] = number
                 number += 1
     return found
@@ -51,7 +59,7 @@ def described(attrs: AttrSet) -> dict[str, int]:
 @pytest.mark.skipif(not (HEADERS / "if_link.h").exists(), reason="needs linux-libc-dev")
 @pytest.mark.parametrize("what", SETS)
 def test_each_number_is_that_of_the_header(what: str) -> None:
-    theirs = enumerators()
+    theirs = enumerators(*RTNETLINK)
     ours = described(SETS[what])
     both = ours.keys() & theirs.keys()
     assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}
@@ -61,6 +69,29 @@ def test_each_number_is_that_of_the_header(what: str) -> None:
     numbers = {desc.name: number for number, desc in SETS[what].items()}
     known = [number for name, number in numbers.items() if name in theirs]
     assert all(number > max(known) for name, number in numbers.items() if name not in theirs)
+
+
+@pytest.mark.skipif(not (HEADERS / "xfrm.h").exists(), reason="needs linux-libc-dev")
+@pytest.mark.parametrize(
+    ("protocol", "header", "prefix", "base"),
+    [
+        (6, "xfrm", "XFRM_MSG_", 0),
+        (12, "netfilter/nf_tables", "NFT_MSG_", 10 * 256),
+        (12, "netfilter/nfnetlink_conntrack", "IPCTNL_MSG_CT_", 256),
+        (12, "netfilter/nfnetlink_conntrack", "IPCTNL_MSG_EXP_", 512),
+    ],
+)
+def test_each_type_is_that_of_the_header(
+    protocol: int, header: str, prefix: str, base: int
+) -> None:
+    named = {
+        name: number
+        for name, number in enumerators(header).items()
+        if name.startswith(prefix) and not name.endswith(("_MAX", "_BASE"))
+    }
+    assert len(named) > 3
+    for name, number in named.items():
+        assert raw_type(protocol, base + number).name == name
 
 
 def attributes(kind: int, data: bytes) -> list[tuple[str, object]]:
