@@ -52,7 +52,7 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
         description="Measure the emulator, each figure by turns with the limit of what it is "
         "built on.",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: under two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: half the time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument(
         "--write-docs", action="store_true",

@@ -1,7 +1,8 @@
-/* A client as heavy ones are: asks nlctrl by threads, or keeps many sockets. Prints seconds.
+/* A client as heavy ones are: asks nlctrl by threads, or keeps many sockets. Prints the seconds
+ * that this took after a first request.
  *
  *     busy_client ask THREADS SOCKETS REQUESTS    each thread asks so often
- *     busy_client keep SOCKETS
+ *     busy_client keep SOCKETS                    in processes of MOST_EACH, one after the other
  */
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
@@ -12,8 +13,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { MOST = 64 };
+enum { MOST = 64, MOST_EACH = 4000 };
 static const struct sockaddr_nl KERNEL = {.nl_family = AF_NETLINK};
 static int sockets[MOST], of_thread[MOST], requests;
 
@@ -76,13 +78,35 @@ static void keep(int count)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    while (count--)
-        open_bound();
+    int ended[2], done[2]; /* until we end, each child keeps its sockets */
+    char told;
+    if (pipe(ended) < 0)
+        exit(1);
+    for (; count > 0; count -= MOST_EACH) {
+        if (pipe(done) < 0)
+            exit(1);
+        if (fork() == 0) {
+            int left = count < MOST_EACH ? count : MOST_EACH;
+            close(ended[1]);
+            while (left--)
+                open_bound();
+            if (write(done[1], "", 1) == 1)
+                read(ended[0], &told, 1);
+            _exit(0);
+        }
+        close(done[1]);
+        if (read(done[0], &told, 1) != 1)
+            exit(1);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    double start = now();
+    double start;
+    of_thread[0] = open_bound();
+    requests = 1;
+    ask(of_thread); /* so that a supervisor has started, too */
+    start = now();
     if (argc == 5 && !strcmp(argv[1], "ask") && atoi(argv[2]) <= MOST) {
         requests = atoi(argv[4]);
         ask_by_threads(atoi(argv[2]), atoi(argv[3]));
