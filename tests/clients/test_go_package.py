@@ -98,7 +98,7 @@ func TestAFamily(t *testing.T) {
 	if out := call(); !strings.Contains(out, "lamp-get: EBUSY: it's hot") {
 		t.Error(out)
 	}
-	if out := call(); out != "{\"id\": 1, \"level\": 4}\n" {
+	if out := call(); strings.TrimSpace(out) != `{"id": 1, "level": 4}` {
 		t.Error(out)
 	}
 }
