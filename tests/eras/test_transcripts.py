@@ -23,6 +23,17 @@ from netlink_emu.protocol.cpulist import CpulistDialect
 # What fuzzing found since is about single calls of 6.18, and says nothing of its neighbours.
 CASES = tuple(case for case in load_corpus() if not case.name.startswith("diff_"))
 
+
+def received(*names: str, by: tuple[str, ...] = ("recv", "recvfrom", "read", "readv")) -> set[str]:
+    """Cases that are there once for each system call that receives without an address."""
+    return {f"receive_{name}_{call}" for name in names for call in by}
+
+
+def peeked(*names: str) -> set[str]:
+    """Cases whose receives have flags."""
+    return received(*names, by=("recv", "recvfrom"))
+
+
 # Which cases a capability decides, and so those that fail on a kernel without it.
 CASES_OF = {
     "tgid_exit_version": {
@@ -41,6 +52,8 @@ CASES_OF = {
         "frame_replies_overrun_no_enobufs", "frame_replies_overrun_so_error",
         "event_overrun_congested_until_drained", "event_overrun_minimal",
         "event_overrun_no_enobufs", "event_overrun_not_pruned", "event_overrun_reply_lost",
+        *received("overrun", "overrun_asked", "overrun_twice", "overrun_unheard", "overrun_waits"),
+        *received("overrun_of_0", by=("read", "readv")), *peeked("overrun_peek"),
     },
     "newest_so": {"sock_options_by_age"},
     "so_by_family": {"sock_options_by_age", "sock_options_defaults"},
@@ -95,7 +108,11 @@ ALONE: list[tuple[str, Any, set[str]]] = [
     ("kernel_uses_namespaces", False, {"priv_pidns_get_self"}),
     ("register_needs_init_ns", False, {"priv_pidns_deregister"}),
     ("ioctl_enotty", False, {"sock_ioctl_fionread"}),
-    ("msg_trunc_returns_length", False, {"sock_recv_msg_trunc"}),
+    (
+        "msg_trunc_returns_length",
+        False,
+        {"sock_recv_msg_trunc", *peeked("dump_peek", "length", "peek_of_0")},
+    ),
     ("mmap_rings", True, {"sock_option_unknown"}),
     ("bind_checks_length", False, {"sock_bind_bad_addresses"}),
     (
@@ -150,8 +167,9 @@ def test_capabilities_decide_their_cases_alone() -> None:
 
 
 def test_getpolicy_of_5_8() -> None:
-    """Only cases that ask for a policy mind."""
+    """Only cases that ask for a policy, or list every operation, mind."""
     cases = failing({"getpolicy": Getpolicy.FAMILY})
     assert "ctrl_getpolicy_taskstats_name" in cases
     asking = {c.name for c in CASES if "policy" in c.name or "policy" in c.title.lower()}
-    assert cases - asking <= {"frame_multi_dump_valid", "ctrl_dump_small_reads"}
+    listing = {"frame_multi_dump_valid", "ctrl_dump_small_reads"}
+    assert cases - asking <= listing | received("dump_again", "dumps") | peeked("dump_peek")

@@ -48,6 +48,7 @@ class Place:
         """Go up or down; at the end of what grows one stays there."""
         last = max(0, total - 1)
         self.row = max(0, min(last, self.row + by))
+        self.top = min(self.top, self.row)  # on a screen too small for rows nothing settles it
         self.follow = follows and self.row == last and by > 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from netlink_emu.cli.watching.cells import Style, width_of
@@ -391,6 +391,7 @@ STEPS = st.sampled_from(KEYS) | SNAPSHOTS | st.sampled_from(SCREENS)
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(STEPS, max_size=25))
+@example(["END", (20, 4), "HOME"])
 def test_whatever_comes_the_screen_is_whole(steps: list[Any]) -> None:
     shown = Shown(output=lambda: ["one", "two"])
     for step in steps:
