@@ -115,6 +115,17 @@ class TestScreen:
         shown.resize(80, 24)
         shown.until(r"(?s)\A[^│]*q quit[^│]*\Z")
 
+    def test_another_size_where_readline_is_imported(
+        self, kernel: EmulatedKernel, terminal: Open
+    ) -> None:
+        """It takes SIGWINCH, and sets LINES and COLUMNS; pdb imports it since Python 3.13."""
+        shown = terminal(80, 24)
+        program = "import readline; from netlink_emu.cli.main import main; main()"
+        shown.run(f"{sys.executable} -c '{program}' watch {kernel.path}")
+        shown.until("Messages")
+        shown.resize(200, 50)
+        shown.until("│")
+
     def test_an_escape_in_a_name_is_none_for_the_terminal(
         self, kernel: EmulatedKernel, watch: Open
     ) -> None:

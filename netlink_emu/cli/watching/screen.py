@@ -49,6 +49,11 @@ def need_terminal() -> None:
             "netlink-emu watch needs Python's module curses, which this Python was built without: "
             "install python3 of your distribution, or use netlink-emu journal follow"
         ) from exc
+    # Curses would believe them, whatever the size becomes. Where something imports readline, that
+    # sets them behind Python's back.
+    for variable in ("LINES", "COLUMNS"):
+        os.environ.pop(variable, None)
+        os.unsetenv(variable)
     try:
         curses.setupterm()
     except curses.error as exc:
@@ -160,10 +165,22 @@ class Screen:
         GONE when nobody is at the terminal any more.
         """
         ready = self._poll.poll(seconds * 1000)
+        self._fit()
         found = [*self._keys()]
         if ready and not found and ready[0][1] & _HUNG_UP:
             return [GONE]
         return found
+
+    def _fit(self) -> None:
+        """Take the terminal's size, of which ``RESIZE`` then tells.
+
+        Curses itself does so after SIGWINCH, unless readline was there before: Python imports it
+        with pdb since 3.13, and that with construct.
+        """
+        with contextlib.suppress(OSError, self._curses.error):
+            width, height = os.get_terminal_size(sys.stdin.fileno())
+            if self._curses.is_term_resized(height, width):
+                self._curses.resizeterm(height, width)
 
     def _keys(self) -> Iterator[str]:
         while True:
@@ -202,8 +219,6 @@ def screen() -> Iterator[Screen]:
 
     with contextlib.suppress(locale.Error):
         locale.setlocale(locale.LC_ALL, "")
-    for variable in ("LINES", "COLUMNS"):  # curses would believe them, whatever the size becomes
-        os.environ.pop(variable, None)
     shown = Screen()
     before = signal.getsignal(signal.SIGCONT)
     try:
