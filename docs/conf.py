@@ -20,7 +20,7 @@ project = "netlink-emu"
 author = "the netlink-emu authors"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_enable_extensions = ["fieldlist"]
 myst_heading_anchors = 3
 smartquotes = False
@@ -36,10 +36,15 @@ autodoc_default_options = {"members": True}
 add_module_names = False
 python_maximum_signature_line_length = 88
 
+# What is copied of a session are its commands, without what they print.
+copybutton_prompt_text = r"\$ |> "
+copybutton_prompt_is_regexp = True
+
 html_theme = "furo"
 html_title = f"netlink-emu {release}"
 html_theme_options = {"navigation_with_keys": False}
 html_static_path = []
+html_search_scorer = str(Path(__file__).parent / "search-scorer.js")
 
 # These are handed out, and never made by who reads the page.
 _HANDED_OUT = (

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from helpers.alone import alone
-from helpers.nets import SECONDS
+from helpers.browser import Browser, browser, modules
 
 from netlink_emu.journal import Journal
 from netlink_emu.journal.pairs import IGNORED, pair
@@ -21,66 +18,13 @@ from netlink_emu.page import write_page
 from netlink_emu.page.comparison import write_comparison
 from netlink_emu.testing import EmulatedKernel
 
+__all__ = ["browser", "modules"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 HOSTILE: Final = '</script><img src=x onerror="alert(1)">\u202e'
-LOOK: Final = Path(__file__).parent / "browser" / "look.mjs"
 # Where somebody who wants to look at the pictures has them kept.
 SHOTS: Final = Path(os.environ["NETLINK_EMU_SHOTS"]) if "NETLINK_EMU_SHOTS" in os.environ else None
 NEW: Final = "#table .row:has-text('TASKSTATS_CMD_NEW PID 4242')"
-
-
-@pytest.fixture(scope="module")
-def modules(request: pytest.FixtureRequest) -> Path:
-    """The npm package "playwright-core", installed once and kept in pytest's cache."""
-    for program in ("node", "npm", "chromium"):
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program}")
-    cache = request.config.cache
-    assert cache is not None
-    directory = Path(cache.mkdir("npm-playwright"))
-    with alone("npm install of playwright-core"):
-        if not (directory / "node_modules" / "playwright-core" / "package.json").exists():
-            done = subprocess.run(
-                [
-                    "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-                    "playwright-core@1.65.1",
-                ],
-                cwd=directory, capture_output=True, text=True, timeout=SECONDS, check=False,
-            )  # fmt: skip
-            if done.returncode:
-                pytest.skip(f"npm cannot install playwright-core: {done.stderr.strip()[-200:]}")
-    return directory
-
-
-class Browser:
-    """Opens a page, does the steps, and gives what each of them found."""
-
-    def __init__(self, modules: Path, folder: Path) -> None:
-        self._modules = modules
-        self._folder = folder
-
-    def look(self, page: bytes, *steps: list[Any], theme: str = "light") -> list[Any]:
-        path = self._folder / "page.html"
-        path.write_bytes(page)
-        asked = self._folder / "steps.json"
-        asked.write_text(json.dumps({"url": path.as_uri(), "theme": theme, "steps": steps}))
-        done = subprocess.run(
-            ["node", str(LOOK), shutil.which("chromium") or "", str(asked)],
-            cwd=self._modules, capture_output=True, text=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[:2000]
-        told = json.loads(done.stdout)
-        assert told["said"] == [], "errors, and dialogs of scripts that are not ours"
-        assert told["asked"] == [path.as_uri()], "nothing is fetched"
-        found = told["found"]
-        assert isinstance(found, list)
-        return found
-
-
-@pytest.fixture
-def browser(modules: Path, tmp_path: Path) -> Browser:
-    return Browser(modules, tmp_path)
 
 
 def ask(kernel: EmulatedKernel, sock: Any, pid: int, seq: int) -> None:

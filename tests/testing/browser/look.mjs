@@ -10,7 +10,11 @@ const [, , executablePath, file] = process.argv;
 const { url, theme, steps } = JSON.parse(readFileSync(file, "utf8"));
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--headless"], timeout: patience });
-const page = await browser.newPage({ viewport: { width: 1400, height: 900 }, colorScheme: theme });
+const context = await browser.newContext({
+  viewport: { width: 1400, height: 900 }, colorScheme: theme,
+  permissions: url.startsWith("http") ? ["clipboard-read", "clipboard-write"] : [],
+});
+const page = await context.newPage();
 page.setDefaultTimeout(patience);
 const said = [], asked = [];
 page.on("console", (message) => said.push(message.text()));
@@ -32,6 +36,8 @@ async function wheel(...args) {
 const found = [];
 for (const [what, ...args] of steps) {
   if (what === "press") found.push(await page.keyboard.press(...args));
+  else if (what === "goto") found.push(String((await page.goto(...args)).status()));
+  else if (what === "wait") found.push(Boolean(await page.waitForFunction(...args)));
   else if (what === "click") found.push(await page.click(...args));
   else if (what === "hover") found.push(await page.hover(...args));
   else if (what === "fill") found.push(await page.fill(...args));
