@@ -1,9 +1,9 @@
-"""netlink-emu with a tracer of which one system call fails: failing_tracer.py CALL N ERRNO ARGS...
+"""netlink-emu whose tracer has one system call fail: failing_tracer.py FILE CALL N ERRNO ARGS...
 
 The N-th call of this name in the tracer's thread fails, as in helpers.failing_calls: calls into C
 by sys.setprofile, ptrace(2), which is ctypes', by a function in its place. CALL is posix.waitid,
 poll.poll and the like, or the number of a request of ptrace's; "io.open in _figures" counts only
-what is called by a function of that name.
+what is called by a function of that name. FILE is made when the call has failed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import ctypes
 import os
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from netlink_emu.cli.main import main
 from netlink_emu.interpose import libc
 
-CALL, _, WITHIN = sys.argv[1].partition(" in ")
-NUMBER, ERROR = int(sys.argv[2]), int(sys.argv[3])
+FAILED = Path(sys.argv[1])
+CALL, _, WITHIN = sys.argv[2].partition(" in ")
+NUMBER, ERROR = int(sys.argv[3]), int(sys.argv[4])
 seen = 0
 
 
@@ -33,6 +35,8 @@ def due(name: str) -> bool:
             return False
         frame = frame.f_back
     seen += 1
+    if seen == NUMBER:
+        FAILED.touch()
     return seen == NUMBER
 
 
@@ -55,5 +59,5 @@ def failing_ptrace(request: int, *args: int) -> int:
 real: Any = libc.ptrace
 setattr(libc, "ptrace", failing_ptrace)  # noqa: B010 # it is Final
 threading.setprofile(profile)
-sys.argv = ["netlink-emu", *sys.argv[4:]]
+sys.argv = ["netlink-emu", *sys.argv[5:]]
 main()
