@@ -97,7 +97,6 @@ class Clients:
         stdin: int | None = subprocess.DEVNULL,
         allow_io_uring: bool = False,
     ) -> ClientProcess[AnyStr]:
-        from netlink_emu.interpose.recording.recorder import Recorder
         from netlink_emu.interpose.supervisor import Supervisor
         from netlink_emu.testing.interposed import emulated, recorded, start_interposed
 
@@ -119,7 +118,11 @@ class Clients:
                 kind=kind,
             )
             self.processes.append(client)
-            if isinstance(loop, Recorder):
+            if recording is not None:
+                # Rarely wanted, and long to import.
+                from netlink_emu.interpose.recording.recorder import Recorder
+
+                assert isinstance(loop, Recorder)
                 assert self._cassette is not None
                 self._cassette.is_recorded_by(loop)
             elif isinstance(loop, Supervisor):
