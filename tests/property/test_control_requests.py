@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 
 import pytest
 from helpers.kernel import Bench, make_bench
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlink_emu.families.control import Control
+from netlink_emu.families.own import Family
 from netlink_emu.faults import Faults
 from netlink_emu.journal import Journal
 from netlink_emu.kernel.releases import profile_for
@@ -18,6 +20,26 @@ from netlink_emu.protocol.ours.control import CONTROL, cmd_of
 
 # Storms and waits are for other tests: they take as long as they are told to.
 OPS = [op for op in CONTROL.operations if op.event is None and op.name not in ("task-storm",)]
+LAMP = """
+name: lamp
+attribute-sets:
+  - {name: lamp, attributes: [{name: id, type: u32}, {name: level, type: u8}]}
+operations:
+  list:
+    - name: lamp-get
+      attribute-set: lamp
+      do: {request: {attributes: [id]}, reply: {attributes: [id, level]}}
+    - {name: lamp-ntf, notify: lamp-get, mcgrp: events}
+mcast-groups: {list: [{name: events}]}
+"""
+# What requests about this family say, by attribute.
+LAMP_WORDS = defaultdict(
+    lambda: [b"lamp\0"],
+    json=[b'{"id": 1}\0', b'{"id": 2, "level": 3}\0', b'[{"level": 256}]\0', b"null\0", b"[[\0"],
+    operation=[b"lamp-get\0", b"lamp-ntf\0"],
+    attribute=[b"level\0", b"id.level\0"],
+    group=[b"events\0"],
+)
 U32 = st.sampled_from([0, 1, 2, 4242, 0x7FFFFFFF, 0xFFFFFFFF]) | st.integers(0, 9)
 
 
@@ -30,9 +52,8 @@ def payloads(attribute: Attribute) -> st.SearchStrategy[bytes]:
         case AttrType.U64:
             return st.integers(0, 2**64 - 1).map(lambda n: struct.pack("=Q", n)) | junk
         case AttrType.STRING:
-            return (
-                st.sampled_from([b"a\0", b"a/b\0", b"drop\0", b"cmd=X\0", b"\xff\0", b""]) | junk
-            )
+            known = [b"a\0", b"a/b\0", b"drop\0", b"cmd=X\0", b"\xff\0", b""]
+            return st.sampled_from(known) | st.sampled_from(LAMP_WORDS[attribute.name]) | junk
         case AttrType.NEST if attribute.nested is not None:
             return st.lists(attributes(attribute.nested, nested=True), max_size=3).map(b"".join)
         case _:
@@ -68,6 +89,7 @@ REQUESTS = st.sampled_from(OPS).flatmap(
 def controlled(release: str) -> tuple[Bench, Control]:
     bench = make_bench(profile_for(release, arch="x86_64"))
     journal = Journal(bench.kernel)
+    Family.from_spec(LAMP, state={"lamp": [{"id": 1}]}).attach(bench.kernel)
     return bench, Control(bench.kernel, journal, Faults(bench.kernel, journal))
 
 
