@@ -58,8 +58,8 @@ PARTS: dict[str, Callable[[K], object]] = {
 # What can be looked at for ever, and what gives something that raises.
 HARMLESS = {
     "aio", "cassette", "cgroups", "clients", "clock", "close", "closed", "cpus", "faults",
-    "family_id", "journal", "kernel", "profile", "release", "report", "tasks", "threads",
-    "usage",
+    "families", "family_id", "journal", "kernel", "profile", "release", "report", "tasks",
+    "threads", "usage",
 }  # fmt: skip
 
 
