@@ -157,7 +157,7 @@ def _request(entry: Map) -> Request:
     for wrong in entry.only(("request", "bytes", "to")):
         raise wrong
     portid, group = _address(entry, "to")
-    return Request(_hex(entry, "bytes", MOST_DATAGRAM), portid, group, entry.text("request"))
+    return Request(_hex(entry, "bytes", MOST_DATAGRAM), portid, group, _words(entry, "request"))
 
 
 def _answer(entry: Map) -> Answer:
@@ -165,8 +165,16 @@ def _answer(entry: Map) -> Answer:
         raise wrong
     portid, group = _address(entry, "from")
     after = _number(entry, "after", _U32, 0)
-    text = entry.text("answer")
+    text = _words(entry, "answer")
     return Answer(_hex(entry, "bytes", MOST_DATAGRAM), portid, group, after, text)
+
+
+def _words(entry: Map, key: str) -> str:
+    """The text of a datagram in lines, each with its end, whichever way it is written."""
+    lines = entry.text(key).splitlines()
+    while lines and not lines[-1]:
+        lines.pop()
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _address(entry: Map, key: str) -> tuple[int, int]:

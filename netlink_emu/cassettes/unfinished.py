@@ -8,8 +8,10 @@ the owner may read the file.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from errno import errorcode
 from typing import Any, Final
 
 from netlink_emu.cassettes.families import told_family
@@ -36,6 +38,7 @@ MOST_BYTES: Final = 1 << 28
 _U32: Final = 1 << 32
 _MOST_DATAGRAM: Final = 1 << 20
 _MOST_TEXT: Final = 1 << 12
+_CALL: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class UnfinishedError(ValueError):
@@ -184,7 +187,20 @@ def _int(value: object, end: int) -> int:
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _MOST_TEXT:
         raise ValueError(value)
+    value.encode()  # half a character (\ud800) is none; raises ValueError
     return value
+
+
+def _call(value: object) -> str:
+    if not isinstance(value, str) or not _CALL.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+def _errno(value: object) -> int:
+    if value not in errorcode:
+        raise ValueError(value)
+    return _int(value, 4096)
 
 
 def _hex(value: object) -> bytes:
@@ -199,7 +215,7 @@ _EVENTS: Final[Mapping[object, Callable[..., Event]]] = {
     ),
     "connect": lambda portid, group: Connected(_int(portid, _U32), _int(group, 33)),
     "option": lambda level, name, value: Option(_int(level, _U32), _int(name, _U32), _hex(value)),
-    "failed": lambda call, errno: Failed(_text(call), _int(errno, 4096)),
+    "failed": lambda call, errno: Failed(_call(call), _errno(errno)),
     "request": lambda data, portid, group: Request(
         _hex(data), _int(portid, _U32), _int(group, _U32)
     ),

@@ -20,6 +20,8 @@ from fuzz.check import check
 from fuzz.edges import relay_calls, relay_reports, system_calls
 from fuzz.families import policies, recording, values
 from netlink_emu.cassettes import read_cassette, write_cassette
+from netlink_emu.cassettes.finish import finished
+from netlink_emu.cassettes.unfinished import UnfinishedError, read_unfinished
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.transcripts import read_transcripts
@@ -37,7 +39,7 @@ from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.config import ConfigError, configure, parse_settings
 from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.profile import Profile
-from netlink_emu.kernel.releases import profile_for
+from netlink_emu.kernel.releases import byte_order, profile_for
 from netlink_emu.kernel.scm import scm_send
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.machine.machine import Machine
@@ -447,6 +449,19 @@ def cassette(data: bytes) -> None:
     check(read_cassette(write_cassette(found), "x") == found)
 
 
+def unfinished(data: bytes) -> None:
+    """What a killed recorder has left: a cassette is made of what can be read."""
+    try:
+        found = read_unfinished(data)
+    except UnfinishedError as error:
+        _one_sentence(str(error))
+        return
+    head = found.plan.head
+    redact = found.plan.redact
+    made = finished(head, found.streams, byte_order(head.arch), redact=redact)
+    check(read_cassette(write_cassette(made), "x") == made)
+
+
 def _one_sentence(text: str) -> None:
     check(text and "\n" not in text and len(text) < 2000, text)
 
@@ -457,6 +472,6 @@ TARGETS: Final[dict[str, Target]] = {
         datagram, control, attributes, cpulist, scenario, capture, hextext, transcript, rules,
         ancillary, hello, memory, bpf,
         system_calls, relay_calls, relay_reports,
-        policies, values, recording, spec, cassette,
+        policies, values, recording, spec, cassette, unfinished,
     )
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from .answers import Answers
 from .asking import Asking
 from .numbers import NUMBERS, FamilyNumbers
+
+_TYPES: Final = (socket.SOCK_RAW, socket.SOCK_DGRAM)
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,8 @@ class Machine:
             return _skipped(taped, f"its bytes are {order_of(cassette).name}-endian")
         if not taped.case.steps:
             return _skipped(taped, "it asks nothing")
+        if stream.type not in _TYPES:
+            return _skipped(taped, f"a netlink socket is raw or dgram, not of type {stream.type}")
         fields = Fields(cassette, HOST_ORDER)
         here = self._numbers
         there = cassette.head.families

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Sequence
+from errno import errorcode
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ events = st.one_of(
     st.builds(Bound, numbers, st.lists(groups).map(tuple)),
     st.builds(Connected, numbers, groups),
     st.builds(Option, numbers, numbers, datagrams),
-    st.builds(Failed, st.text(max_size=20), st.integers(0, 4095)),
+    st.builds(Failed, st.sampled_from(["recvmsg", "sendto"]), st.sampled_from([*errorcode])),
     st.builds(Request, datagrams, numbers, numbers),
     st.builds(Answer, datagrams, numbers, numbers, numbers),
 )
@@ -110,6 +111,7 @@ def test_junk_is_an_error_or_nothing(junk: bytes, at: int) -> None:
     [
         (b'[7, "bind", 1, []]', "line 2 is damaged"),
         (b'["socket", 99, 3, ""]', "line 2 is damaged"),
+        (b'["socket", 0, 3, "\\ud800"]', "line 2 is damaged"),
         (b"[" * 100_000, "line 2 is damaged"),
         (b"7", "line 2 is damaged"),
         (b"{}", "line 2 is damaged"),

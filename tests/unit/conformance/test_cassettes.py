@@ -106,9 +106,10 @@ def test_what_cannot_be_asked() -> None:
     """No socket is made for these."""
     harmful = Stream(0, 3, "", (Request(link(1)),))
     silent = Stream(0, 3, "", (Answer(link(1), group=1),))
+    odd = Stream(0, 1 << 70, "", (Request(message(18, bytes(16))),))
     asks = Stream(16, 3, "", (Request(message(31, bytes((1, 1, 0, 0)))),))
     families = {"no such family": RecordedFamily(31)}
-    here = Cassette(Head(families=families), (harmful, silent, asks))
+    here = Cassette(Head(families=families), (harmful, silent, asks, odd))
     there = Cassette(Head(arch="s390x"), (harmful,))
     taped = [*cases_of(Path("x"), here), *cases_of(Path("y"), there)]
     machine = Machine()
@@ -117,6 +118,7 @@ def test_what_cannot_be_asked() -> None:
         "it sends route RTM_NEWLINK, which no cassette may on a real machine",
         "it asks nothing",
         "this kernel has no family no such family",
+        f"a netlink socket is raw or dgram, not of type {1 << 70}",
         "its bytes are big-endian",
     ]
     assert {result.verdict for result in report.results} == {Verdict.SKIPPED}
