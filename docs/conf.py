@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(1, str(Path(__file__).parents[1] / "tests"))
+
+from manual.outputs import with_outputs
 
 from netlink_emu import __version__
 
@@ -78,6 +81,10 @@ def _signature(
     return None
 
 
+def _real_outputs(_app: Sphinx, docname: str, source: list[str]) -> None:
+    source[0] = with_outputs(f"{docname}.md", source[0])
+
+
 def _plain(function: Any = None, **_options: Any) -> Any:
     return function if function is not None else lambda decorated: decorated
 
@@ -85,6 +92,7 @@ def _plain(function: Any = None, **_options: Any) -> Any:
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-signature", _signature)
+    app.connect("source-read", _real_outputs)
     # A fixture is documented as the function that it is.
     pytest.fixture = _plain
     import netlink_emu.testing.plugin  # noqa: F401

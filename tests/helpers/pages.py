@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.nets import SECONDS
+from manual.outputs import align, has_placeholder, sessions
 
 from netlink_emu.testing import EmulatedKernel
 
@@ -49,6 +50,7 @@ class Page:
 
     def __init__(self, page: Path, directory: Path) -> None:
         self.directory = directory
+        self.outputs: list[tuple[str, list[str]]] = []  # of commands with placeholders
         self.blocks = list(blocks(page))
         self._tests = 0
         self._names: dict[str, object] = {}
@@ -103,9 +105,12 @@ class Page:
         )  # fmt: skip
         got = [line.rstrip() for line in done.stdout.splitlines()]
         if expected:
-            assert like(got, expected), f"$ {command}\n{done.stdout}\n--- but the page has\n" + (
+            shown = align(got, expected)
+            assert shown is not None, f"$ {command}\n{done.stdout}\n--- but the page has\n" + (
                 "\n".join(expected)
             )
+            if has_placeholder(expected):
+                self.outputs.append((command, shown))
         else:
             assert done.returncode == 0, f"$ {command}\n{done.stdout}"
 
@@ -126,28 +131,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def sessions(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The (command, expected lines) of a console block."""
-    command: str | None = None
-    expected: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("$ "):
-            if command is not None:
-                yield command, expected
-            command, expected = line[2:], []
-        elif line.startswith("> ") and command is not None and not expected:
-            command += "\n" + line[2:]
-        else:
-            expected.append(line.rstrip())
-    if command is not None:
-        yield command, expected
-
-
 def like(got: list[str], expected: list[str]) -> bool:
     """Whether lines are as expected, ``...`` being any number of any lines."""
-    if not expected:
-        return not got
-    if expected[0] == "...":
-        return any(like(got[start:], expected[1:]) for start in range(len(got) + 1))
-    pattern = re.escape(expected[0]).replace(r"\*", ".*")
-    return bool(got) and bool(re.fullmatch(pattern, got[0])) and like(got[1:], expected[1:])
+    return align(got, expected) is not None

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from helpers.browser import Browser, browser, modules
 from helpers.nets import SECONDS
+from manual.outputs import pages, recorded, wanted
 
 __all__ = ["browser", "modules"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -103,3 +104,19 @@ def test_every_block_can_be_copied(site: str, browser: Browser) -> None:
     )
     assert found[2] == found[3] > 3
     assert found[8] == "netlink-emu doctor > /dev/null && echo it works"
+
+
+def test_outputs_are_real(site: str, browser: Browser) -> None:
+    """No page shows the placeholders that its source has for the tests."""
+    steps: list[list[Any]] = []
+    for page in pages():
+        steps += [
+            ["goto", f"{site}{page.stem}.html"],
+            ["texts", "div.highlight-console pre"],
+        ]
+    found = browser.visit(site, *steps)
+    for page, texts in zip(pages(), found[1::2], strict=True):
+        lines = [line.strip() for text in texts for line in text.splitlines()]
+        assert {line.strip() for _, real in recorded(page.name) for line in real} <= set(lines)
+        placeholders = {line for _, lines in wanted(page.read_text("utf-8")) for line in lines}
+        assert not {line for line in placeholders if "*" in line} & set(lines)

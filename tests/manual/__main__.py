@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from manual import (
     complete,
     dissector,
     man,
+    outputs,
     package,
     reference,
     releases,
@@ -19,6 +22,7 @@ from manual import (
     terminal,
     watching,
 )
+from netlink_emu.cli.progress import progress
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completion-scripts"
@@ -39,7 +43,13 @@ FILES: dict[Path, Callable[[], str]] = {
 
 
 def main(args: Sequence[str]) -> int:
-    """Write the files, or with --check say which are not as they would be written."""
+    """Write the files, or with --check say which are not as they would be written.
+
+    ``--outputs`` carries out the commands of the pages, and keeps what they print for the site.
+    """
+    if "--outputs" in args:
+        keep_outputs()
+        return 0
     check = "--check" in args
     return write(check=check) + draw(check=check) + watch(check=check)
 
@@ -57,6 +67,25 @@ def write(*, check: bool) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text())
     return stale
+
+
+def keep_outputs() -> None:
+    """Write docs/outputs.json."""
+    from helpers.pages import Page
+
+    found = {}
+    with progress(len(outputs.pages()), "pages") as told:
+        for path in outputs.pages():
+            told.advance(path.name, by=0)
+            with tempfile.TemporaryDirectory() as directory:
+                page = Page(path, Path(directory))
+                page.run()
+            found[path.name] = [
+                (command, [line.replace(directory, outputs.PROJECT) for line in lines])
+                for command, lines in page.outputs
+            ]
+            told.advance()
+    outputs.FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def draw(*, check: bool) -> int:
