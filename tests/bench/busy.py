@@ -19,7 +19,7 @@ CLIENT = Path(__file__).with_name("busy_client.c")
 THREADS = 16
 SOCKETS = 3000
 MANY = 20_000
-# The supervisor has two descriptors for each socket, and so many for everything else.
+# The supervisor reckons with two descriptors for each socket, and needs so many besides.
 SPARE = 1000
 LOOKED_AT = 4.0  # seconds
 
