@@ -59,7 +59,7 @@ def test_a_condition_that_comes_true_late(
     nudger.start()
     assert kernel.wait_until(something_was_said, timeout=SECONDS)
     nudger.join()
-    line = r"waiting for something_was_said for \d+ s, at most [45]:\d\d left\n"
+    line = r"waiting for something_was_said for \d+ s, at most \d:\d\d left\n"
     assert re.match(line, stderr.getvalue())
 
 
@@ -77,4 +77,4 @@ def test_the_end_of_a_program(kernel: EmulatedKernel, monkeypatch: pytest.Monkey
     ender.start()
     assert client.wait(SECONDS) == 0
     ender.join()
-    assert stderr.getvalue().startswith("waiting for the end of cat for 0 s, at most ")
+    assert re.match(r"waiting for the end of cat for \d+ s, at most \d:\d\d", stderr.getvalue())

@@ -134,13 +134,14 @@ def test_a_wait_without_a_terminal(
     with waiting("waiting for a friend", SECONDS):
         while "left" not in seen:
             seen += capfd.readouterr().err
-    assert re.match(r"waiting for a friend for \d+ s, at most [45]:\d\d left\n", seen)
+    assert re.match(r"waiting for a friend for \d+ s, at most \d:\d\d left\n", seen)
 
 
 def test_targets_in_turns(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     good = [sys.executable, "-c", "print('fine')"]
     bad = [sys.executable, "-c", "print('boom'); raise SystemExit(3)"]
     work = tmp_path / "work"
+    loudness.choose(quiet=True, verbose=False)  # no line however slow the machine is
     assert in_turns({"one": good, "two": good}, 1, work) is None
     assert capfd.readouterr() == ("", "")
     assert in_turns({"one": good, "two": bad, "three": ["/nonexistent"]}, 1, work) == "two"
