@@ -23,6 +23,8 @@ from bench import (
     unix_server,
 )
 from bench.figure import Effort, Figure, Result
+from netlink_emu.cli import loudness
+from netlink_emu.cli.progress import progress
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PLOT, DATA = DOCS / "performance.md", DOCS / "performance.svg", DOCS / "performance.json"
@@ -62,6 +64,7 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
         "only", nargs="*", metavar="FIGURES", choices=[*FIGURES, "growth", []],
         help="only these: " + ", ".join([*FIGURES, "growth"]),
     )  # fmt: skip
+    loudness.add_arguments(parser)
     return parser.parse_args(args)
 
 
@@ -75,21 +78,29 @@ def write_docs(results: Sequence[Result], curves: Sequence[growth.Curve], told: 
     DATA.write_text(told, encoding="utf-8")
 
 
+def measure(wanted: Sequence[str], effort: Effort) -> tuple[list[Result], Sequence[growth.Curve]]:
+    """Measure these; nothing is drawn meanwhile."""
+    results: list[Result] = []
+    curves: Sequence[growth.Curve] = []
+    with progress(len(wanted), "figures") as told:
+        for name, figure in FIGURES.items():
+            if name in wanted:
+                told.advance(name, by=0)
+                results += figure(effort)
+                told.advance()
+        if "growth" in wanted:
+            told.advance("growth", by=0)
+            curves = growth.curves(effort)
+    return results, curves
+
+
 def main() -> None:
     options = arguments(sys.argv[1:])
+    loudness.choose(quiet=options.quiet, verbose=options.verbose)
     effort = QUICK if options.quick else THOROUGH
     wanted = options.only or [*FIGURES, "growth"]
     started = time.monotonic()
-    results: list[Result] = []
-    for name, figure in FIGURES.items():
-        if name in wanted:
-            say(f"measuring: {name}")
-            results += figure(effort)
-    curves = []
-    if "growth" in wanted:
-        say("measuring: growth")
-        curves = growth.curves(effort)
-    say("")
+    results, curves = measure(wanted, effort)
     if results:
         say(report.table(results))
     if curves:

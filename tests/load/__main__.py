@@ -16,6 +16,8 @@ from load import hoarders, kills, moments, storms
 from load.audit import Audit
 from load.chaos import chaos
 from load.size import FULL, SMALL, Size
+from netlink_emu.cli import loudness
+from netlink_emu.cli.progress import Progress, progress
 
 Scenario = Callable[[Size, int], Audit]
 SCENARIOS: Final[dict[str, Scenario]] = {
@@ -45,6 +47,7 @@ def arguments(args: Sequence[str]) -> argparse.Namespace:
         "only", nargs="*", metavar="SCENARIO", choices=[*SCENARIOS, "chaos", []],
         help="only these: " + ", ".join([*SCENARIOS, "chaos"]) + "; all but chaos by default",
     )  # fmt: skip
+    loudness.add_arguments(parser)
     return parser.parse_args(args)
 
 
@@ -59,9 +62,21 @@ def attempt(name: str, run: Callable[[], Audit]) -> Audit:
 
 def main() -> None:
     options = arguments(sys.argv[1:])
+    loudness.choose(quiet=options.quiet, verbose=options.verbose)
     let_children_hear_signals()
+    names = options.only or list(SCENARIOS)
+    with progress(len(names), "scenarios") as told:
+        failed = carry_out(names, options, told)
+    for again in failed:
+        sys.stdout.write(f"to repeat what failed: scripts/load {again}\n")
+    sys.exit(bool(failed))
+
+
+def carry_out(names: Sequence[str], options: argparse.Namespace, told: Progress) -> list[str]:
+    """Carry them out; arguments that repeat those that failed."""
     failed = []
-    for name in options.only or SCENARIOS:
+    for name in names:
+        told.advance(name, by=0)
         start = time.monotonic()
         if name == "chaos":
             again = f"chaos --seconds {options.seconds:g} --seed {options.seed}"
@@ -73,11 +88,10 @@ def main() -> None:
         lines = [*audit.lines(), f"{audit.name}: {time.monotonic() - start:.0f} s in all"]
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+        told.advance()
         if audit.failures:
             failed.append(again)
-    for again in failed:
-        sys.stdout.write(f"to repeat what failed: scripts/load {again}\n")
-    sys.exit(bool(failed))
+    return failed
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from manual.tree import Command, tree
 from netlink_emu.cli import loudness
 from netlink_emu.cli.loudness import QUIET, VERBOSE, Loudness
 
+TESTS = Path(__file__).parents[2]
 COMMANDS = [command for command in tree().walk() if command.path]
 
 
@@ -105,6 +106,19 @@ def test_what_is_chosen_stays_until_it_is_forgotten(capsys: pytest.CaptureFixtur
     loudness.remark("a remark")
     loudness.detail("a detail")
     assert capsys.readouterr().err == "netlink-emu: a remark\n"
+
+
+@pytest.mark.parametrize("script", ["bench", "differential", "load", "mutation", "validation"])
+def test_long_runs_take_them(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", script, "-h"],
+        cwd=TESTS, capture_output=True, text=True, timeout=SECONDS, check=True,
+    )  # fmt: skip
+    told = " ".join(done.stdout.split())
+    for _, (long, short), text in (QUIET, VERBOSE):
+        assert f"{short}" in told
+        assert f"{long}" in told
+        assert text in told
 
 
 def test_scripts_have_them_too() -> None:
