@@ -216,10 +216,10 @@ def _xacct_add_tsk(profile: Profile, task: Task, stats: Stats) -> None:
     mm = task.mm
     if mm is not None:
         stats["hiwater_rss"], stats["hiwater_vm"] = mm.hiwater_rss_kb, mm.hiwater_vm_kb
-    if not task.has_io:
+    io = task.charged_io
+    if io is None:
         return
     mask = KB_MASK if profile.io_rounding else -1
-    io = task.io
     stats["read_char"] = io.rchar & mask
     stats["write_char"] = io.wchar & mask
     stats["read_syscalls"] = io.syscr & mask

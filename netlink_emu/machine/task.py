@@ -175,9 +175,9 @@ class Task:
         self._files = other.files
 
     @property
-    def has_io(self) -> bool:
-        """Whether anything was charged to ``io``."""
-        return self._io is not None
+    def charged_io(self) -> IoAccounting | None:
+        """``io``; None where nothing was charged to it."""
+        return self._io
 
     @property
     def io(self) -> IoAccounting:

@@ -242,5 +242,5 @@ class TestIo:
         assert [found[name] for name in self.MEMBERS] == [n * factor for n in range(1, 8)]
 
     def test_never_charged(self, bench: Bench, task: Task) -> None:
-        assert not task.has_io
+        assert task.charged_io is None
         assert [stats(bench, task)[name] for name in self.MEMBERS] == [0] * 7
