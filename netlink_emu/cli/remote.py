@@ -167,18 +167,22 @@ def _alone(call: Call) -> Command:
 
 
 class Connection:
-    """A connection to the server, made when it is first used: mistakes are told before."""
+    """A connection to the server, made when it is first used: mistakes are told before.
 
-    def __init__(self, path: Path | None) -> None:
+    With ``wait``, a server that does not answer is waited for, else it is given up in time.
+    """
+
+    def __init__(self, path: Path | None, *, wait: bool = False) -> None:
         self._path: Final = path
+        self._wait: Final = wait
         self._made: Remote | None = None
 
     @property
     def remote(self) -> Remote:
-        from netlink_emu.testing.remote import Remote
+        from netlink_emu.testing.remote import PATIENCE, Remote
 
         if self._made is None:
-            self._made = Remote(self._path)
+            self._made = Remote(self._path, patience=None if self._wait else PATIENCE)
         return self._made
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from netlink_emu.machine.namespaces import NetNamespace, PidNamespace, UserNames
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import AF_NETLINK, NETLINK_GENERIC, SOCKADDR_NL, SOL_NETLINK
 from netlink_emu.protocol.netlink import SOL_SOCKET as NL_SOL_SOCKET
-from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello, is_hello
+from netlink_emu.protocol.ours.hello import Hello, answer_hello, decode_hello, is_hello
 from netlink_emu.server.statistics import Counters, Drop
 
 SOCK_RAW: Final = 3
@@ -238,10 +238,10 @@ class Service:
                 post.flush_all(list(some))
 
     def _hello(self, peer: Peer, ucred: Ucred, datagram: bytes) -> None:
-        hello = decode_hello(datagram)
+        hello, order = decode_hello(datagram), self.kernel.profile.arch.order
         if hello is None:
             self.counters.drop(Drop.BAD_HELLO)
-            peer.answer(encode_hello(Hello(error=errno.EPROTO)))
+            peer.answer(answer_hello(order, error=errno.EPROTO))
             return
         error = 0
         try:
@@ -249,7 +249,7 @@ class Service:
         except NetlinkError as exc:
             error = exc.errno
         portid = peer.sock.portid if peer.sock.bound else 0
-        peer.answer(encode_hello(Hello(error=error, portid=portid)))
+        peer.answer(answer_hello(order, error=error, portid=portid))
 
     def _apply(self, sock: NetlinkSock, ucred: Ucred, hello: Hello) -> None:
         current, order = self.current(ucred), self.kernel.profile.arch.order

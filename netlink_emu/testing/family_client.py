@@ -10,7 +10,7 @@ from typing import Any, Final
 from netlink_emu.protocol.attributes import AttrWriter, nla_walk
 from netlink_emu.protocol.errors import errno_name
 from netlink_emu.protocol.family import Attribute, AttributeSet, FamilyDeclaration, Operation, talk
-from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.genetlink import (
     GENL_HDRLEN,
     GENL_ID_CTRL,
@@ -28,9 +28,7 @@ from netlink_emu.protocol.netlink import (
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Connection, told
-
-_LONGEST: Final = 1 << 16
+from netlink_emu.testing.remote import PATIENCE, Connection, told
 
 
 class FamilyError(ControlError):
@@ -40,15 +38,16 @@ class FamilyError(ControlError):
 class FamilyClient(Connection):
     """A client of the kernel that a server at ``path`` has, or of this process's own.
 
-    Raises ControlError where no kernel is reached.
+    Raises ControlError where no kernel is reached, or nobody answers within ``patience`` seconds
+    (None waits for ever).
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        super().__init__(path, NLCTRL)
+    def __init__(self, path: Path | None = None, *, patience: float | None = PATIENCE) -> None:
+        super().__init__(path, NLCTRL, patience=patience)
 
     def number(self, name: str) -> int:
         """The number of a family. Raises FamilyError for one that the kernel has not."""
-        attrs = AttrWriter(HOST_ORDER)
+        attrs = AttrWriter(self.order)
         attrs.put(CtrlAttr.CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
         try:
             answers = self.nlctrl(CtrlCmd.CTRL_CMD_GETFAMILY, bytes(attrs.data))
@@ -65,9 +64,9 @@ class FamilyClient(Connection):
     def nlctrl(self, cmd: int, attrs: bytes, *, flags: int = 0) -> list[tuple[bytes, Message]]:
         """What nlctrl answers to a command: datagrams, and each message in them."""
         request = genl_request(
-            HOST_ORDER, GENL_ID_CTRL, cmd, attrs, version=2, flags=flags, seq=next(self._seqs)
+            self.order, GENL_ID_CTRL, cmd, attrs, version=2, flags=flags, seq=next(self._seqs)
         )
-        return [*self._ask(request, whole=bool(flags & NLM_F_DUMP))]
+        return [*self._ask(request, whole=bool(flags & NLM_F_DUMP), at_once=True)]
 
     def call(
         self,
@@ -83,22 +82,23 @@ class FamilyClient(Connection):
         """
         message = talk.request(
             declaration, op, values, family=self.number(declaration.name), dump=dump,
-            flags=0 if dump else NLM_F_ACK, seq=next(self._seqs), order=HOST_ORDER,
+            flags=0 if dump else NLM_F_ACK, seq=next(self._seqs), order=self.order,
         )  # fmt: skip
         try:
             for _, answer in self._ask(message, whole=True):
-                yield talk.answer(op, answer.data, HOST_ORDER)
+                yield talk.answer(op, answer.data, self.order)
         except Refused as exc:
-            raise FamilyError(exc.errno, _said(op, exc.message, message)) from None
+            raise FamilyError(exc.errno, _said(op, exc.message, message, self.order)) from None
 
-    def _ask(self, message: bytes, *, whole: bool) -> Iterator[tuple[bytes, Message]]:
+    def _ask(
+        self, message: bytes, *, whole: bool, at_once: bool = False
+    ) -> Iterator[tuple[bytes, Message]]:
         """The answers, to the ack or the end where ``whole``, else the first one."""
-        seq = int.from_bytes(message[8:12], HOST_ORDER.name)  # nlmsg_seq
+        seq = int.from_bytes(message[8:12], self.order.name)  # nlmsg_seq
         with told():
             self._sock.send(message)
         while True:
-            with told():
-                datagram = self._sock.recv(_LONGEST)
+            datagram = self._receive(at_once=at_once)
             if not datagram:
                 raise ControlError(_errno.ECONNRESET, "the kernel has closed the connection")
             for answer in self._decoder.datagram(datagram):
@@ -122,7 +122,7 @@ class Refused(FamilyError):
         self.message: Final = message
 
 
-def _said(op: Operation, message: Message, request: bytes) -> str:
+def _said(op: Operation, message: Message, request: bytes, order: ByteOrder) -> str:
     """The errno and what the extended ack says, with the attribute by its name."""
     text = message.find("NLMSGERR_ATTR_MSG")
     said = [errno_name(-(message.error or 0)) + ("" if text is None else f": {text.value}")]
@@ -131,14 +131,14 @@ def _said(op: Operation, message: Message, request: bytes) -> str:
     if op.fixed_header is not None:
         start += op.fixed_header.size + 3 & ~3
     if at is not None:
-        path = _path(op.attributes, request, start, len(request), int(at.value))
+        path = _path(op.attributes, request, start, len(request), int(at.value), order)
         said.append(f"(attribute {path})" if path else f"(at byte {at.value})")
     if missing is not None:
         nest = message.find("NLMSGERR_ATTR_MISS_NEST")
         known: AttributeSet | None = op.attributes
         path = ""
         if nest is not None:
-            path = _path(op.attributes, request, start, len(request), int(nest.value))
+            path = _path(op.attributes, request, start, len(request), int(nest.value), order)
             for name in path.split("."):
                 known = known[name].nested if known is not None and name in known else None
         lacks = known.get(int(missing.value)) if known is not None else None
@@ -147,14 +147,16 @@ def _said(op: Operation, message: Message, request: bytes) -> str:
     return " ".join(said)
 
 
-def _path(attributes: AttributeSet, data: bytes, start: int, end: int, offset: int) -> str:
+def _path(
+    attributes: AttributeSet, data: bytes, start: int, end: int, offset: int, order: ByteOrder
+) -> str:
     """The names down to the attribute at an offset of the request."""
-    for nla_type, at, length in nla_walk(data, start, end, HOST_ORDER):
+    for nla_type, at, length in nla_walk(data, start, end, order):
         attribute: Attribute | None = attributes.get(nla_type & 0x3FFF)
         name = str(nla_type & 0x3FFF) if attribute is None else attribute.name
         if at - 4 == offset:
             return name
         if attribute is not None and attribute.nested is not None and at <= offset < at + length:
-            inner = _path(attribute.nested, data, at, at + length, offset)
+            inner = _path(attribute.nested, data, at, at + length, offset, order)
             return f"{name}.{inner}" if inner else name
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import errno as _errno
 import itertools
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Final, Self
 from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.errors import errno_name
-from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.format import HOST_ORDER, ByteOrder
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, CtrlAttr, CtrlCmd, genl_request
 from netlink_emu.protocol.netlink import (
     NETLINK_GENERIC,
@@ -34,18 +35,27 @@ from netlink_emu.testing.remote_families import RemoteFamily
 
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
+# Seconds for the first answer. A kernel answers at once, unless its machine is very busy.
+PATIENCE: Final = 30.0
 
 
 class Connection:
     """A socket of the kernel that a server at ``path`` has, or of this process's own.
 
-    Raises ControlError where no kernel is reached.
+    ``order`` is the byte order of the kernel's messages. A server that does not answer a hello
+    within ``patience`` seconds is given up (None: never). Raises ControlError where no kernel is
+    reached.
     """
 
-    def __init__(self, path: Path | None, *families: FamilyDesc) -> None:
+    def __init__(
+        self, path: Path | None, *families: FamilyDesc, patience: float | None = PATIENCE
+    ) -> None:
+        self._path: Final = path
+        self._patience: Final = patience
         self._seqs: Final = itertools.count(1)
-        self._decoder: Final = Decoder(HOST_ORDER, families={each.name: each for each in families})
-        self._sock: Final = connection(path)
+        self._sock, self.order = connection(path, patience)
+        known = {each.name: each for each in families}
+        self._decoder: Final = Decoder(self.order, families=known)
 
     def __enter__(self) -> Self:
         return self
@@ -56,16 +66,24 @@ class Connection:
     def close(self) -> None:
         self._sock.close()
 
+    def _receive(self, *, at_once: bool = False) -> bytes:
+        """A datagram; ``at_once`` of a kernel that has no reason to wait. Raises ControlError."""
+        if at_once and self._path is not None:
+            need_answer(self._sock, self._path, self._patience)
+        with told():
+            return self._sock.recv(_LONGEST)
+
 
 class Remote(Connection):
     """A connection to the family NETLINK_EMU of a server at ``path``.
 
     Without a path, over a netlink socket of this process: for programs that run in the emulated
-    kernel themselves. Raises ControlError when nobody is there, or the family is not.
+    kernel themselves. Raises ControlError when nobody is there, or the family is not, or nobody
+    answers within ``patience`` seconds (None waits for ever).
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        super().__init__(path, NLCTRL, NETLINK_EMU)
+    def __init__(self, path: Path | None = None, *, patience: float | None = PATIENCE) -> None:
+        super().__init__(path, NLCTRL, NETLINK_EMU, patience=patience)
         try:
             self.family_id = self._resolve(path)
         except BaseException:
@@ -77,11 +95,11 @@ class Remote(Connection):
         return RemoteFamily(self, name)
 
     def _resolve(self, path: Path | None) -> int:
-        named = AttrWriter(HOST_ORDER)
+        named = AttrWriter(self.order)
         named.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, CONTROL.name)
         cmd = CtrlCmd.CTRL_CMD_GETFAMILY
         try:
-            (reply,) = self._ask(GENL_ID_CTRL, cmd, bytes(named.data))
+            (reply,) = self._ask(GENL_ID_CTRL, cmd, bytes(named.data), at_once=True)
         except ControlError as exc:
             if exc.errno != _errno.ENOENT:
                 raise
@@ -99,24 +117,35 @@ class Remote(Connection):
 
     def do(self, name: str, values: Row | None = None) -> Message | None:
         """Have something done; the reply, if that has one. Raises ControlError."""
-        replies = self._ask(self.family_id, *_request(name, values or {}), flags=NLM_F_ACK)
+        replies = self._ask(self.family_id, *self._request(name, values or {}), flags=NLM_F_ACK)
         return replies[0] if replies else None
 
     def dump(self, name: str, values: Row | None = None) -> list[Message]:
         """All that there is. Raises ControlError."""
-        return self._ask(self.family_id, *_request(name, values or {}), flags=NLM_F_DUMP)
+        return self._ask(self.family_id, *self._request(name, values or {}), flags=NLM_F_DUMP)
 
     def wait(self, values: Row) -> Message:
         """NLEMU_CMD_WAIT: its reply comes when what is waited for does, or time is up."""
-        (reply,) = self._ask(self.family_id, *_request("wait", values))
+        (reply,) = self._ask(self.family_id, *self._request("wait", values))
         return reply
 
-    def _ask(self, family: int, cmd: int, attrs: bytes, *, flags: int = 0) -> list[Message]:
+    def _request(self, name: str, values: Row) -> tuple[int, bytes]:
+        """An operation's command, and its attributes."""
+        op = CONTROL.operation(name)
+        try:
+            check(op.attributes, values)
+            return cmd_of(op), write(op.attributes, values, self.order)
+        except ValueError as exc:
+            raise ControlError(_errno.ERANGE, str(exc)) from exc
+
+    def _ask(
+        self, family: int, cmd: int, attrs: bytes, *, flags: int = 0, at_once: bool = False
+    ) -> list[Message]:
         seq = next(self._seqs)
         with told():
-            self._sock.send(genl_request(HOST_ORDER, family, cmd, attrs, flags=flags, seq=seq))
+            self._sock.send(genl_request(self.order, family, cmd, attrs, flags=flags, seq=seq))
         replies: list[Message] = []
-        for message in self._messages():
+        for message in self._messages(at_once=at_once):
             if message.header.nlmsg_seq != seq:
                 continue
             if message.header.nlmsg_type in (NLMSG_ERROR, NLMSG_DONE):
@@ -131,13 +160,9 @@ class Remote(Connection):
                 return replies
         raise ControlError(_errno.ECONNRESET, "the server has closed the connection")
 
-    def _messages(self) -> Iterator[Message]:
-        while data := self._receive():
+    def _messages(self, *, at_once: bool = False) -> Iterator[Message]:
+        while data := self._receive(at_once=at_once):
             yield from self._decoder.datagram(data)
-
-    def _receive(self) -> bytes:
-        with told():
-            return self._sock.recv(_LONGEST)
 
     # --- the journal as it grows
 
@@ -158,16 +183,6 @@ class Remote(Connection):
         return (m for m in self._messages() if m.cmd_number == number)
 
 
-def _request(name: str, values: Row) -> tuple[int, bytes]:
-    """An operation's command, and its attributes."""
-    op = CONTROL.operation(name)
-    try:
-        check(op.attributes, values)
-        return cmd_of(op), write(op.attributes, values, HOST_ORDER)
-    except ValueError as exc:
-        raise ControlError(_errno.ERANGE, str(exc)) from exc
-
-
 @contextmanager
 def told() -> Iterator[None]:
     """A connection that breaks is the kernel's end, or its refusal: no mistake of ours."""
@@ -183,15 +198,31 @@ def _group_of(reply: Message) -> int:
     return int(group.value) if group is not None else 0
 
 
-def connection(path: Path | None) -> socket.socket:
-    """A socket with extended acks, where the kernel's release has them (4.12)."""
+def need_answer(sock: socket.socket, path: Path, patience: float | None) -> None:
+    """Wait until something can be received; ControlError if that takes longer."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if not poll.poll(None if patience is None else patience * 1000):
+        raise _silent(path, patience)
+
+
+def _silent(path: Path, patience: float | None) -> ControlError:
+    said = (
+        f"the server at {path} has not answered within {patience:g} seconds: it is stopped or "
+        "very busy, or none of netlink-emu"
+    )
+    return ControlError(_errno.ETIMEDOUT, said)
+
+
+def connection(path: Path | None, patience: float | None) -> tuple[socket.socket, ByteOrder]:
+    """A socket with extended acks, where the kernel's release has them (4.12); its byte order."""
     if path is not None:
         try:
-            return _channel(path, 1 << NetlinkSockOpt.NETLINK_EXT_ACK)
+            return _channel(path, 1 << NetlinkSockOpt.NETLINK_EXT_ACK, patience)
         except ControlError as exc:
             if exc.errno != _errno.ENOPROTOOPT:
                 raise
-            return _channel(path, 0)
+            return _channel(path, 0, patience)
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
     try:
         sock.bind((0, 0))
@@ -200,24 +231,32 @@ def connection(path: Path | None) -> socket.socket:
         if exc.errno != _errno.ENOPROTOOPT:
             sock.close()
             raise
-    return sock
+    return sock, HOST_ORDER
 
 
-def _channel(path: Path, options: int) -> socket.socket:
+def _channel(path: Path, options: int, patience: float | None) -> tuple[socket.socket, ByteOrder]:
     """A channel of one's own to the server at ``path``, with these socket options."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+            way.settimeout(patience)  # a server that reads nothing has no room for a hello
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))
             with connectable(path) as name:
                 way.sendmsg([encode_hello(Hello(options=options))], [rights], 0, name)
+        need_answer(ours, path, patience)
         answer = decode_hello(ours.recv(HELLO.size))
+    except TimeoutError as exc:
+        ours.close()
+        raise _silent(path, patience) from exc
     except OSError as exc:
         ours.close()
         number = exc.errno or 0
         raise ControlError(number, f"no server at {path}: {exc.strerror or exc}") from exc
+    except ControlError:
+        ours.close()
+        raise
     if answer is None or answer.error:
         ours.close()
         number = answer.error if answer is not None else _errno.EPROTO
         raise ControlError(number, f"the server at {path} says {errno_name(number)}")
-    return ours
+    return ours, answer.order

@@ -13,10 +13,12 @@ from typing import Final
 
 from construct import Bytes
 
-from ..format import HOST_ORDER, Format
+from ..format import BIG, HOST_ORDER, LITTLE, ByteOrder, Format
 
 MAGIC: Final = bytes(4) + b"netlink-emu\0"
 VERSION: Final = 1
+# In the options of an answer. SOL_NETLINK has no option 0.
+OTHER_ORDER: Final = 1 << 0
 
 
 # struct netlink_emu_hello {
@@ -25,7 +27,8 @@ VERSION: Final = 1
 #     __s32 error;      /* 20, in answers: 0 or an errno */
 #     __u32 portid;     /* 24, to bind (0: leave it to autobind); in answers: the socket's */
 #     __u32 groups;     /* 28, nl_groups to bind */
-#     __u32 options;    /* 32, bit n switches option n of SOL_NETLINK on */
+#     __u32 options;    /* 32, bit n switches option n of SOL_NETLINK on; in answers bit 0: the
+#                            kernel's byte order is not the host's */
 #     __u32 rcvbuf;     /* 36, SO_RCVBUF, in bytes; 0 leaves the default */
 # };                    /* 40 */
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,13 @@ class Hello:
     groups: int = 0
     options: int = 0
     rcvbuf: int = 0
+
+    @property
+    def order(self) -> ByteOrder:
+        """Of an answer: the byte order of the kernel's messages. The hello's is the host's."""
+        if not self.options & OTHER_ORDER:
+            return HOST_ORDER
+        return BIG if HOST_ORDER is LITTLE else LITTLE
 
 
 HELLO: Final = Format(
@@ -67,6 +77,12 @@ def decode_hello(datagram: bytes) -> Hello | None:
         return None
     hello = _CODEC.decode(datagram)
     return hello if hello.version == VERSION else None
+
+
+def answer_hello(order: ByteOrder, *, error: int = 0, portid: int = 0) -> bytes:
+    """The answer of a server whose kernel has this byte order."""
+    options = 0 if order is HOST_ORDER else OTHER_ORDER
+    return encode_hello(Hello(error=error, portid=portid, options=options))
 
 
 def encode_hello(hello: Hello) -> bytes:

@@ -210,7 +210,7 @@ class Watcher(threading.Thread):
         self._wake.set()
 
     def run(self) -> None:
-        connection = Connection(self._path)
+        connection = Connection(self._path, wait=True)
         try:
             asking = Asking(connection.remote)
             while not self._over:

@@ -6,9 +6,16 @@ import sys
 
 import pytest
 
-from netlink_emu.protocol.format import HOST_ORDER
+from netlink_emu.protocol.format import BIG, HOST_ORDER, LITTLE, ByteOrder
 from netlink_emu.protocol.netlink import nlmsg_walk
-from netlink_emu.protocol.ours.hello import MAGIC, Hello, decode_hello, encode_hello, is_hello
+from netlink_emu.protocol.ours.hello import (
+    MAGIC,
+    Hello,
+    answer_hello,
+    decode_hello,
+    encode_hello,
+    is_hello,
+)
 
 WIRE = bytes.fromhex(
     "00 00 00 00" "6e 65 74 6c" "69 6e 6b 2d" "65 6d 75 00"  # magic
@@ -44,3 +51,16 @@ def test_what_is_none_of_ours(wire: bytes) -> None:
 def test_what_is_ours_and_cannot_be_read(wire: bytes) -> None:
     assert is_hello(wire)
     assert decode_hello(wire) is None
+
+
+@pytest.mark.parametrize("order", [LITTLE, BIG])
+def test_an_answer_tells_the_kernels_byte_order(order: ByteOrder) -> None:
+    answer = decode_hello(answer_hello(order, error=98, portid=4242))
+    assert answer is not None
+    assert (answer.order, answer.error, answer.portid) == (order, 98, 4242)
+
+
+def test_an_answer_in_the_hosts_byte_order_has_no_options() -> None:
+    assert answer_hello(HOST_ORDER, portid=7) == encode_hello(Hello(portid=7))
+    other = decode_hello(answer_hello(BIG if HOST_ORDER is LITTLE else LITTLE))
+    assert other == Hello(options=1)
