@@ -187,6 +187,9 @@ int main(void)
     waiter = 0;
     pthread_create(&thread, 0, wait_in_thread, &result);
     until_it_waits(&waiter);
+    /* A supervisor lets it sleep before it has looked at its call, and looks at this one later. */
+    getsockname(d, (void *)&(struct sockaddr_nl){0}, &(socklen_t){12});
+    until_it_waits(&waiter);
     close(old);
     s = d;
     ask(s, 4);
