@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,16 @@ def test_page(page: Path, tmp_path: Path) -> None:
     needed = NEEDS.get(page.stem)
     if needed is not None and shutil.which(needed) is None:
         pytest.skip(f"needs {needed}")
+    if page.stem == "tutorial-cassettes" and iproute2() >= 7:
+        pytest.skip("this ip asks for more than the one that was recorded")
     Page(page, tmp_path).run()
+
+
+def iproute2() -> int:
+    """The number before the first dot."""
+    said = subprocess.run(["ip", "-V"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"iproute2-(\d+)\.", said)
+    return int(found[1]) if found else 0
 
 
 @needs_interposer
