@@ -65,7 +65,8 @@ def test_genl_lists_the_families(side: Side) -> None:
 def test_genl_dumps_a_policy(side: Side) -> None:
     done = side.run("genl", "ctrl", "policy", "name", "TASKSTATS")
     assert (done.returncode, done.stderr) == (0, "")
-    assert emulated_id(done.stdout) == POLICY
+    # iproute2 7.2 leaves the comma out.
+    assert emulated_id(done.stdout).replace("range:[04", "range:[0,4") == POLICY
 
 
 def test_genl_of_a_family_that_is_not_there(side: Side) -> None:

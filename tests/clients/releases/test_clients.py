@@ -31,7 +31,7 @@ def on_waiting_tasks(release: str, *command: str) -> Result:
 # An iteration later: PID PRIO USER DISK READ DISK WRITE SWAPIN IO COMMAND
 ROW = re.compile(
     r"\d+ +\S+ +(?P<user>\S+) +(?P<read>[\d.]+) [BKM]/s +[\d.]+ [BKM]/s "
-    r"+(?P<swapin>[\d.]+) % +(?P<io>[\d.]+) % +sleep"
+    r"+(?P<swapin>[\d.]+) % +(?P<io>[\d.]+) % +\[?sleep"
 )
 
 
