@@ -33,6 +33,9 @@ _NUMBERS: Final = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}
 _SIZES: Final = frozenset({*_NUMBERS.values(), "s8", "s16", "s32", "s64", "uint", "sint"})
 _VERSIONS: Final = range(1, 18)
 
+# Python names those behind ERFKILL since 3.14: what is made is the same with any.
+_ERRNOS: Final = [number for number in sorted(errno.errorcode) if number <= errno.ERFKILL]
+
 
 def dissector(families: Iterable[FamilyDesc]) -> str:
     """The whole script; of families with one name the last counts."""
@@ -47,7 +50,7 @@ def dissector(families: Iterable[FamilyDesc]) -> str:
         for name, value in (
             ("FIELDS", tables.fields), ("VALUES", tables.values), ("STRUCTS", tables.structs),
             ("SETS", tables.sets), ("EXTACK", extack), ("FAMILIES", told),
-            ("ERRNOS", {number: errno_name(number) for number in sorted(errno.errorcode)}),
+            ("ERRNOS", {number: errno_name(number) for number in _ERRNOS}),
         )
     )  # fmt: skip
     return engine.replace(_PLACE, text)
