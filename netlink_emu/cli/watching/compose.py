@@ -15,6 +15,7 @@ WIDE: Final = 130
 _LEFT: Final = ("sockets", "listeners", "tasks")
 LEAST: Final = (40, 12)  # cells and lines: below there is no room for anything
 _KEYS: Final = "q quit  p pause  / filter  e exit  f fault  : command  Tab pane  z zoom  ? help"
+_KEYS_OVER: Final = "Esc, q back  Up, Down, PgUp, PgDn, Home, End scroll"
 
 
 class Screen(NamedTuple):
@@ -64,9 +65,11 @@ def _foot(view: View, width: int) -> tuple[Line, int | None]:
         return fit_line([Span(view.status, style)], width), None
     if view.snapshot.refused and view.criteria:
         return fit_line([Span(f"filter: {view.snapshot.refused}", Style.BAD)], width), None
+    over = view.over is not Over.NOTHING
     if view.ended:
-        return fit_line([Span(f"{view.ended}; q quits", Style.BAD)], width), None
-    return fit_line([Span(_KEYS, Style.BAR)], width), None
+        text = view.ended if over else f"{view.ended}; q quits"
+        return fit_line([Span(text, Style.BAD)], width), None
+    return fit_line([Span(_KEYS_OVER if over else _KEYS, Style.BAR)], width), None
 
 
 def _body(view: View, width: int, height: int) -> list[Line]:

@@ -238,6 +238,18 @@ def test_enter_works_in_every_pane(pane: str) -> None:
     assert shown.view.over_lines
 
 
+@pytest.mark.parametrize("way", ["?", "ENTER"])
+def test_what_lies_over_the_panes_says_how_to_go_back(way: str) -> None:
+    shown = Shown().keys(way)
+    assert "q back" in shown.text()
+    assert "q quit" not in shown.text().splitlines()[-1]
+    assert "q quit" in shown.keys("q").text()
+    assert shown.view.quit is False
+    shown.view.end("the server has closed the connection")
+    assert "q quits" not in shown.keys(way).text()
+    assert "closed the connection; q quits" in shown.keys("q").text()
+
+
 @pytest.mark.parametrize("size", SIZES[:2])
 def test_help_names_the_keys_and_is_not_cut(size: tuple[int, int]) -> None:
     text = Shown(size=size).keys("?").text()
