@@ -37,6 +37,7 @@ _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
 # Seconds for the first answer. A kernel answers at once, unless its machine is very busy.
 PATIENCE: Final = 30.0
+_CLOSED: Final = "the server has closed the connection"
 
 
 class Connection:
@@ -158,7 +159,7 @@ class Remote(Connection):
             replies.append(message)
             if not flags:
                 return replies
-        raise ControlError(_errno.ECONNRESET, "the server has closed the connection")
+        raise ControlError(_errno.ECONNRESET, _CLOSED)
 
     def _messages(self, *, at_once: bool = False) -> Iterator[Message]:
         while data := self._receive(at_once=at_once):
@@ -189,7 +190,8 @@ def told() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        said = f"the connection to the kernel is broken: {exc.strerror}"
+        closed = exc.errno in (_errno.EPIPE, _errno.ECONNRESET)
+        said = _CLOSED if closed else f"the connection to the kernel is broken: {exc.strerror}"
         raise ControlError(exc.errno or 0, said) from exc
 
 

@@ -423,6 +423,12 @@ class TestPermission:
         with pytest.raises(ControlError, match=r"no server at .*: No such file or directory"):
             Remote(tmp_path / "none")
 
+    def test_the_kernel_ends(self, kernel: EmulatedKernel, remote: Remote) -> None:
+        kernel.close()
+        for _ in range(2):
+            with pytest.raises(ControlError, match="the server has closed the connection"):
+                remote.do("journal-note", {"text": "x"})
+
 
 class TestDeclaration:
     def test_every_operation_is_there(self, kernel: EmulatedKernel, remote: Remote) -> None:
