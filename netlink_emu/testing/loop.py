@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import trio
 
-from netlink_emu.testing.errors import hide
+from netlink_emu.testing.errors import EmulatorError, hide
 
 __tracebackhide__ = hide
 
 T = TypeVar("T")
+
+_LOOK: Final = 1.0  # seconds between two looks whether the thread is alive, while one waits for it
 
 
 class Loop:
@@ -90,7 +92,9 @@ class Loop:
                 done.set()
 
         self._trio.run_sync_soon(run)
-        done.wait()
+        while not done.wait(_LOOK):
+            if self.ended and not done.is_set():
+                raise EmulatorError("the thread of the emulated kernels has ended; see stderr")
         if raised:
             raise raised.pop()  # and no cycle is left of exception and frame
         return returned[0]

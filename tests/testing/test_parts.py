@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import TimeIsUp
+from netlink_emu.testing.loop import Loop
 from netlink_emu.testing.passing import Passing
 from netlink_emu.testing.waiting import Waiting
 from netlink_emu.testing.waits import Waits
@@ -112,3 +114,12 @@ def test_a_directory_is_made_when_it_is_asked_for() -> None:
     assert directory.path == path
     directory.remove()
     assert not path.exists()
+
+
+def test_who_waits_for_a_thread_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop()
+    loop.stop()
+    # As if it had died with the call in its queue.
+    monkeypatch.setattr(loop, "_trio", SimpleNamespace(run_sync_soon=lambda _run: None))
+    with pytest.raises(EmulatorError, match="thread of the emulated kernels has ended"):
+        loop.call(lambda: 1)
