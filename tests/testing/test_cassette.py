@@ -1,4 +1,4 @@
-"""A test's kernel that answers from a cassette: kernels, programs, threads, and the plugin."""
+"""A test's kernel that answers from a cassette: kernels, programs, threads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
-from helpers.plugin import project, run
+from helpers.played import ADDRESSES, CLIENT, addresses, cassette, nlmsg, request, write
 
 from netlink_emu.cassettes import (
     Answer,
     Bound,
     Cassette,
-    Event,
     Failed,
     Head,
     Option,
@@ -35,44 +34,12 @@ from netlink_emu.cassettes import (
 )
 from netlink_emu.cassettes.check import check
 from netlink_emu.cassettes.compare import compare
-from netlink_emu.cassettes.text import texted
 from netlink_emu.host import head
 from netlink_emu.host.release import release_number
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.journal import UnknownName
 from netlink_emu.testing import EmulatedKernel, NotUsed, recorded
 from netlink_emu.testing.errors import NoSuchName, WrongType, WrongValue
-
-pytest_plugins = ["pytester"]
-__all__ = ["project"]
-
-CLIENT = """
-import socket, struct, sys
-
-def addresses(family=2, group=0, count=1):
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        sock.settimeout(300)
-        sock.bind((0, group))
-        found = []
-        for seq in range(count):
-            sock.send(struct.pack("=IHHIIB3x", 20, 22, 0x301, 1234 + seq, 0, family))
-            kind = 0
-            while kind != 3:
-                data = sock.recv(65536)
-                while data:
-                    size, kind, _, number, pid = struct.unpack_from("=IHHII", data)
-                    assert (number, pid) == (1234 + seq, sock.getsockname()[0]), (number, pid)
-                    if kind == 2:
-                        return "refused"
-                    if kind == 20:
-                        found.append(data[20:24].hex())
-                    data = data[size + 3 & ~3 :]
-        return " ".join(found)
-
-if __name__ == "__main__":
-    print(addresses(int((sys.argv + ["2"])[1])))
-"""
-
 
 # Extended acks on; a family that is there, one that is not, and all of them.
 FAMILIES = """
@@ -128,46 +95,9 @@ with EmulatedKernel(cassette=sys.argv[1], record="once", patience=0) as kernel:
 """
 
 
-def nlmsg(kind: int, flags: int, seq: int, pid: int, body: bytes) -> bytes:
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, seq, pid) + body
-
-
-def request(family: int = 2) -> Request:
-    return Request(nlmsg(22, 0x301, 9, 0, bytes([family, 0, 0, 0])))
-
-
-def dump(address: bytes) -> tuple[Event, ...]:
-    return (
-        Answer(nlmsg(20, 2, 9, 777, bytes(4) + address)),
-        Answer(nlmsg(3, 2, 9, 777, bytes(4))),
-    )
-
-
 NEWS = tuple(
     Answer(nlmsg(20, 0, 0, 0, bytes(4) + bytes([n] * 4)), group=5, after=1000 * n) for n in (1, 2)
 )
-ADDRESSES = (Bound(777), request(), *dump(b"\xfe\x80\x00\x01"))
-
-
-def cassette(*events: Event, release: str = "6.12.1") -> Cassette:
-    stream = Stream(0, 3, "client", events or ADDRESSES)
-    return texted(Cassette(Head(release, os.uname().machine), (stream,)))
-
-
-def write(path: Path, *events: Event) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(write_cassette(cassette(*events)))
-    return path
-
-
-def addresses(*args: int, **options: int) -> str:
-    """The client's function, as it stands in CLIENT."""
-    found: str = globals_of_client["addresses"](*args, **options)
-    return found
-
-
-globals_of_client: dict[str, Any] = {"__name__": "client"}
-exec(CLIENT, globals_of_client)
 
 
 @needs_interposer
@@ -521,114 +451,3 @@ class TestMistakes:
     def test_a_release_that_is_not_known(self) -> None:
         with EmulatedKernel(cassette=cassette(release="9.99")) as kernel:
             assert kernel.release == "6.18"
-
-
-TESTS = """
-import sys
-import pytest
-from client import addresses
-
-@pytest.mark.netlink_cassette
-def test_program(netlink_emu):
-    kernel = netlink_emu()
-    assert kernel.run([sys.executable, "client.py"]).stdout == "fe800001\\n"
-    assert kernel.cassette.path.name == "test_program.cassette"
-    second = netlink_emu()
-    assert second.run([sys.executable, "client.py"]).stdout == "00000002\\n"
-
-@pytest.mark.netlink_cassette("shared")
-@pytest.mark.parametrize("n", [1, 2])
-def test_thread(netlink_emu_kernel, n):
-    assert netlink_emu_kernel.thread(addresses).result() == "fe800001"
-
-@pytest.mark.netlink_cassette("shared", repeat=True)
-@pytest.mark.netlink_emu(here=True)
-class TestHere:
-    def test_here(self):
-        assert addresses(count=2) == "fe800001 fe800001"
-
-@pytest.mark.netlink_cassette
-class TestNames:
-    @pytest.mark.parametrize("path", ["/a/b", "x"])
-    def test_of_parameters(self, netlink_emu_kernel, path):
-        assert netlink_emu_kernel.thread(addresses).result() == "fe800001"
-"""
-
-
-@pytest.fixture
-def taped(project: pytest.Pytester) -> pytest.Pytester:
-    project.makepyfile(client=CLIENT, test_them=TESTS)
-    folder = project.path / "cassettes"
-    for name in (
-        "shared", "test_them/test_program", "test_them/TestNames.test_of_parameters-a-b",
-        "test_them/TestNames.test_of_parameters-x",
-    ):  # fmt: skip
-        write(folder / f"{name}.cassette")
-    write(folder / "test_them/test_program-2.cassette", Bound(777), request(), *dump(b"\0\0\0\2"))
-    return project
-
-
-@needs_interposer
-class TestPlugin:
-    def test_cassettes_lie_beside_the_test(self, taped: pytest.Pytester) -> None:
-        run(taped).assert_outcomes(passed=6)
-
-    def test_recorded_by_two_workers_at_once(self, project: pytest.Pytester) -> None:
-        pytest.importorskip("xdist")
-        project.makepyfile(
-            client=CLIENT,
-            test_new="""
-            import pytest
-            from client import addresses
-
-            @pytest.mark.netlink_cassette
-            @pytest.mark.parametrize("family", [0, 2])
-            def test_it(netlink_emu_kernel, family):
-                assert netlink_emu_kernel.thread(addresses, family).result() != "refused"
-            """,
-        )
-        workers = ("-p", "xdist.plugin", "-n", "2")
-        run(project, *workers).assert_outcomes(errors=2)
-        run(project, *workers, "--netlink-record=once").assert_outcomes(passed=2)
-        names = [path.name for path in project.path.glob("cassettes/test_new/*")]
-        assert sorted(names) == ["test_it-0.cassette", "test_it-2.cassette"]
-        run(project, *workers).assert_outcomes(passed=2)
-
-    def test_a_test_that_fails_tells_where_the_tape_is(self, project: pytest.Pytester) -> None:
-        project.makepyfile(
-            client=CLIENT,
-            test_it="""
-            import pytest
-            from client import addresses
-
-            @pytest.mark.netlink_cassette
-            def test_it(netlink_emu_kernel):
-                assert netlink_emu_kernel.thread(addresses, 10).result() == "fe800001"
-
-            @pytest.mark.netlink_cassette(name="test_it/test_it")
-            def test_quiet(netlink_emu_kernel):
-                netlink_emu_kernel.thread(addresses, 10).result()
-
-            @pytest.mark.netlink_cassette
-            def test_not_there(netlink_emu_kernel):
-                pass
-
-            @pytest.mark.netlink_cassette(nome="x")
-            def test_slip(netlink_emu_kernel):
-                pass
-            """,
-        )
-        write(project.path / "cassettes/test_it/test_it.cassette")
-        result = run(project)
-        result.assert_outcomes(failed=2, errors=2)
-        result.stdout.fnmatch_lines(
-            [
-                "*there is no cassette */test_not_there.cassette: make it with netlink-emu rec*",
-                "*netlink_cassette has no nome; it has name, ignore, repeat, news, patience*",
-                "the cassette */test_it.cassette: 0 of 1 requests were played; next is request 1 "
-                "of socket 1: RTM_GETADDR REQUEST|DUMP",
-                "*nearest is request 1 of socket 1: header is 0a000000, recorded is 02000000*",
-                "*--netlink-record=new_episodes adds it*",
-                "*request 1 of socket 1: RTM_GETADDR REQUEST|DUMP was not made.*",
-            ]
-        )
