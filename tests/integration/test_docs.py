@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import socket
@@ -17,6 +18,7 @@ from helpers.serving import hello, request, serving
 from netlink_emu.machine.scenario import parse_scenario
 
 ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
 
 
@@ -46,9 +48,18 @@ def test_every_key_of_a_scenario_is_described() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_scripts_and_modules_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for script in re.findall(r"scripts/[a-z][a-z-]*", text):
+        assert (ROOT / script).is_file(), script
+    for module in re.findall(r"python3? -m (netlink_emu[\w.]*)", text):
+        assert importlib.util.find_spec(module) is not None, module
 
 
 def test_the_client_of_the_servers_page_gets_its_answer(tmp_path: Path) -> None:
