@@ -324,7 +324,10 @@ static long pick(char *what, size_t room)
         n = length(chance(50) ? 4 : 16);
         if (level == SOL_SOCKET && option == SO_ATTACH_FILTER) {
             struct sock_filter code[2] = {{0x28, 0, 0, below(64)}, {chance(80) ? 0x6 : number(), 0, 0, below(200)}};
-            struct sock_fprog program = {length(2), (void *)place(16)};
+            struct sock_fprog program;
+            memset(&program, 0, sizeof program); /* what lies between its members, too */
+            program.len = length(2);
+            program.filter = (void *)place(16);
             put((unsigned long)program.filter, code, sizeof code);
             put(a, &program, sizeof program);
             n = length(sizeof program);
