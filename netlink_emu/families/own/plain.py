@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netlink_emu.protocol.family import Attribute, AttributeSet, AttrType
@@ -42,11 +42,30 @@ def from_plain(
 def read_json(text: str, what: str) -> Any:
     """Read values from a JSON text; raises ValueError, which names ``what``, for a mistake."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError(f"{what} is too deep JSON") from None
     except ValueError as exc:
         raise ValueError(f"{what} is no JSON: {exc}") from None
+    if _too_deep(value):
+        raise ValueError(f"{what} is too deep JSON")
+    return value
+
+
+def _too_deep(value: Any) -> bool:
+    """Whether something stands deeper than nests, each in an array, can be."""
+    level = [value]
+    for _ in range(3 * MAX_DEPTH):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _bytes(name: str, value: Any) -> Any:

@@ -30,7 +30,7 @@ def program() -> Iterator[Compile]:
         key = (name, *options)
         if key not in built:
             into = directory / str(len(built))
-            into.mkdir()
+            into.mkdir(exist_ok=True)  # without a compiler each test comes here, and is skipped
             built[key] = compile_c(PROGRAMS / f"{name}.c", into, *options)
         return built[key]
 
