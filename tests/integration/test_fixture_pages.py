@@ -27,6 +27,8 @@ PAGES = sorted(
 NEEDS = {
     "tutorial-cassettes": "ip",
     "tutorial-family": "wg",
+    "howto-c": "cc",
+    "howto-go": "go",
     "howto-make": "make",
     "howto-ctest": "ctest",
 }

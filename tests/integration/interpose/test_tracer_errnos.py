@@ -24,7 +24,8 @@ sh -c 'kill -TERM $$'; echo $?
 sh -c '>"$0"; kill -STOP $$; exit 4' "$0" &
 until [ -e "$0" ]; do :; done
 until read -r _ _ state _ </proc/$!/stat && [ "$state" != "${{state#[tT]}}" ]; do :; done
-kill -CONT $!; wait $!; echo $?
+until kill -CONT $! 2>/dev/null; do :; done # the stop's SIGCHLD may end a kill (EINTR)
+wait $!; echo $?
 {sys.executable} -c 'import threading; threading.Thread(target=print, args=["thread"]).start()'
 exit 7
 """
