@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from manual import (
     complete,
@@ -89,32 +90,29 @@ def keep_outputs() -> None:
 
 
 def draw(*, check: bool) -> int:
-    """Draw the terminal anew if other things happen there now; 1 if it is not current."""
-    missing = [program for program in terminal.PROGRAMS if shutil.which(program) is None]
-    if missing:
-        sys.stdout.write(f"{terminal.PICTURE.relative_to(ROOT)} is left as it is: no {missing}\n")
-        return 0
-    lines = terminal.record()
-    if terminal.masked(lines) == terminal.masked(terminal.shown()):
-        return 0
-    sys.stdout.write(f"{terminal.PICTURE.relative_to(ROOT)}\n")
-    if not check:
-        terminal.PICTURE.write_text(terminal.svg(lines))
-    return int(check)
+    """Draw the terminal anew; 1 if it is not current."""
+    return _draw(terminal, terminal.PICTURE, terminal.svg, check=check)
 
 
 def watch(*, check: bool) -> int:
-    """Write the picture of ``netlink-emu watch`` anew if it shows other things now."""
-    missing = [program for program in watching.PROGRAMS if shutil.which(program) is None]
+    """Write the picture of ``netlink-emu watch`` anew; 1 if it is not current."""
+    return _draw(watching, watching.PAGE, watching.page, check=check)
+
+
+def _draw(
+    picture: ModuleType, path: Path, drawn: Callable[[list[str]], str], *, check: bool
+) -> int:
+    """Draw a picture anew if it shows other things now; 1 if it is not current."""
+    missing = [program for program in picture.PROGRAMS if shutil.which(program) is None]
     if missing:
-        sys.stdout.write(f"{watching.PAGE.relative_to(ROOT)} is left as it is: no {missing}\n")
+        sys.stdout.write(f"{path.relative_to(ROOT)} is left as it is: no {missing}\n")
         return 0
-    lines = watching.record()
-    if watching.masked(lines) == watching.masked(watching.shown()):
+    lines = picture.record()
+    if picture.masked(lines) == picture.masked(picture.shown()):
         return 0
-    sys.stdout.write(f"{watching.PAGE.relative_to(ROOT)}\n")
+    sys.stdout.write(f"{path.relative_to(ROOT)}\n")
     if not check:
-        watching.PAGE.write_text(watching.page(lines))
+        path.write_text(drawn(lines))
     return int(check)
 
 
