@@ -95,4 +95,4 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", _real_outputs)
     # A fixture is documented as the function that it is.
     pytest.fixture = _plain
-    import netlink_emu.testing.plugin  # noqa: F401
+    import netlink_emu.testing.plugin  # noqa: F401 # for what importing it does
