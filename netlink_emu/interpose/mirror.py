@@ -24,6 +24,7 @@ import errno
 import fcntl
 import functools
 import os
+import select
 import socket
 from collections import deque
 from typing import Final
@@ -64,6 +65,8 @@ class Mirror:
         self.identity: Final = (status.st_dev, status.st_ino)
         self._fileno = self._server.fileno()
         self._send = self._server.send
+        self._hung_up = select.poll()
+        self._hung_up.register(self._fileno, 0)  # POLLHUP alone, which is told unasked
         self._unread = array.array("i", [0])
         # Of each datagram that lies there, the mark included, what it is charged.
         self.charges: Final[deque[int]] = deque()
@@ -156,6 +159,10 @@ class Mirror:
             return 0, False
         try:
             left = _outstanding(self._fileno, self._unread)
+            # A close takes what was never read: net/unix/af_unix.c unix_release_sock() shuts our
+            # end down before it empties the queue.
+            if not left and self._hung_up.poll(0):
+                return 0, False
         except OSError:
             return 0, False  # nothing has been seen to go
         count, marked = 0, False

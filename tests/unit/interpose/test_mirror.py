@@ -47,6 +47,16 @@ def test_end_of_file_with_datagrams_unread(pair: Pair) -> None:
     assert pair.mirror.receive(100) is None
 
 
+def test_what_a_close_throws_away_has_not_been_read(pair: Pair) -> None:
+    for data in (b"one", b"two"):
+        assert pair.mirror.push(data)
+    assert pair.client.recv(100) == b"one"
+    pair.client.close()
+    # A sender that waits would find room, before the end of file is noticed.
+    assert pair.mirror.taken() == (0, False)
+    assert pair.mirror.receive(100) is None
+
+
 def test_an_empty_send_is_not_the_end(pair: Pair) -> None:
     pair.client.send(b"")
     assert pair.mirror.receive(100) == (b"", os.getpid())
