@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from netlink_emu.cli.declare import Argument, Group, Option
-from netlink_emu.cli.errors import EXIT_USER, UserError
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.playing import load_cassette, read_file
+from netlink_emu.cli.output.errors import EXIT_USER, UserError
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.recordings.playing import load_cassette, read_file
+from netlink_emu.cli.usage.declare import Argument, Group, Option
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Event, Head
@@ -127,7 +127,7 @@ def _check_any(file: Path, *, fix: bool, as_json: bool) -> bool:
 
     if not is_unfinished(read_file(file, most=_MOST_MAGIC)):
         return _check(file, fix=fix, as_json=as_json)
-    from netlink_emu.cli.finishing import load_unfinished
+    from netlink_emu.cli.recordings.finishing import load_unfinished
 
     left = load_unfinished(file)
     count = sum(len(stream.events) for stream in left.streams)
@@ -185,7 +185,7 @@ def finish(
 
     This blanks keys, as the recorder would have done, and removes the unfinished file.
     """
-    from netlink_emu.cli.finishing import finish_file
+    from netlink_emu.cli.recordings.finishing import finish_file
 
     remark(f"recorded to {finish_file(file, output)}")
 

@@ -6,7 +6,7 @@ import enum
 from importlib.resources import files
 from typing import Annotated
 
-from netlink_emu.cli.declare import Argument
+from netlink_emu.cli.usage.declare import Argument
 
 
 class Shell(enum.StrEnum):

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from netlink_emu.cli.declare import as_typer
-from netlink_emu.cli.errors import UserError, to_stderr
-from netlink_emu.cli.loudness import Loudness, loudness
-from netlink_emu.cli.progress import has_terminal, progress
-from netlink_emu.cli.recordings import load_cases, machine_beside, read_file, try_to_record
-from netlink_emu.cli.taped import ask_machine, taped_cases
+from netlink_emu.cli.output.errors import UserError, to_stderr
+from netlink_emu.cli.output.loudness import Loudness, loudness
+from netlink_emu.cli.output.progress import has_terminal, progress
+from netlink_emu.cli.recordings.corpora import load_cases, machine_beside, read_file, try_to_record
+from netlink_emu.cli.recordings.taped import ask_machine, taped_cases
+from netlink_emu.cli.usage.declare import as_typer
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 
 from netlink_emu.cli import family_control, faults, journal, tasks
-from netlink_emu.cli.declare import Argument, group_as_typer, parse_plain
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument, group_as_typer, parse_plain
+from netlink_emu.cli.usage.remote import (
     Call,
     Connection,
     Controls,

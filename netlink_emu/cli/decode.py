@@ -10,7 +10,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.documents import DocumentError
 from netlink_emu.journal.entry import Entry
 from netlink_emu.journal.reading import looks_like_journal
@@ -94,7 +94,7 @@ def decode(
         _family(text, ids, known)
     data = _read(source)
     if diff is not None:
-        from netlink_emu.cli.differing import Side, show_difference
+        from netlink_emu.cli.decode_diff import Side, show_difference
 
         one, other = (
             Side(name, _entries_of(name, read, ids, known, big_endian=big_endian))

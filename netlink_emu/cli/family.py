@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.family_control import app
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument, Option
 from netlink_emu.documents import DocumentError
 from netlink_emu.protocol.reading.printable import printable, printable_json
 from netlink_emu.specs import Spec, read_spec_file

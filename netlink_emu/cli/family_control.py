@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.remote import (
     Answer,
     Connection,
     Controls,

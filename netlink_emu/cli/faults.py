@@ -6,9 +6,9 @@ import dataclasses
 import inspect
 from typing import Annotated, Final
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.remote import (
     Answer,
     Connection,
     Controls,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from netlink_emu.cli.declare import Argument
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import JsonOption, Table, show
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument
+from netlink_emu.cli.usage.remote import JsonOption, Table, show
 from netlink_emu.files import FILES, path_of
 
 

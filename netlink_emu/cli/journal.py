@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.progress import waiting
-from netlink_emu.cli.remote import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.progress import waiting
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.remote import (
     Answer,
     Connection,
     Controls,

@@ -14,9 +14,11 @@ import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
-from netlink_emu.cli import loudness
-from netlink_emu.cli.circumstances import note
-from netlink_emu.cli.declare import (
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.circumstances import note
+from netlink_emu.cli.output.errors import EXIT_USER, report
+from netlink_emu.cli.output.stdout import watched
+from netlink_emu.cli.usage.declare import (
     Group,
     Option,
     as_typer,
@@ -24,9 +26,7 @@ from netlink_emu.cli.declare import (
     parse_plain,
     take_loudness,
 )
-from netlink_emu.cli.errors import EXIT_USER, report
-from netlink_emu.cli.examples import epilog
-from netlink_emu.cli.output import watched
+from netlink_emu.cli.usage.examples import epilog
 
 if TYPE_CHECKING:
     import typer
@@ -160,7 +160,7 @@ def main() -> None:
 
 
 def _tell_all(seconds: float) -> None:
-    from netlink_emu.cli.circumstances import circumstances
+    from netlink_emu.cli.output.circumstances import circumstances
 
     for line in (*circumstances(), f"took {seconds:.2f} s"):
         loudness.detail(line)

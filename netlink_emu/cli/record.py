@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from netlink_emu import __version__
-from netlink_emu.cli.command_end import finish
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, say
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.playing import load_cassette
+from netlink_emu.cli.output.errors import UserError, say
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.recordings.playing import load_cassette
 from netlink_emu.cli.run import CONTEXT_SETTINGS
+from netlink_emu.cli.running.command_end import finish
+from netlink_emu.cli.usage.declare import Argument, Option
 from netlink_emu.interpose.foreground import end_like
 from netlink_emu.interpose.recording.foreground import RecordedForeground
 from netlink_emu.interpose.recording.missed import missed
@@ -197,7 +197,7 @@ class _Saving:
 
     def save(self, status: int | None = None) -> None:
         """Write the cassette; raises UserError, and what was kept as it went stays then."""
-        from netlink_emu.cli.finishing import write_finished
+        from netlink_emu.cli.recordings.finishing import write_finished
 
         plan = self.plans.now()
         plan = replace(plan, head=replace(plan.head, status=status))

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from netlink_emu.cli.declare import as_typer
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import as_typer
 from netlink_emu.eras.report import (
     HEADINGS,
     capability_values,

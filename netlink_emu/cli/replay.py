@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.observing import FaultOption, JournalOption
-from netlink_emu.cli.options import TaskChoice
-from netlink_emu.cli.playing import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.recordings.playing import (
     DEFAULT_PATIENCE,
     IgnoreOption,
     PatienceOption,
@@ -19,6 +16,9 @@ from netlink_emu.cli.playing import (
     load_cassette,
 )
 from netlink_emu.cli.run import CONTEXT_SETTINGS, run
+from netlink_emu.cli.running.observing import FaultOption, JournalOption
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.options import TaskChoice
 
 __all__ = ["CONTEXT_SETTINGS", "replay"]
 

@@ -10,13 +10,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from netlink_emu.cli.command_end import finish
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError, report, say
-from netlink_emu.cli.families import FamilyOption
-from netlink_emu.cli.loudness import Loudness, loudness, remark
-from netlink_emu.cli.observing import ControlOption, FaultOption, JournalOption, observing
-from netlink_emu.cli.options import (
+from netlink_emu.cli.output.errors import UserError, report, say
+from netlink_emu.cli.output.loudness import Loudness, loudness, remark
+from netlink_emu.cli.recordings.playing import (
+    DEFAULT_PATIENCE,
+    CassetteOption,
+    IgnoreOption,
+    PatienceOption,
+    RepeatOption,
+    StrictOption,
+    playing_on,
+)
+from netlink_emu.cli.running.command_end import finish
+from netlink_emu.cli.running.families import FamilyOption
+from netlink_emu.cli.running.observing import ControlOption, FaultOption, JournalOption, observing
+from netlink_emu.cli.running.served import ServedOption, StayOption, check_place, stay_until_signal
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.options import (
     ArchOption,
     ConfigOption,
     CpusOption,
@@ -27,16 +37,6 @@ from netlink_emu.cli.options import (
     TaskChoice,
     TasksOption,
 )
-from netlink_emu.cli.playing import (
-    DEFAULT_PATIENCE,
-    CassetteOption,
-    IgnoreOption,
-    PatienceOption,
-    RepeatOption,
-    StrictOption,
-    playing_on,
-)
-from netlink_emu.cli.served import ServedOption, StayOption, check_place, stay_until_signal
 from netlink_emu.host.settings import Settings, SettingsError, find_settings
 from netlink_emu.interpose.deferred import DeferredForeground
 from netlink_emu.interpose.foreground import Finished, Foreground, end_like
@@ -45,9 +45,9 @@ from netlink_emu.interpose.summary import Summary
 # What is needed when there is a kernel is imported with it, which is with the first call of a
 # client where nothing is said of the kernel.
 if TYPE_CHECKING:
-    from netlink_emu.cli.observing import Observation
-    from netlink_emu.cli.playing import Playing
-    from netlink_emu.cli.sandbox import Sandbox
+    from netlink_emu.cli.recordings.playing import Playing
+    from netlink_emu.cli.running.observing import Observation
+    from netlink_emu.cli.running.sandbox import Sandbox
     from netlink_emu.families import BootedKernel
     from netlink_emu.interpose.client.clients import CredentialPolicy
     from netlink_emu.kernel.profile import Arch
@@ -175,7 +175,7 @@ def run(
             command, live_exits=live_exits, allow_io_uring=allow_io_uring, fake_root=fake_root
         )
     else:
-        from netlink_emu.cli.sandbox import build_sandbox
+        from netlink_emu.cli.running.sandbox import build_sandbox
 
         sandbox = build_sandbox(
             release=release,
@@ -242,7 +242,7 @@ def _run_unspecified(
     booted: list[BootedKernel] = []
 
     def make() -> BootedKernel:
-        from netlink_emu.cli.sandbox import build_sandbox
+        from netlink_emu.cli.running.sandbox import build_sandbox
 
         booted.append(build_sandbox(tasks=TaskChoice.HOST).kernel)
         return booted[0]
@@ -350,7 +350,7 @@ def _companion(
     """What has to run beside the command, if anything has."""
     tasks: list[Callable[[], Awaitable[None]]] = []
     if sandbox.timeline is not None:
-        from netlink_emu.cli.sandbox import play_scenario
+        from netlink_emu.cli.running.sandbox import play_scenario
 
         tasks.append(partial(play_scenario, sandbox))
     if observation is not None:

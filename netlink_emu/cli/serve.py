@@ -12,32 +12,9 @@ from typing import Annotated, Final
 import trio
 import typer
 
-from netlink_emu.cli.beside import Beside, check_descriptor, place, tell_ready, wait_for_server
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.ending import Ending, ending
-from netlink_emu.cli.errors import UserError, leaves, say
-from netlink_emu.cli.families import FamilyOption
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.observing import (
-    ControlOption,
-    FaultOption,
-    JournalOption,
-    Observation,
-    VirtualTimeOption,
-    observing,
-)
-from netlink_emu.cli.options import (
-    ArchOption,
-    ConfigOption,
-    CpusOption,
-    ReleaseOption,
-    ScenarioOption,
-    SpeedOption,
-    StartOption,
-    TaskChoice,
-    TasksOption,
-)
-from netlink_emu.cli.playing import (
+from netlink_emu.cli.output.errors import UserError, leaves, say
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.recordings.playing import (
     DEFAULT_PATIENCE,
     CassetteOption,
     IgnoreOption,
@@ -50,7 +27,36 @@ from netlink_emu.cli.playing import (
     playing_on,
 )
 from netlink_emu.cli.run import EXIT_UNMATCHED
-from netlink_emu.cli.sandbox import Sandbox, build_sandbox, play_scenario, scenario_problem
+from netlink_emu.cli.running.beside import (
+    Beside,
+    check_descriptor,
+    place,
+    tell_ready,
+    wait_for_server,
+)
+from netlink_emu.cli.running.ending import Ending, ending
+from netlink_emu.cli.running.families import FamilyOption
+from netlink_emu.cli.running.observing import (
+    ControlOption,
+    FaultOption,
+    JournalOption,
+    Observation,
+    VirtualTimeOption,
+    observing,
+)
+from netlink_emu.cli.running.sandbox import Sandbox, build_sandbox, play_scenario, scenario_problem
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.options import (
+    ArchOption,
+    ConfigOption,
+    CpusOption,
+    ReleaseOption,
+    ScenarioOption,
+    SpeedOption,
+    StartOption,
+    TaskChoice,
+    TasksOption,
+)
 from netlink_emu.machine.scenario_table import ScenarioError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.server.errors import ServerError

@@ -6,9 +6,9 @@ import math
 import signal as _signal
 from typing import Annotated, Final
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import Answer, Connection, Controls, Single, Table, attrs_of
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.remote import Answer, Connection, Controls, Single, Table, attrs_of
 from netlink_emu.machine.acts import AMOUNTS, POLICIES, SECONDS
 from netlink_emu.protocol.ours.control import STATE
 

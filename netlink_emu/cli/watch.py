@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
-from netlink_emu.cli.declare import Argument, Option
-from netlink_emu.cli.ending import Ending, ending
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.families import FamilyOption
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.observing import FaultOption
-from netlink_emu.cli.options import (
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.running.ending import Ending, ending
+from netlink_emu.cli.running.families import FamilyOption
+from netlink_emu.cli.running.observing import FaultOption
+from netlink_emu.cli.usage.declare import Argument, Option
+from netlink_emu.cli.usage.options import (
     CpusOption,
     ReleaseOption,
     ScenarioOption,
@@ -23,7 +23,7 @@ from netlink_emu.cli.options import (
     TaskChoice,
     TasksOption,
 )
-from netlink_emu.cli.remote import SocketOption
+from netlink_emu.cli.usage.remote import SocketOption
 
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -110,7 +110,7 @@ def _watch_server(path: Path | None) -> None:
 
 def _follow(path: Path | None, why: str) -> None:
     from netlink_emu.cli import journal
-    from netlink_emu.cli.remote import connected, show
+    from netlink_emu.cli.usage.remote import connected, show
 
     with connected(path) as connection:
         lines = journal.follow(connection)

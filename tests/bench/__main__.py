@@ -23,8 +23,8 @@ from bench import (
     unix_server,
 )
 from bench.figure import Effort, Figure, Result
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import progress
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import progress
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PLOT, DATA = DOCS / "performance.md", DOCS / "performance.svg", DOCS / "performance.json"

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import netlink_emu.cli.conformance as command
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.bytes_text import read
 from netlink_emu.conformance.cases.case import Case, Outcome, Step

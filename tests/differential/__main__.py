@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TextIO
 
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import progress
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import progress
 from netlink_emu.conformance.targets.kernel import KernelTarget
 from netlink_emu.conformance.targets.premises import missing_for_anything
 

@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["netlink_emu"]):
 
 from fuzz import corpus
 from fuzz.turns import in_turns
-from netlink_emu.cli import loudness
+from netlink_emu.cli.output import loudness
 
 WORK = Path(__file__).parents[2] / ".fuzz"
 LONGEST = 600  # bytes of a new input

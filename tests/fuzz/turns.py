@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.cli.loudness import Loudness, loudness
-from netlink_emu.cli.progress import Progress, progress
+from netlink_emu.cli.output.loudness import Loudness, loudness
+from netlink_emu.cli.output.progress import Progress, progress
 
 _LOOK: Final = 0.2  # seconds
 _TAIL: Final = 40  # lines of a log that tell why

@@ -16,8 +16,8 @@ from manual.__main__ import draw, watch, write
 from manual.tree import tree
 from typer.main import get_command
 
-from netlink_emu.cli.examples import EXAMPLES
 from netlink_emu.cli.main import build
+from netlink_emu.cli.usage.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "netlink_emu/cli/completion-scripts"

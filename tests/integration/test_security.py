@@ -28,8 +28,8 @@ from helpers.serving import Client, hello, hello_answer, register, request, serv
 from helpers.steps import lines_run_by
 
 from netlink_emu.cli.decode import _read
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.recordings import read_file
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.recordings.corpora import read_file
 from netlink_emu.families import boot
 from netlink_emu.families.control import Control
 from netlink_emu.faults import Faults

@@ -16,8 +16,8 @@ from load import hoarders, kills, moments, storms
 from load.audit import Audit
 from load.chaos import chaos
 from load.size import FULL, SMALL, Size
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import Progress, progress
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import Progress, progress
 
 Scenario = Callable[[Size, int], Audit]
 SCENARIOS: Final[dict[str, Scenario]] = {

@@ -23,7 +23,7 @@ from manual import (
     terminal,
     watching,
 )
-from netlink_emu.cli.progress import progress
+from netlink_emu.cli.output.progress import progress
 
 ROOT = Path(__file__).parents[2]
 _COMPLETIONS = ROOT / "netlink_emu/cli/completion-scripts"

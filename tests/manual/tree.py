@@ -12,10 +12,10 @@ from typing import Any, Final, get_args
 
 from typer.main import get_command
 
-from netlink_emu.cli.examples import EXAMPLES
-from netlink_emu.cli.loudness import QUIET, VERBOSE
 from netlink_emu.cli.main import COMMANDS, build
+from netlink_emu.cli.output.loudness import QUIET, VERBOSE
 from netlink_emu.cli.tasks import _STATES as STATES
+from netlink_emu.cli.usage.examples import EXAMPLES
 from netlink_emu.faults import FAULTS
 from netlink_emu.kernel.profile import ARCHS
 from netlink_emu.kernel.releases import SERIES

@@ -22,8 +22,8 @@ from mutation import slow
 from mutation.explained import explained
 from mutation.fast import FirstLook
 from mutation.mutants import Mutant, mutants_of
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import Progress, progress
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import Progress, progress
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOCOL: Final = ROOT / "protocol"

@@ -17,8 +17,8 @@ from helpers.nets import SECONDS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netlink_emu.cli.errors import UserError, report
-from netlink_emu.cli.remote import Line, Lines, Single, Table, TimedOut, as_line
+from netlink_emu.cli.output.errors import UserError, report
+from netlink_emu.cli.usage.remote import Line, Lines, Single, Table, TimedOut, as_line
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.case import Case, Step
 from netlink_emu.conformance.judge.compare import Mismatch

@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from netlink_emu.cli import decode as decode_module
 from netlink_emu.cli import faults, journal, tasks
-from netlink_emu.cli.declare import Group, group_as_typer
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.examples import epilog
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.declare import Group, group_as_typer
+from netlink_emu.cli.usage.examples import epilog
 from netlink_emu.faults import FAULTS
 from netlink_emu.testing import EmulatedKernel
 

@@ -16,8 +16,8 @@ from helpers.nets import SECONDS
 from helpers.specs import SPECS
 
 from netlink_emu.cli.ctl import carry_out
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.remote import connected
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.usage.remote import connected
 from netlink_emu.cli.watching.asking import Asking, Watcher
 from netlink_emu.cli.watching.news import Wanted
 from netlink_emu.journal.entries import Note

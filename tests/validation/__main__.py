@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import progress
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import progress
 
 from .compare import run
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.cli.ctl import carry_out
-from netlink_emu.cli.remote import Connection, attrs_of
+from netlink_emu.cli.usage.remote import Connection, attrs_of
 from netlink_emu.cli.watching.news import LOSSES, Answer, Message, Snapshot, Wanted
 from netlink_emu.testing.errors import ControlError
 

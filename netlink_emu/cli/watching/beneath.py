@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from netlink_emu.cli.ending import Ending
-from netlink_emu.cli.errors import UserError, to_stderr
-from netlink_emu.cli.loudness import Loudness, loudness
+from netlink_emu.cli.output.errors import UserError, to_stderr
+from netlink_emu.cli.output.loudness import Loudness, loudness
+from netlink_emu.cli.running.ending import Ending
 from netlink_emu.interpose import libc
 from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote import Remote

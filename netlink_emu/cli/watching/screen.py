@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.cli.watching.cells import Line, Style
 
 # A key that sends ESC and more may come in pieces over a slow line.

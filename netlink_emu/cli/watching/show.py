@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.cli.ending import Ending
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.loudness import remark
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.running.ending import Ending
 from netlink_emu.cli.watching.asking import Commands, Watcher
 from netlink_emu.cli.watching.compose import compose
 from netlink_emu.cli.watching.screen import GONE, Screen, screen

@@ -15,7 +15,7 @@ from helpers.imports import brought_by_construct
 from helpers.nets import SECONDS
 
 from netlink_emu.cli.ctl import ctl
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.testing import EmulatedKernel, Family
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.cli.errors import UserError
 from netlink_emu.cli.files import files
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.files import FILES, path_of
 
 

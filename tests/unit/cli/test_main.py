@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from netlink_emu import __version__
 from netlink_emu.cli import main as root
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 
 
 def _run(*args: str) -> tuple[int, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner, Result
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.cli.releases import app
 from netlink_emu.kernel.releases import eras
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.cli.run import run
 
 

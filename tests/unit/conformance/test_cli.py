@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import netlink_emu.cli.conformance as command
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.conformance.cases.corpus import load_corpus
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.targets.emulator import Boot, EmulatorTarget

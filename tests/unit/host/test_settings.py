@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.sandbox import build_sandbox
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.running.sandbox import build_sandbox
 from netlink_emu.host.settings import Settings, SettingsError, find_settings
 
 SPEC = Path(__file__).parents[2] / "data/specs/7.3/tcp_metrics.yaml"

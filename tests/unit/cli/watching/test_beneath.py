@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.cli.ending import Ending
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.running.ending import Ending
 from netlink_emu.cli.watching import beneath
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers.imports import brought_by_construct
 from helpers.nets import SECONDS
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.cli.watching.screen import NoTerminal, need_terminal
 
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.loudness import remark
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.usage.declare import Option
 
 ServedOption = Annotated[
     Path | None,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, say
+from netlink_emu.cli.output.errors import UserError, say
+from netlink_emu.cli.usage.declare import Option
 
 if TYPE_CHECKING:
-    from netlink_emu.cli.sandbox import Sandbox
+    from netlink_emu.cli.running.sandbox import Sandbox
     from netlink_emu.families.control import Control
     from netlink_emu.families.control.watch import PendingWait
     from netlink_emu.faults import Faults

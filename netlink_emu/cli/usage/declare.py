@@ -27,7 +27,7 @@ from typing import (
     get_type_hints,
 )
 
-from netlink_emu.cli import loudness
+from netlink_emu.cli.output import loudness
 
 if TYPE_CHECKING:
     import typer

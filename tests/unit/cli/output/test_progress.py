@@ -15,8 +15,8 @@ from fuzz.turns import in_turns
 from helpers.nets import SECONDS
 from helpers.terminal import Terminal
 
-from netlink_emu.cli import loudness
-from netlink_emu.cli.progress import progress, waiting
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.progress import progress, waiting
 from netlink_emu.host import progress as lines
 
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu"]
@@ -56,7 +56,7 @@ def test_quiet_and_verbose(
 
 BAR = """
 import sys, time
-from netlink_emu.cli import progress
+from netlink_emu.cli.output import progress
 progress._REDRAW = 0.0
 with progress.progress(3, "cases") as told:
     told.advance("first")

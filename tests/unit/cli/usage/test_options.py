@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.options import TaskChoice
-from netlink_emu.cli.sandbox import build_sandbox, read_scenario
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.running.sandbox import build_sandbox, read_scenario
+from netlink_emu.cli.usage.options import TaskChoice
 from netlink_emu.machine.start import Start
 from netlink_emu.machine.task import Task
 

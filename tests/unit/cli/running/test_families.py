@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.families import load_described_family, load_family
-from netlink_emu.cli.sandbox import build_sandbox
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.running.families import load_described_family, load_family
+from netlink_emu.cli.running.sandbox import build_sandbox
 from netlink_emu.families.own import Family
 
 SPEC = """\

@@ -13,9 +13,9 @@ from typing import Final
 
 import trio
 
-from netlink_emu.cli.errors import UserError, say
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.progress import waiting
+from netlink_emu.cli.output.errors import UserError, say
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.output.progress import waiting
 from netlink_emu.interpose.launch import NOT_EXECUTABLE, NOT_FOUND
 from netlink_emu.protocol.reading.printable import printable
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netlink_emu.cli.errors import EXIT_USER
+from netlink_emu.cli.output.errors import EXIT_USER
 from netlink_emu.journal.entry import Entry
 from netlink_emu.journal.pairs import IGNORED, Pair, pair
 from netlink_emu.page.comparison import write_comparison

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from netlink_emu.cli.errors import to_stderr
-from netlink_emu.cli.loudness import Loudness, loudness
+from netlink_emu.cli.output.errors import to_stderr
+from netlink_emu.cli.output.loudness import Loudness, loudness
 from netlink_emu.host.progress import SECONDS_BETWEEN, TimedLines, WaitingLines, clock_text
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def report(exc: BaseException) -> int:
     found = leaves(exc)
     bugs = [e for e in found if not isinstance(e, UserError | KeyboardInterrupt)]
     if bugs:
-        from netlink_emu.cli.circumstances import circumstances  # seldom wanted, we hope
+        from netlink_emu.cli.output.circumstances import circumstances  # seldom wanted, we hope
 
         to_stderr("".join(traceback.format_exception(exc)))
         to_stderr("".join(f"{line}\n" for line in circumstances()))

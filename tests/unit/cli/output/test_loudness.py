@@ -13,10 +13,10 @@ from helpers.interposed import needs_interposer
 from helpers.nets import SECONDS
 from manual.tree import Command, tree
 
-from netlink_emu.cli import loudness
-from netlink_emu.cli.loudness import QUIET, VERBOSE, Loudness
+from netlink_emu.cli.output import loudness
+from netlink_emu.cli.output.loudness import QUIET, VERBOSE, Loudness
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 COMMANDS = [command for command in tree().walk() if command.path]
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, get_type_hints
 
-from netlink_emu.cli.declare import Command, Group, Option
-from netlink_emu.cli.errors import UserError, to_stderr
+from netlink_emu.cli.output.errors import UserError, to_stderr
+from netlink_emu.cli.usage.declare import Command, Group, Option
 from netlink_emu.protocol.reading.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:

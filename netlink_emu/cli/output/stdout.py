@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final, TextIO, cast
 
-from netlink_emu.cli.errors import EXIT_USER, say
+from netlink_emu.cli.output.errors import EXIT_USER, say
 
 EXIT_UNREAD: Final = 141  # 128 + SIGPIPE, as a shell reports it
 

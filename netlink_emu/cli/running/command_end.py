@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from netlink_emu.cli.errors import UserError, leaves, report, say
+from netlink_emu.cli.output.errors import UserError, leaves, report, say
 from netlink_emu.interpose.errors import InterposeError, SpawnError
 from netlink_emu.interpose.foreground import Finished, Foreground
 from netlink_emu.interpose.summary import Summary
@@ -55,7 +55,7 @@ def _explained(exc: BaseException, scenario: Path | None = None) -> BaseExceptio
         say(str(failure))
         return SystemExit(failure.status)
     if isinstance(failure, ScenarioError):
-        from netlink_emu.cli.sandbox import scenario_problem
+        from netlink_emu.cli.running.sandbox import scenario_problem
 
         return UserError(scenario_problem(scenario, failure))
     return UserError(f"{failure}; netlink-emu doctor tells more")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlink_emu.cli.errors import UserError, report
+from netlink_emu.cli.output.errors import UserError, report
 
 
 def test_a_users_mistake_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, say, to_stderr
+from netlink_emu.cli.output.errors import UserError, say, to_stderr
+from netlink_emu.cli.usage.declare import Option
 from netlink_emu.protocol.errors import NetlinkError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import typer
 
-from netlink_emu.cli.errors import UserError
+from netlink_emu.cli.output.errors import UserError
 from netlink_emu.conformance.cases.case import Case, CaseError
 from netlink_emu.conformance.cases.corpora import UnknownCorpusError, choose, load_corpora
 from netlink_emu.conformance.cases.corpus import load_corpus

@@ -2,7 +2,7 @@
 
 | what is said | ``-q`` | usually | ``-v`` |
 |---|---|---|---|
-| errors, and what was asked for (:func:`netlink_emu.cli.errors.say`) | yes | yes | yes |
+| errors, and what was asked for (:func:`netlink_emu.cli.output.errors.say`) | yes | yes | yes |
 | remarks (:func:`remark`), and how far something is that takes long | | yes | yes |
 | what is being done, and how long it took (:func:`detail`) | | | yes |
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.cli.errors import say
+from netlink_emu.cli.output.errors import say
 
 if TYPE_CHECKING:
     import argparse

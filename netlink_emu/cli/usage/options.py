@@ -1,4 +1,4 @@
-"""Options that several commands share. What they describe is in :mod:`.sandbox`."""
+"""Options that several commands share; :mod:`netlink_emu.cli.running.sandbox` uses them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 from pathlib import Path
 from typing import Annotated, Final
 
-from netlink_emu.cli.declare import Option
+from netlink_emu.cli.usage.declare import Option
 from netlink_emu.machine.start import Start
 
 DEFAULT_RELEASE: Final = "6.18"

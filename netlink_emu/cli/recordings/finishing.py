@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netlink_emu.cli.errors import UserError, say
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.playing import load_cassette
+from netlink_emu.cli.output.errors import UserError, say
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.recordings.playing import load_cassette
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Stream
@@ -53,7 +53,7 @@ def write_finished(
 def load_unfinished(path: Path) -> Unfinished:
     """Read what a recorder left that was killed; raises UserError."""
     from netlink_emu.cassettes.unfinished import MOST_BYTES, UnfinishedError, read_unfinished
-    from netlink_emu.cli.playing import read_file
+    from netlink_emu.cli.recordings.playing import read_file
 
     try:
         return read_unfinished(read_file(path, most=MOST_BYTES))

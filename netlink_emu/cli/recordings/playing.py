@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from netlink_emu.cli.declare import Option
-from netlink_emu.cli.errors import UserError, say
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.options import DEFAULT_RELEASE
+from netlink_emu.cli.output.errors import UserError, say
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.usage.declare import Option
+from netlink_emu.cli.usage.options import DEFAULT_RELEASE
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette

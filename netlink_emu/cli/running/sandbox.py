@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netlink_emu.cli.circumstances import note
-from netlink_emu.cli.errors import UserError
-from netlink_emu.cli.loudness import remark
-from netlink_emu.cli.options import DEFAULT_RELEASE, TaskChoice
+from netlink_emu.cli.output.circumstances import note
+from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.loudness import remark
+from netlink_emu.cli.usage.options import DEFAULT_RELEASE, TaskChoice
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.host.clock import RealClock
 from netlink_emu.host.settings import Settings, SettingsError, find_settings
@@ -185,7 +185,7 @@ def _families(
     described = () if script is None or scenario is None else script.families
     if not options and not described:
         return ()
-    from netlink_emu.cli.families import (  # rarely wanted
+    from netlink_emu.cli.running.families import (  # rarely wanted
         attach_families,
         load_described_family,
         load_family,

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from netlink_emu.cli.declare import as_typer, parse_plain
-from netlink_emu.cli.options import TaskChoice
 from netlink_emu.cli.run import CONTEXT_SETTINGS, run
+from netlink_emu.cli.usage.declare import as_typer, parse_plain
+from netlink_emu.cli.usage.options import TaskChoice
 
 DEFAULTS = dict(
     zip(
@@ -107,7 +107,7 @@ def test_every_parameter_of_run_is_understood() -> None:
 
 def test_run_is_read_without_typer() -> None:
     code = (
-        "import sys; from netlink_emu.cli import declare, run; "
+        "import sys; from netlink_emu.cli import run; from netlink_emu.cli.usage import declare; "
         "declare.parse_plain(run.run, ['true']); "
         "print([m for m in ('typer', 'rich', 'pydantic', 'trio') if m in sys.modules])"
     )

@@ -1,0 +1,1 @@
+"""Cassettes, and recorded cases of conformance, as commands name and play them."""
