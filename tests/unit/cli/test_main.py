@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from helpers.nets import SECONDS
@@ -56,7 +56,7 @@ def test_an_import_that_fails_inside_a_command_is_not_hidden(
     def fails(name: str) -> None:
         raise ModuleNotFoundError("No module named 'trio'", name="trio")
 
-    monkeypatch.setattr(importlib, "import_module", fails)
+    monkeypatch.setattr(root, "importlib", SimpleNamespace(import_module=fails))
     with pytest.raises(ModuleNotFoundError, match="trio"):
         root.build(["serve"])
 
@@ -73,7 +73,9 @@ def test_what_a_command_raises_becomes_the_status(
     class Module:
         releases = staticmethod(command)
 
-    monkeypatch.setattr(importlib, "import_module", lambda name: Module)
+    # Only for our module: typer imports more when its first command runs.
+    only_ours = SimpleNamespace(import_module=lambda name: Module)
+    monkeypatch.setattr(root, "importlib", only_ours)
     monkeypatch.setattr(sys, "argv", ["netlink-emu", "releases"])
     with pytest.raises(SystemExit) as ended:
         root.main()
