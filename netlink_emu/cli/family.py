@@ -229,7 +229,7 @@ def call(
     """
     from netlink_emu.families.own.plain import from_plain, to_plain
     from netlink_emu.testing.errors import ControlError
-    from netlink_emu.testing.family_client import FamilyClient
+    from netlink_emu.testing.remote.family_client import FamilyClient
 
     declaration = _read(file).declaration
     if declaration.protocol == "netlink-raw":
@@ -296,7 +296,7 @@ def record(
     its spec, the recording then takes precedence.
     """
     from netlink_emu.testing.errors import ControlError
-    from netlink_emu.testing.recorder import record_family
+    from netlink_emu.testing.remote.recorder import record_family
 
     try:
         recorded = record_family(name)

@@ -50,7 +50,7 @@ def _values(text: str) -> Any:
 @app.call("list")
 def list_families(connection: Connection) -> Answer:
     """List the families that were added to the kernel, with the objects that they keep."""
-    from netlink_emu.testing.remote_families import named
+    from netlink_emu.testing.remote.families import named
 
     return Table(_COLUMNS, [named(reply) for reply in connection.remote.dump("family-get")])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from netlink_emu.testing.errors import hide
-from netlink_emu.testing.options import KernelDefaults, KernelOptions, RecordMode
+from netlink_emu.testing.settings.options import KernelDefaults, KernelOptions, RecordMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

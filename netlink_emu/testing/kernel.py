@@ -26,13 +26,13 @@ from netlink_emu.kernel.genetlink import GenlFamily
 from netlink_emu.kernel.profile import KernelConfig
 from netlink_emu.machine.clock import VirtualClock
 from netlink_emu.testing import checks
-from netlink_emu.testing.booted import boot_options
-from netlink_emu.testing.calls import need_threads
 from netlink_emu.testing.errors import hide
+from netlink_emu.testing.handle.booted import boot_options
+from netlink_emu.testing.handle.parts import Parts, expect_use, tape_of
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
-from netlink_emu.testing.options import Argv, PopenOptions, RunOptions, Tasks
-from netlink_emu.testing.parts import Parts, expect_use, tape_of
+from netlink_emu.testing.settings.options import Argv, PopenOptions, RunOptions, Tasks
 from netlink_emu.testing.tasks import TaskTableHandle
+from netlink_emu.testing.thread.calls import need_threads
 from netlink_emu.testing.usage import Usage
 from netlink_emu.testing.waiting import TIMEOUT
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
     from netlink_emu.journal.entries import MessageView
     from netlink_emu.testing.aio import AsyncKernel
-    from netlink_emu.testing.cassette import CassetteHandle
+    from netlink_emu.testing.handle.cassette import CassetteHandle
     from netlink_emu.testing.inprocess.threads import ClientThread
     from netlink_emu.testing.process import ClientProcess
 

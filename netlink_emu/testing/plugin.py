@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from netlink_emu.testing.factory import KernelFactory
-from netlink_emu.testing.marks import (
+from netlink_emu.testing.settings.marks import (
     CASSETTE_MARKER,
     MARKER,
     cassette_files,
     marked,
     project_options,
 )
-from netlink_emu.testing.options import KernelDefaults
+from netlink_emu.testing.settings.options import KernelDefaults
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from netlink_emu.testing.errors import WrongValue, hide
 from netlink_emu.testing.factory import KernelFactory
-from netlink_emu.testing.options import KernelDefaults, KernelOptions
+from netlink_emu.testing.settings.options import KernelDefaults, KernelOptions
 
 if TYPE_CHECKING:
     from netlink_emu.testing.kernel import EmulatedKernel

@@ -32,7 +32,7 @@ from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.ours.relay import RELAY_HELLO, RelayHello
 from netlink_emu.server.serve import serve
-from netlink_emu.testing.loop import Loop, Running
+from netlink_emu.testing.thread.loop import Loop, Running
 
 
 def make_kernel() -> BootedKernel:

@@ -16,7 +16,7 @@ from helpers.nets import SECONDS
 
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote.kernel import Remote
 
 pytestmark = needs_interposer
 

@@ -16,7 +16,7 @@ import pytest
 from helpers.nets import SECONDS
 from helpers.serving import Client, register
 
-from netlink_emu.testing.connect import connect
+from netlink_emu.testing.handle.connect import connect
 
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
 

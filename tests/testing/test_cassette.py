@@ -38,8 +38,9 @@ from netlink_emu.host import head
 from netlink_emu.host.release import release_number
 from netlink_emu.interpose.summary import Summary
 from netlink_emu.journal import UnknownName
-from netlink_emu.testing import EmulatedKernel, NotUsed, recorded
+from netlink_emu.testing import EmulatedKernel, NotUsed
 from netlink_emu.testing.errors import NoSuchName, WrongType, WrongValue
+from netlink_emu.testing.handle import recorded
 
 # Extended acks on; a family that is there, one that is not, and all of them.
 FAMILIES = """

@@ -26,7 +26,7 @@ from netlink_emu.protocol.ours.control import (
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing import EmulatedKernel
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote.kernel import Remote
 
 
 @pytest.fixture

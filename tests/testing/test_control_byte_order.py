@@ -25,10 +25,10 @@ from netlink_emu.protocol.format import BIG, LITTLE
 from netlink_emu.protocol.ours.hello import Hello, encode_hello
 from netlink_emu.specs.spec import read_spec_file
 from netlink_emu.testing import EmulatedKernel, Family
-from netlink_emu.testing import remote as remotes
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.family_client import FamilyClient, FamilyError
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote import kernel as remotes
+from netlink_emu.testing.remote.family_client import FamilyClient, FamilyError
+from netlink_emu.testing.remote.kernel import Remote
 
 LITTLE_HERE: Final = sys.byteorder == "little"
 OTHER_ARCH: Final = "s390x" if LITTLE_HERE else "x86_64"

@@ -17,8 +17,8 @@ from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.ours.hello import Hello, decode_hello, encode_hello
 from netlink_emu.testing import EmulatedKernel, Family, Request
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Remote
-from netlink_emu.testing.remote_families import RemoteFamily, named
+from netlink_emu.testing.remote.families import RemoteFamily, named
+from netlink_emu.testing.remote.kernel import Remote
 
 LAMPS = """\
 name: lamps

@@ -15,7 +15,7 @@ from netlink_emu.protocol.ours.hello import HELLO, Hello, encode_hello
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing import EmulatedKernel
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote.kernel import Remote
 
 
 @pytest.fixture

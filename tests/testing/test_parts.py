@@ -9,15 +9,15 @@ import pytest
 
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.testing import EmulatorError
-from netlink_emu.testing.booted import Booted, BootOptions
-from netlink_emu.testing.calls import Calls
-from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import TimeIsUp
-from netlink_emu.testing.loop import Loop
-from netlink_emu.testing.passing import Passing
+from netlink_emu.testing.handle.booted import Booted, BootOptions
+from netlink_emu.testing.handle.clients import Clients
+from netlink_emu.testing.handle.passing import Passing
+from netlink_emu.testing.handle.waits import Waits
+from netlink_emu.testing.thread.calls import Calls
+from netlink_emu.testing.thread.loop import Loop
 from netlink_emu.testing.waiting import Waiting
-from netlink_emu.testing.waits import Waits
 
 SCENARIO = '[[task]]\ncomm = "cron"\npid = 300\nstart = 1.0\ntimeline = [{ at = 1.0, exit = 2 }]\n'
 

@@ -246,7 +246,7 @@ class TestForkedChild:
         assert receive(sock).cmd == "TASKSTATS_CMD_NEW"
 
     def test_it_may_talk_to_the_path(self, kernel: EmulatedKernel) -> None:
-        from netlink_emu.testing.connect import connect
+        from netlink_emu.testing.handle.connect import connect
 
         path = kernel.path
 

@@ -14,7 +14,7 @@ from helpers.messages import get, receive
 
 from netlink_emu.journal.entries import Bound
 from netlink_emu.testing import EmulatedKernel, EmulatedKernelMixin
-from netlink_emu.testing.options import KernelDefaults
+from netlink_emu.testing.settings.options import KernelDefaults
 
 made: list[EmulatedKernel] = []
 

@@ -13,7 +13,7 @@ from netlink_emu.cli.watching import asking
 from netlink_emu.cli.watching.asking import Asking, Commands, Watcher
 from netlink_emu.cli.watching.news import Snapshot, Wanted
 from netlink_emu.testing import EmulatedKernel
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote.kernel import Remote
 
 
 @pytest.fixture

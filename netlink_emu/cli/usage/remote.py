@@ -21,7 +21,7 @@ from netlink_emu.protocol.reading.printable import printable, printable_json, pr
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.reading.decode import Message
-    from netlink_emu.testing.remote import Remote
+    from netlink_emu.testing.remote.kernel import Remote
 
 SocketOption = Annotated[
     Path | None,
@@ -179,7 +179,7 @@ class Connection:
 
     @property
     def remote(self) -> Remote:
-        from netlink_emu.testing.remote import PATIENCE, Remote
+        from netlink_emu.testing.remote.kernel import PATIENCE, Remote
 
         if self._made is None:
             self._made = Remote(self._path, patience=None if self._wait else PATIENCE)

@@ -24,7 +24,7 @@ from netlink_emu.testing.errors import ControlError
 if TYPE_CHECKING:
     from netlink_emu.protocol.ours.control_values import Row
     from netlink_emu.protocol.reading.decode import Message as DecodedMessage
-    from netlink_emu.testing.remote import Remote
+    from netlink_emu.testing.remote.kernel import Remote
 
 # Seconds between two questions; at most this share of the kernel's time is for us.
 INTERVAL: Final = 0.2

@@ -23,7 +23,7 @@ from netlink_emu.cli.output.loudness import Loudness, loudness
 from netlink_emu.cli.running.ending import Ending
 from netlink_emu.interpose import libc
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import Remote
+from netlink_emu.testing.remote.kernel import Remote
 
 # Lines of output that are kept, and how long one may be.
 KEPT: Final = 2000

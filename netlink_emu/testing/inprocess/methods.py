@@ -25,8 +25,8 @@ from netlink_emu.protocol.bpf import BPF_MAXINSNS
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.netlink import AF_NETLINK, SOCKADDR_NL, SOL_SOCKET
-from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.inprocess.local import LocalSockets
+from netlink_emu.testing.thread.calls import Calls
 
 T = TypeVar("T")
 Address = tuple[int, int]  # portid, mask of groups

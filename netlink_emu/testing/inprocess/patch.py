@@ -17,10 +17,10 @@ from trio import _socket as trio_socket
 
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.protocol.netlink import AF_NETLINK
-from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.errors import WrongProcess
 from netlink_emu.testing.inprocess.local import LocalSockets
 from netlink_emu.testing.inprocess.methods import Methods
+from netlink_emu.testing.thread.calls import Calls
 
 # Python's own property makes an enum of it.
 _FAMILY: Final = _socket.socket.family.__get__

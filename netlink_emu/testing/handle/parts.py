@@ -6,15 +6,15 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from netlink_emu.testing.booted import Booted, BootOptions
-from netlink_emu.testing.calls import Calls
-from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import NoSuchName, hide
-from netlink_emu.testing.passing import Passing
+from netlink_emu.testing.handle.booted import Booted, BootOptions
+from netlink_emu.testing.handle.clients import Clients
+from netlink_emu.testing.handle.passing import Passing
+from netlink_emu.testing.handle.waits import Waits
+from netlink_emu.testing.thread.calls import Calls
 from netlink_emu.testing.usage import CASSETTE, FAULT, SCENARIO, UNRECORDED, Usage, unused_faults
 from netlink_emu.testing.waiting import Waiting
-from netlink_emu.testing.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from netlink_emu.cassettes import Cassette
     from netlink_emu.journal.journal import Journal
-    from netlink_emu.testing.cassette import CassetteHandle, CassetteOptions
+    from netlink_emu.testing.handle.cassette import CassetteHandle, CassetteOptions
 
 __tracebackhide__ = hide
 
@@ -48,7 +48,7 @@ class Parts:
         self.booted: Final = Booted(options, self.calls)
         self.cassette: CassetteHandle | None = None
         if tape is not None:
-            from netlink_emu.testing.cassette import CassetteHandle
+            from netlink_emu.testing.handle.cassette import CassetteHandle
 
             self.cassette = CassetteHandle(tape, self.booted)
         self.passing: Final = Passing(self.booted, self.cassette)
@@ -148,6 +148,6 @@ def tape_of(
     """What is to be played, if anything is; without that it costs no import."""
     if cassette is None:
         return None
-    from netlink_emu.testing.cassette import cassette_options
+    from netlink_emu.testing.handle.cassette import cassette_options
 
     return cassette_options(cassette, **options)

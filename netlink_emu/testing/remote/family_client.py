@@ -28,7 +28,7 @@ from netlink_emu.protocol.netlink import (
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote import PATIENCE, Connection, told
+from netlink_emu.testing.remote.kernel import PATIENCE, Connection, told
 
 
 class FamilyError(ControlError):

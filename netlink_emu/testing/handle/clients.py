@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, AnyStr, Final, TypeVar, Unpack
 
 from netlink_emu.machine.credentials import Cred
-from netlink_emu.testing.booted import Booted
 from netlink_emu.testing.directory import Directory
 from netlink_emu.testing.errors import NotUsed, hide
-from netlink_emu.testing.options import Argv, PopenOptions
+from netlink_emu.testing.handle.booted import Booted
+from netlink_emu.testing.settings.options import Argv, PopenOptions
 from netlink_emu.testing.waiting import TIMEOUT, Waiting
 
 if TYPE_CHECKING:
     from netlink_emu.interpose.loop import CallLoop
     from netlink_emu.interpose.supervisor import Supervisor
     from netlink_emu.server.serve import Server
-    from netlink_emu.testing.cassette import CassetteHandle
+    from netlink_emu.testing.handle.cassette import CassetteHandle
+    from netlink_emu.testing.handle.interposed import Answering
     from netlink_emu.testing.inprocess.local import LocalSockets
     from netlink_emu.testing.inprocess.threads import ClientThread
-    from netlink_emu.testing.interposed import Answering
-    from netlink_emu.testing.loop import Running
     from netlink_emu.testing.process import ClientProcess
+    from netlink_emu.testing.thread.loop import Running
 
 __tracebackhide__ = hide
 
@@ -98,7 +98,7 @@ class Clients:
         allow_io_uring: bool = False,
     ) -> ClientProcess[AnyStr]:
         from netlink_emu.interpose.supervisor import Supervisor
-        from netlink_emu.testing.interposed import emulated, recorded, start_interposed
+        from netlink_emu.testing.handle.interposed import emulated, recorded, start_interposed
 
         with self._start():
             recording = None if self._cassette is None else self._cassette.recording
@@ -200,7 +200,7 @@ class Clients:
             yield
 
     def connect(self, *, portid: int, rcvbuf: int) -> _socket.socket:
-        from netlink_emu.testing.connect import connect
+        from netlink_emu.testing.handle.connect import connect
 
         with self._start():
             sock = connect(self.path, portid=portid, rcvbuf=rcvbuf)

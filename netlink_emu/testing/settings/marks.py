@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from netlink_emu.testing.options import KernelDefaults, KernelOptions
+from netlink_emu.testing.settings.options import KernelDefaults, KernelOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ SUFFIX: Final = ".cassette"
 
 def project_options(config: pytest.Config) -> KernelDefaults:
     """What pytest's settings say, or else [tool.netlink-emu] of the project's pyproject.toml."""
-    from netlink_emu.testing.project import project_defaults
+    from netlink_emu.testing.settings.project import project_defaults
 
     try:
         return project_defaults(settings_of(config))

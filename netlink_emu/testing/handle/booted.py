@@ -23,12 +23,12 @@ from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.ours.control import NETLINK_EMU
 from netlink_emu.protocol.reading.declared import describe
 from netlink_emu.testing import checks
-from netlink_emu.testing.calls import Calls
 from netlink_emu.testing.errors import FamilyFailed, WrongType, WrongValue, hide
-from netlink_emu.testing.guarded import guarded
 from netlink_emu.testing.machine import CgroupsHandle, CpusHandle
-from netlink_emu.testing.options import Tasks
+from netlink_emu.testing.settings.options import Tasks
 from netlink_emu.testing.tasks import TaskTableHandle
+from netlink_emu.testing.thread.calls import Calls
+from netlink_emu.testing.thread.guarded import guarded
 
 if TYPE_CHECKING:
     from netlink_emu.families.control.watch import PendingWait

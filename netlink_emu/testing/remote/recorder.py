@@ -8,7 +8,7 @@ from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import CtrlAttr, CtrlCmd
 from netlink_emu.protocol.netlink import NLM_F_DUMP
-from netlink_emu.testing.family_client import FamilyClient, Refused
+from netlink_emu.testing.remote.family_client import FamilyClient, Refused
 
 
 def record_family(name: str) -> dict[str, Any]:

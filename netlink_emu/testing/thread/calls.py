@@ -17,7 +17,7 @@ from netlink_emu.testing.errors import (
 )
 
 if TYPE_CHECKING:
-    from netlink_emu.testing.loop import Loop, Running
+    from netlink_emu.testing.thread.loop import Loop, Running
 
 __tracebackhide__ = hide
 
@@ -78,7 +78,7 @@ class Calls:
     def loop(self) -> Loop:
         """The loop whose thread the kernel belongs to, from the first use on."""
         if self._loop is None:
-            from netlink_emu.testing.loop import Loop
+            from netlink_emu.testing.thread.loop import Loop
 
             with self._lock:
                 self._loop = Loop.get()

@@ -31,7 +31,7 @@ from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_h
 from netlink_emu.protocol.reading.decode import Decoder, Message
 from netlink_emu.protocol.reading.describe import NLCTRL, FamilyDesc
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote_families import RemoteFamily
+from netlink_emu.testing.remote.families import RemoteFamily
 
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from netlink_emu.machine.clock import NSEC_PER_SEC
 from netlink_emu.testing import checks
-from netlink_emu.testing.booted import Booted
 from netlink_emu.testing.errors import WrongType, WrongValue, hide
+from netlink_emu.testing.handle.booted import Booted
 
 if TYPE_CHECKING:
     from netlink_emu.machine.timeline import Timeline
-    from netlink_emu.testing.cassette import CassetteHandle
+    from netlink_emu.testing.handle.cassette import CassetteHandle
 
 __tracebackhide__ = hide
 

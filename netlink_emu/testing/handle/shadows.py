@@ -18,7 +18,7 @@ from netlink_emu.protocol.netlink import SOL_NETLINK, NetlinkSockOpt
 if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock
     from netlink_emu.kernel.trace import Observer
-    from netlink_emu.testing.booted import Booted
+    from netlink_emu.testing.handle.booted import Booted
 
 
 _JOIN: Final = SOL_NETLINK, NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netlink_emu.host.settings import Settings
-from netlink_emu.testing.options import KernelDefaults
+from netlink_emu.testing.settings.options import KernelDefaults
 
 
 def project_defaults(settings: Settings) -> KernelDefaults:

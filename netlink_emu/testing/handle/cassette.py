@@ -26,13 +26,13 @@ from netlink_emu.kernel.releases import UnknownReleaseError, profile_for
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.testing import checks
 from netlink_emu.testing.errors import WrongType, WrongValue, hide
-from netlink_emu.testing.recorded import save
-from netlink_emu.testing.shadows import Shadows
+from netlink_emu.testing.handle.recorded import save
+from netlink_emu.testing.handle.shadows import Shadows
 
 if TYPE_CHECKING:
     from netlink_emu.interpose.recording.recorder import Recorder
-    from netlink_emu.testing.booted import Booted
-    from netlink_emu.testing.loop import Running
+    from netlink_emu.testing.handle.booted import Booted
+    from netlink_emu.testing.thread.loop import Running
 
 __tracebackhide__ = hide
 

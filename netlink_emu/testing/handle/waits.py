@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netlink_emu.journal.found import Found
 from netlink_emu.journal.match import Match
-from netlink_emu.testing.booted import Booted
-from netlink_emu.testing.clients import Clients
 from netlink_emu.testing.errors import hide
+from netlink_emu.testing.handle.booted import Booted
+from netlink_emu.testing.handle.clients import Clients
 from netlink_emu.testing.waiting import Waiting, explain
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a handle consists of: the booted kernel, its time, its clients, its cassette."""

@@ -1,0 +1,1 @@
+"""Kernels elsewhere: NETLINK_EMU and other families, called over netlink."""
