@@ -1,8 +1,9 @@
 """Cassettes: recordings of a client and a real kernel in a file, which can be replayed.
 
 A :class:`Cassette` has a head and a stream for each socket. :mod:`.read` and :mod:`.write` handle
-its file; :mod:`.tape` answers the sockets of an emulated kernel from it; :mod:`.match` finds the
-recorded request that a client's request equals.
+its file; :mod:`.match` finds the recorded request that a client's request equals.
+:mod:`.playing` answers the sockets of an emulated kernel from a cassette; :mod:`.recording`
+makes one.
 """
 
 from netlink_emu.cassettes.model import (

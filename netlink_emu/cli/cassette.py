@@ -123,7 +123,7 @@ def check(
 
 def _check_any(file: Path, *, fix: bool, as_json: bool) -> bool:
     """See :func:`_check`; a recording that is not finished is grave."""
-    from netlink_emu.cassettes.unfinished import is_unfinished
+    from netlink_emu.cassettes.recording.unfinished import is_unfinished
 
     if not is_unfinished(read_file(file, most=_MOST_MAGIC)):
         return _check(file, fix=fix, as_json=as_json)

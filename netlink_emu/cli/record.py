@@ -22,8 +22,8 @@ from netlink_emu.kernel.kernel import MAX_LINKS
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
-    from netlink_emu.cassettes.recording import Recording
-    from netlink_emu.cassettes.unfinished import Plan
+    from netlink_emu.cassettes.recording.recording import Recording
+    from netlink_emu.cassettes.recording.unfinished import Plan
     from netlink_emu.host.keeping import FileKeeper
 
 __all__ = ["CONTEXT_SETTINGS", "record"]
@@ -77,7 +77,7 @@ def record(
         command = command[1:]
     if not command:
         raise UserError("which command? netlink-emu record -- COMMAND")
-    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.cassettes.recording.recording import Recording
 
     protocols = _protocols(protocol)
     file = _file(output, command[0], append=append)
@@ -155,7 +155,7 @@ class _Plans:
 
     def now(self) -> Plan:
         """With the families that this machine has by now."""
-        from netlink_emu.cassettes.unfinished import Plan
+        from netlink_emu.cassettes.recording.unfinished import Plan
         from netlink_emu.host.head import head_here
 
         head = head_here(__version__, self.command)
@@ -167,7 +167,7 @@ def _keeper(file: Path, plans: _Plans) -> FileKeeper | None:
 
     Raises UserError.
     """
-    from netlink_emu.cassettes.unfinished import SUFFIX as UNFINISHED
+    from netlink_emu.cassettes.recording.unfinished import SUFFIX as UNFINISHED
     from netlink_emu.host.keeping import FileKeeper
 
     if file.exists() and not file.is_file():

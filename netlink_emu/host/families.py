@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator
 from typing import Final
 
-from netlink_emu.cassettes.families import told_family
 from netlink_emu.cassettes.model import RecordedFamily
+from netlink_emu.cassettes.recording.families import told_family
 from netlink_emu.protocol.attributes import AttrWriter
 from netlink_emu.protocol.format import HOST_ORDER
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL, CtrlAttr, CtrlCmd, genl_request

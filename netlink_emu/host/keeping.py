@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from netlink_emu.cassettes import Event
-from netlink_emu.cassettes.unfinished import Plan, event_line, head_line, socket_line
+from netlink_emu.cassettes.recording.unfinished import Plan, event_line, head_line, socket_line
 
 
 class FileKeeper:
-    """See :class:`netlink_emu.cassettes.recording.Keeper`.
+    """See :class:`netlink_emu.cassettes.recording.recording.Keeper`.
 
     The file is made with the first socket, and for its owner alone: keys are not blanked in it.
     Where it cannot be written any more that is told once, by ``failed``.

@@ -34,7 +34,7 @@ _OPTIONS: Final = {
 
 
 class HostNetlink(Observer):
-    """The host's sockets behind emulated ones; see :class:`netlink_emu.cassettes.tape.Live`."""
+    """The host's sockets behind emulated ones: what a tape asks as its ``Live``."""
 
     def __init__(self) -> None:
         self._open: Final[dict[NetlinkSock, _Behind]] = {}

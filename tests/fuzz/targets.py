@@ -20,8 +20,8 @@ from fuzz.check import check
 from fuzz.edges import relay_calls, relay_reports, system_calls
 from fuzz.families import policies, recording, values
 from netlink_emu.cassettes import read_cassette, write_cassette
-from netlink_emu.cassettes.finish import finished
-from netlink_emu.cassettes.unfinished import UnfinishedError, read_unfinished
+from netlink_emu.cassettes.recording.finish import finished
+from netlink_emu.cassettes.recording.unfinished import UnfinishedError, read_unfinished
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import write_cases
 from netlink_emu.conformance.cases.transcripts import read_transcripts

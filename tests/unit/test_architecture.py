@@ -48,7 +48,9 @@ def test_every_package_is_in_the_picture() -> None:
 
 def test_every_room_of_a_large_package_is_listed() -> None:
     table = section("The picture").partition("| package | rooms |")[2]
-    for package in ("cli", "conformance", "families", "interpose", "protocol", "testing"):
+    large = {path.parent.parent.name for path in SOURCE.glob("*/*/__init__.py")}
+    assert large >= {"cli", "conformance", "families", "interpose", "protocol", "testing"}
+    for package in large:
         row = next(line for line in table.splitlines() if line.startswith(f"| `{package}/` |"))
         rooms = {path.parent.name for path in (SOURCE / package).glob("*/__init__.py")}
         assert rooms <= {name.rstrip("/") for name in named(row)}

@@ -11,7 +11,7 @@ from netlink_emu.cli.recordings.playing import load_cassette
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Stream
-    from netlink_emu.cassettes.unfinished import Plan, Unfinished
+    from netlink_emu.cassettes.recording.unfinished import Plan, Unfinished
 
 
 def write_finished(
@@ -19,8 +19,8 @@ def write_finished(
 ) -> None:
     """Write a cassette of ``before`` and what was recorded; raises UserError."""
     from netlink_emu.cassettes import Cassette, write_cassette
-    from netlink_emu.cassettes.finish import Incompatible, appended, finished, unmet
     from netlink_emu.cassettes.read import MOST_BYTES
+    from netlink_emu.cassettes.recording.finish import Incompatible, appended, finished, unmet
     from netlink_emu.cassettes.text import order_of
     from netlink_emu.host.files import write_whole
 
@@ -52,7 +52,11 @@ def write_finished(
 
 def load_unfinished(path: Path) -> Unfinished:
     """Read what a recorder left that was killed; raises UserError."""
-    from netlink_emu.cassettes.unfinished import MOST_BYTES, UnfinishedError, read_unfinished
+    from netlink_emu.cassettes.recording.unfinished import (
+        MOST_BYTES,
+        UnfinishedError,
+        read_unfinished,
+    )
     from netlink_emu.cli.recordings.playing import read_file
 
     try:
@@ -63,7 +67,7 @@ def load_unfinished(path: Path) -> Unfinished:
 
 def finish_file(path: Path, output: Path | None) -> Path:
     """Finish it, beside itself or to ``output``, and remove it; raises UserError."""
-    from netlink_emu.cassettes.unfinished import SUFFIX
+    from netlink_emu.cassettes.recording.unfinished import SUFFIX
 
     left = load_unfinished(path)
     file = output

@@ -14,8 +14,8 @@ from netlink_emu.cli.usage.options import DEFAULT_RELEASE
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette
-    from netlink_emu.cassettes.silence import Silence
-    from netlink_emu.cassettes.tape import Tape
+    from netlink_emu.cassettes.playing.silence import Silence
+    from netlink_emu.cassettes.playing.tape import Tape
     from netlink_emu.kernel.kernel import Kernel
 
 CassetteOption = Annotated[
@@ -56,7 +56,7 @@ _LOOK: Final = 0.1  # seconds between two looks at the sockets
 def load_cassette(path: Path) -> Cassette:
     """Read a cassette; raises UserError, as file:line:column where that is known."""
     from netlink_emu.cassettes.read import MOST_BYTES, read_cassette
-    from netlink_emu.cassettes.unfinished import is_unfinished
+    from netlink_emu.cassettes.recording.unfinished import is_unfinished
     from netlink_emu.documents import DocumentError
 
     data = read_file(path, most=MOST_BYTES)
@@ -190,8 +190,8 @@ def playing_on(
     if path is None:
         return None
     from netlink_emu.cassettes.fields import UnknownAttribute, ignored
-    from netlink_emu.cassettes.silence import Silence
-    from netlink_emu.cassettes.tape import Tape
+    from netlink_emu.cassettes.playing.silence import Silence
+    from netlink_emu.cassettes.playing.tape import Tape
 
     cassette = load_cassette(path)
     _tell_torn(path, cassette)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from netlink_emu import __version__
 from netlink_emu.cassettes import write_cassette
-from netlink_emu.cassettes.finish import finished
+from netlink_emu.cassettes.recording.finish import finished
 from netlink_emu.cli.output.errors import UserError
 from netlink_emu.cli.recordings.playing import load_cassette
 from netlink_emu.conformance.cassettes.run import Machine, TapedCase, cases_of

@@ -20,8 +20,8 @@ from netlink_emu.cassettes import (
     Stream,
 )
 from netlink_emu.cassettes.fields import Fields
-from netlink_emu.cassettes.following import following
 from netlink_emu.cassettes.match import messages
+from netlink_emu.cassettes.playing.following import following
 from netlink_emu.cassettes.secrets import Redactor, find_in
 from netlink_emu.cassettes.text import Texts, order_of
 from netlink_emu.conformance.cases import ops

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from errno import EAGAIN
 from typing import Final
 
-from netlink_emu.cassettes.recording import RecordedSocket, Recording
+from netlink_emu.cassettes.recording.recording import RecordedSocket, Recording
 from netlink_emu.interpose.client import fds
 from netlink_emu.interpose.client.fds import Given
 from netlink_emu.interpose.client.memory import ClientGone, ClientMemory

@@ -9,7 +9,7 @@ from netlink_emu.interpose.foreground import Answering, Finished, Foreground
 from netlink_emu.interpose.summary import Summary
 
 if TYPE_CHECKING:
-    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.cassettes.recording.recording import Recording
     from netlink_emu.interpose.errands import Errands
     from netlink_emu.interpose.launch import Launched
     from netlink_emu.interpose.recording.recorder import Recorder

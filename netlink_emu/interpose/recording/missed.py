@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netlink_emu.cassettes.recording import Recording
+from netlink_emu.cassettes.recording.recording import Recording
 from netlink_emu.interpose.summary import Summary
 
 

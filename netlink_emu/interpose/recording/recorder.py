@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from netlink_emu.cassettes.recording import Recording
+from netlink_emu.cassettes.recording.recording import Recording
 from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi, native
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.errands import Errands

@@ -14,10 +14,10 @@ from netlink_emu.cassettes import Cassette, read_cassette
 from netlink_emu.cassettes.check import torn
 from netlink_emu.cassettes.fields import UnknownAttribute, ignored
 from netlink_emu.cassettes.model import NAMES
+from netlink_emu.cassettes.playing.silence import Silence
+from netlink_emu.cassettes.playing.tape import Tape
 from netlink_emu.cassettes.read import MOST_BYTES
-from netlink_emu.cassettes.recording import Recording
-from netlink_emu.cassettes.silence import Silence
-from netlink_emu.cassettes.tape import Tape
+from netlink_emu.cassettes.recording.recording import Recording
 from netlink_emu.documents import DocumentError
 from netlink_emu.host.netlink import HostNetlink
 from netlink_emu.host.release import release_number

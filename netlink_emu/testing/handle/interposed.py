@@ -19,7 +19,7 @@ from netlink_emu.machine.credentials import Cred
 from netlink_emu.testing.process import ClientProcess
 
 if TYPE_CHECKING:
-    from netlink_emu.cassettes.recording import Recording
+    from netlink_emu.cassettes.recording.recording import Recording
     from netlink_emu.interpose.recording.recorder import Recorder
 
 Loop = TypeVar("Loop", bound=CallLoop)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netlink_emu import __version__
 from netlink_emu.cassettes import Cassette, Stream, write_cassette
-from netlink_emu.cassettes.finish import Incompatible, appended, finished
+from netlink_emu.cassettes.recording.finish import Incompatible, appended, finished
 from netlink_emu.host.files import write_whole
 from netlink_emu.host.head import head_here
 from netlink_emu.protocol.format import HOST_ORDER

@@ -26,7 +26,7 @@ _MOST_GROUPS: Final = 1 << 10
 
 
 class Shadows:
-    """See :class:`netlink_emu.cassettes.recording.Keeper`; for the kernel's thread."""
+    """See :class:`netlink_emu.cassettes.recording.recording.Keeper`; for the kernel's thread."""
 
     def __init__(self, booted: Booted) -> None:
         self._kernel: Final = booted.kernel

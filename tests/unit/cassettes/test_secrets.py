@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import pytest
 
 from netlink_emu.cassettes import Answer, Cassette, Head, RecordedFamily, Request, Stream
-from netlink_emu.cassettes.finish import finished
 from netlink_emu.cassettes.read import read_cassette
+from netlink_emu.cassettes.recording.finish import finished
 from netlink_emu.cassettes.secrets import KnownSecrets
 from netlink_emu.cassettes.write import write_cassette
 from netlink_emu.protocol.format import LITTLE

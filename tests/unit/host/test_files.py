@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from netlink_emu.cassettes import Head, Request
-from netlink_emu.cassettes.recording import Recording
-from netlink_emu.cassettes.unfinished import Plan, read_unfinished
+from netlink_emu.cassettes.recording.recording import Recording
+from netlink_emu.cassettes.recording.unfinished import Plan, read_unfinished
 from netlink_emu.host.files import write_whole
 from netlink_emu.host.keeping import FileKeeper
 

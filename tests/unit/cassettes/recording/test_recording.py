@@ -18,8 +18,8 @@ from netlink_emu.cassettes import (
     read_cassette,
     write_cassette,
 )
-from netlink_emu.cassettes.finish import Incompatible, appended, finished
-from netlink_emu.cassettes.recording import Recording
+from netlink_emu.cassettes.recording.finish import Incompatible, appended, finished
+from netlink_emu.cassettes.recording.recording import Recording
 from netlink_emu.protocol.format import LITTLE
 
 

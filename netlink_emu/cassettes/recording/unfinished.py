@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from errno import errorcode
 from typing import Any, Final
 
-from netlink_emu.cassettes.families import told_family
 from netlink_emu.cassettes.model import (
     Answer,
     Bound,
@@ -28,6 +27,7 @@ from netlink_emu.cassettes.model import (
     Request,
     Stream,
 )
+from netlink_emu.cassettes.recording.families import told_family
 from netlink_emu.cassettes.text import order_of
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.reading.decode import Decoder

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from errno import EOPNOTSUPP
 from typing import Final, Protocol
 
-from netlink_emu.cassettes.batches import by_request, errno_of
 from netlink_emu.cassettes.fields import Fields
-from netlink_emu.cassettes.following import following
-from netlink_emu.cassettes.held import Held, Rest
 from netlink_emu.cassettes.match import Ignore, Rewriter, blanked, messages, nearest, nothing
 from netlink_emu.cassettes.model import Answer, Bound, Cassette, Event, Failed, Request, Stream
+from netlink_emu.cassettes.playing.batches import by_request, errno_of
+from netlink_emu.cassettes.playing.following import following
+from netlink_emu.cassettes.playing.held import Held, Rest
+from netlink_emu.cassettes.playing.track import Track, Unused
 from netlink_emu.cassettes.secrets import find_in
-from netlink_emu.cassettes.track import Track, Unused
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.kernel import Kernel
 from netlink_emu.kernel.netlink_rcv import Request as NetlinkRequest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from netlink_emu.kernel.trace import Observer
 
 if TYPE_CHECKING:
-    from netlink_emu.cassettes.tape import Tape
+    from netlink_emu.cassettes.playing.tape import Tape
     from netlink_emu.kernel.af_netlink import NetlinkSock
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.skbuff import SkBuff

@@ -23,8 +23,8 @@ from netlink_emu.cassettes import (
     Request,
     Stream,
 )
-from netlink_emu.cassettes.recording import Recording
-from netlink_emu.cassettes.unfinished import (
+from netlink_emu.cassettes.recording.recording import Recording
+from netlink_emu.cassettes.recording.unfinished import (
     MAGIC,
     Plan,
     UnfinishedError,

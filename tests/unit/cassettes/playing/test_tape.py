@@ -18,8 +18,8 @@ from netlink_emu.cassettes import (
     Request,
     Stream,
 )
-from netlink_emu.cassettes.following import following
-from netlink_emu.cassettes.tape import Tape
+from netlink_emu.cassettes.playing.following import following
+from netlink_emu.cassettes.playing.tape import Tape
 from netlink_emu.families import BootedKernel, boot
 from netlink_emu.faults import Faults
 from netlink_emu.journal.entries import Sent

@@ -1,0 +1,1 @@
+"""Answers from a cassette: its tape, with a track for each recorded stream."""
