@@ -34,7 +34,9 @@ class Habits:
     ``removes_all``: a removal that names no object removes all. ``first`` is what there is at
     first by kind. ``numbers_on``: ids that are not given go on at the highest one that there was
     since all objects were removed, and dumps are in their order. ``look`` is asked before
-    something is made or set; ``passes`` says of a request that there is nothing to do.
+    something is made or set; ``passes`` says of a request that there is nothing to do. ``nobodys``
+    are kinds of which a get without a key asks for what belongs to no object: an empty answer, if
+    there is nothing of that.
     """
 
     absent: tuple[str, str] | None = None
@@ -43,6 +45,7 @@ class Habits:
     numbers_on: bool = False
     look: Look = _as_it_is
     passes: Callable[[Verb, Object], bool] = _nothing
+    nobodys: frozenset[str] = frozenset()
 
 
 # net/mptcp/pm_kernel.c
@@ -107,6 +110,8 @@ def _wireguard(
 _HABITS: Final[Mapping[str, Habits]] = {
     # net/ipv4/tcp_metrics.c: tcp_metrics_nl_cmd_get(), tcp_metrics_nl_cmd_del()
     "tcp_metrics": Habits(absent=("ESRCH", ""), removes_all=True),
+    # net/ethtool/strset.c: string sets that are the same for all devices
+    "ethtool": Habits(nobodys=frozenset({"strset"})),
     # drivers/net/wireguard/netlink.c
     "wireguard": Habits(look=_wireguard),
     # net/mptcp/pm_kernel.c: mptcp_pm_nl_get_addr(), mptcp_pm_nl_del_addr_doit()

@@ -48,6 +48,7 @@ _TOLD: Final = {
 }  # fmt: skip
 _IDENTITY: Final = re.compile(r"(.*-)?(id|idx|index|ifindex|ifname|name|handle|wiphy|wdev)")
 _DEVICE: Final = re.compile(r"(.*[.-])?(ifindex|ifname|dev-index|dev-name|if-idx)")
+_ID: Final = "-id"
 _BLOCKS: Final = (
     AttrType.NEST, AttrType.INDEXED_ARRAY, AttrType.NEST_TYPE_VALUE, AttrType.SUB_MESSAGE,
 )  # fmt: skip
@@ -131,7 +132,15 @@ def kinds_of(declaration: FamilyDeclaration) -> dict[str, Kind]:
         verb, name = meaning(declaration, op.name)
         if verb is Verb.MAKE and op.do is not None and name in kinds:
             kinds[name].made = True
+    for name in [*kinds]:
+        if is_search(kinds.get(name.removesuffix(_ID)), name):
+            del kinds[name]
     return kinds
+
+
+def is_search(kind: Kind | None, name: str) -> bool:
+    """Whether a get of ``name`` looks for the id of such an object: "device-id" of a "device"."""
+    return kind is not None and name == kind.name + _ID and ("id",) in kind.keys
 
 
 def kind_for(
@@ -139,11 +148,11 @@ def kind_for(
 ) -> Kind | None:
     """The kind that an operation is about.
 
-    That of its name ("flush-addrs": "addr"); or one whose key its request takes ("set-flags" of
-    an address).
+    That of its name ("flush-addrs": "addr", "device-id-get": "device"); or one whose key its
+    request takes ("set-flags" of an address).
     """
     _, name = meaning(declaration, op.name)
-    for known in (name, name.removesuffix("s"), name.removesuffix("es")):
+    for known in (name, name.removesuffix("s"), name.removesuffix("es"), name.removesuffix(_ID)):
         if known in kinds:
             return kinds[known]
     asked = set() if op.do is None else set(op.do.request)
@@ -158,6 +167,10 @@ def _kind(name: str, op: Operation) -> Kind:
     replies = [e.reply for e in (op.do, op.dump) if e is not None and e.reply]
     told = tuple(dict.fromkeys(name for reply in replies for name in reply)) or None
     plain = told is not None and set(asked) < set(told)
+    # What both have is the key, if the request has more ("af" of fou), and the answer has, too.
+    both = set(asked) & set(told or ())
+    if both in (set(asked), set(told or ())):
+        both.clear()
     keys: list[Path] = []
     within = set()
     for attribute in (op.attributes[name] for name in asked):
@@ -168,7 +181,9 @@ def _kind(name: str, op: Operation) -> Kind:
             if leaves and not alone:
                 within.add(attribute.name)
             keys += leaves
-        elif attribute.type not in _BLOCKS and (plain or _IDENTITY.fullmatch(attribute.name)):
+        elif attribute.type not in _BLOCKS and (
+            plain or attribute.name in both or _IDENTITY.fullmatch(attribute.name)
+        ):
             keys.append((attribute.name,))
     header = op.fixed_header
     members = () if header is None else header.members

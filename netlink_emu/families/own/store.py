@@ -10,16 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from netlink_emu.families.own.given import given
 from netlink_emu.families.own.habits import habits_of
-from netlink_emu.families.own.kinds import Kind, Verb, kind_for, kinds_of, meaning, told_of
+from netlink_emu.families.own.kinds import (
+    Kind,
+    Verb,
+    is_search,
+    kind_for,
+    kinds_of,
+    meaning,
+    told_of,
+)
 from netlink_emu.families.own.merging import merge
 from netlink_emu.families.own.numbering import first_id, give_id, id_of
 from netlink_emu.families.own.plain import from_plain
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.family import (
     Attribute,
-    AttributeSet,
-    AttrType,
     FamilyDeclaration,
     decode,
     encode,
@@ -155,11 +162,11 @@ class Store:
 
     def _do(self, _family: object, request: Request) -> Any:
         op = request.op
-        verb, _ = meaning(self._family.declaration, op.name)
+        verb, name = meaning(self._family.declaration, op.name)
         kind = kind_for(self._family.declaration, self.kinds, op)
         if verb is None or kind is None:
             raise NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {self._family.name}")
-        values = _given(request)
+        values = given(request)
         reply = () if op.do is None or op.do.reply is None else op.do.reply
         if verb is Verb.FLUSH or (
             verb is Verb.REMOVE and self._habits.removes_all and not kind.key_of(values)
@@ -175,6 +182,8 @@ class Store:
             changed = self._make(kind, values)
         elif verb is Verb.SET:
             changed = self._set(kind, values)
+        elif verb is Verb.GET and is_search(kind, name):
+            changed = self._searched(kind, values)
         else:
             changed = self._find(kind, values)
             if verb is Verb.REMOVE:
@@ -189,7 +198,7 @@ class Store:
         verb, _ = meaning(self._family.declaration, op.name)
         if verb is not Verb.GET or kind is None:
             raise NetlinkError("EOPNOTSUPP", f"nothing answers {op.name} of {self._family.name}")
-        values = _given(request)
+        values = given(request)
         key = kind.key_of(values)
         found = [*self._matching(kind, key)] if key else [*self.objects(kind.name)]
         if key and not found:
@@ -210,12 +219,24 @@ class Store:
         key = kind.key_of(values)
         anybodys = any(not kind.key_of(each) for each in self.objects(kind.name))
         if kind.keys and not key and not anybodys:
+            if kind.name in self._habits.nobodys:
+                return {}
             path = kind.keys[0]
             within = path[0] in values and len(path) > 1
             raise NetlinkError("EINVAL", missing=".".join(path) if within else path[0])
         for each in self._matching(kind, key) if kind.keys else self.objects(kind.name):
             return each
         raise self._nothing(kind)
+
+    def _searched(self, kind: Kind, values: Object) -> Object:
+        """The one object that has all these values: dpll_device_find() and its like."""
+        objects = self.objects(kind.name)
+        found = [o for o in objects if all(o.get(n) == v for n, v in values.items())]
+        if len(found) > 1:
+            raise NetlinkError("EINVAL", "multiple matches")
+        if not found:
+            raise self._nothing(kind)
+        return found[0]
 
     def _nothing(self, kind: Kind) -> NetlinkError:
         """Raise the error for a missing object, or for a kind without objects."""
@@ -327,37 +348,6 @@ class Store:
 
 # In a family's state, beside its objects.
 _IDS: Final = "next ids"
-_BYTES: Final = (AttrType.BINARY, AttrType.UNUSED, AttrType.SUB_MESSAGE, AttrType.STRING)
-
-
-def _given(request: Request) -> Object:
-    """The values of a request, by name.
-
-    A liberal kernel (before 5.2, or by GENL_DONT_VALIDATE_STRICT) lets pass what is longer than
-    its type, or a nest that is none; the values of these mean nothing here, and are EINVAL.
-    """
-    named = {name: request[name] for name in request if isinstance(name, str)}
-    wrong = _unsound(request.op.attributes, named)
-    if wrong:
-        raise NetlinkError("EINVAL", attr=wrong.partition(".")[0])
-    return {**request.header, **named}
-
-
-def _unsound(attributes: AttributeSet, values: Mapping[Any, Any]) -> str:
-    """The path of a value of the wrong type; empty if there is none."""
-    for name, value in values.items():
-        if isinstance(name, int):
-            continue
-        attribute = attributes[name]
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, bytes) and not _may_be_bytes(attribute):
-                return str(name)
-            if isinstance(one, Mapping) and attribute.nested is not None:
-                rest = {key: part for key, part in one.items() if key in attribute.nested}
-                wrong = _unsound(attribute.nested, rest)
-                if wrong:
-                    return f"{name}.{wrong}"
-    return ""
 
 
 def _known(attribute: Attribute, value: Any) -> Any:
@@ -372,9 +362,3 @@ def _known(attribute: Attribute, value: Any) -> Any:
         for name, part in value.items()
         if name in nested or name in attribute.type_value
     }
-
-
-def _may_be_bytes(attribute: Attribute) -> bool:
-    if attribute.type is AttrType.INDEXED_ARRAY:
-        return attribute.sub_type in _BYTES
-    return attribute.type in _BYTES

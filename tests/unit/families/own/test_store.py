@@ -393,3 +393,38 @@ def test_no_id_is_given_that_its_attribute_has_no_room_for(bench: Bench) -> None
     client = Client(bench, Family.from_spec(BITS, state=state))
     assert client.ask("bit-new", {"level": 1}) == {"id": 255}
     assert client.ask("bit-new", {"level": 2}) == ENOSPC
+
+
+def test_a_tunnel_of_fou_is_named_by_its_port(bench: Bench) -> None:
+    """A request has more than an answer there, "af": the key is what both have."""
+    client = Client(bench, family_of("fou"))
+    assert client.ask("add", {"port": 5555, "ipproto": 4}) is None
+    assert client.ask("add", {"port": 5556, "type": 2}) is None
+    assert client.ask("add", {"port": 5555, "ipproto": 4}) == EEXIST
+    assert client.ask("del", {"af": 2, "port": 5559}) == ENODEV
+    assert client.ask("del", {"af": 2, "port": 5555}) is None
+    assert [each["port"] for each in client.ask("get", dump=True)] == [5556]
+
+
+def test_an_id_is_looked_for_by_whatever_else_there_is(bench: Bench) -> None:
+    devices = [
+        {"id": 4, "module-name": "ice", "clock-id": 7, "type": "eec"},
+        {"id": 5, "module-name": "ice", "clock-id": 7, "type": "pps"},
+    ]
+    client = Client(bench, family_of("dpll", {"device": devices}))
+    ice = {"module-name": "ice", "clock-id": 7}
+    assert client.ask("device-id-get", ice | {"type": "pps"}) == {"id": 5}
+    assert client.ask("device-id-get", ice) == EINVAL  # multiple matches
+    assert client.ask("device-id-get", ice | {"clock-id": 8}) == ENOENT
+    assert [*client.family.store.kinds] == ["device", "pin"]
+
+
+def test_string_sets_of_no_device_in_particular(bench: Bench) -> None:
+    """ethtool --monitor asks for all of them."""
+    client = Client(bench, family_of("ethtool"))
+    assert client.ask("strset-get") == {}
+    assert client.ask("strset-get", {"header": {"dev-name": "eth7"}}) == ENODEV
+    assert client.ask("rings-get") == EINVAL
+    sets = {"stringset": [{"id": 15, "count": 1}]}
+    client.family.store.add("strset", {"stringsets": sets})
+    assert client.ask("strset-get") == {"stringsets": sets}
