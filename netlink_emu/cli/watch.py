@@ -111,9 +111,14 @@ def _watch_server(path: Path | None) -> None:
 def _follow(path: Path | None, why: str) -> None:
     from netlink_emu.cli import journal
     from netlink_emu.cli.usage.remote import connected, show
+    from netlink_emu.cli.watching.show import way_out
+    from netlink_emu.testing.errors import ControlError
 
     with connected(path) as connection:
-        lines = journal.follow(connection)
+        try:
+            lines = journal.follow(connection)
+        except ControlError as exc:
+            raise UserError(f"{exc}{way_out(path)}") from exc
         remark(f"{why}, so the journal follows, as of netlink-emu journal follow")
         show(lines, as_json=False)
 

@@ -134,7 +134,7 @@ enum {
 	NLEMU_A_WATCH_COMM = 15, /* string: The client's name. */
 	NLEMU_A_WATCH_SOCKETS = 16, /* u32: How many sockets clients have. */
 	NLEMU_A_WATCH_TASKS = 17, /* u32: How many tasks there are, zombies too. */
-	NLEMU_A_WATCH_DROPS = 18, /* u32: How many datagrams for clients were lost. */
+	NLEMU_A_WATCH_DROPS = 18, /* u32: How many datagrams clients' sockets have lost, also those that are closed: the sum of their drops. */
 };
 
 /* Sockets of clients. */

@@ -8,6 +8,8 @@ from typing import Final
 
 from ..family import Attribute, AttributeSet, Enumeration
 
+DEFAULT_WAIT_MS: Final = 5000
+
 
 class NlemuState(enum.IntEnum):
     """NLEMU_A_TASK_STATE, as CGROUPSTATS tells states apart."""
@@ -148,7 +150,11 @@ WATCH: Final = _set(
         "How many to wait for, by default 1; in a dump, at most so many, the journal's newest.",
     ),
     ("since", "u32", "Only entries of the journal with higher numbers count."),
-    ("timeout", "u32", "How long to wait, in milliseconds of real time; by default 5000."),
+    (
+        "timeout",
+        "u32",
+        f"How long to wait, in milliseconds of real time; by default {DEFAULT_WAIT_MS}.",
+    ),
     ("timed-out", "flag", "It did not come."),
     ("number", "u32", "An entry's number in the journal."),
     ("time", "u64", "When it happened, by the machine's clock."),
@@ -165,7 +171,12 @@ WATCH: Final = _set(
     ("comm", "string", "The client's name."),
     ("sockets", "u32", "How many sockets clients have."),
     ("tasks", "u32", "How many tasks there are, zombies too."),
-    ("drops", "u32", "How many datagrams for clients were lost."),
+    (
+        "drops",
+        "u32",
+        "How many datagrams clients' sockets have lost, also those that are closed: the sum of "
+        "their drops.",
+    ),
 )
 SOCKET: Final = _set(
     "socket",

@@ -29,6 +29,11 @@ WATCH = " ".join([*NETLINK_EMU, "watch"])
 NUMBERS = itertools.count()
 # What the client of a command prints.
 PRINTED = b"\x1b[31masked\x1b[0m \x1b]0;title\x07\nover\n"
+NO_KERNEL = (
+    "no emulated kernel that was started with --control answers here: name a server's socket "
+    "(--socket PATH), or run this under netlink-emu run --control, or give watch a command: "
+    "netlink-emu watch -- COMMAND"
+)
 Open = Callable[..., Tmux]
 
 
@@ -419,6 +424,23 @@ class TestNoTerminal:
             status, screen = ended(shown)
         assert status == 1
         assert "was not started with --control" in screen
+
+    @needs_tmux
+    def test_no_kernel_is_named(self, terminal: Open) -> None:
+        shown = terminal(300, 24)
+        shown.run(f"env -u NETLINK_EMU_SOCKET {WATCH}; echo status:$?:")
+        status, screen = ended(shown)
+        assert status == 1
+        assert NO_KERNEL in screen
+
+    def test_no_kernel_is_named_and_there_is_no_terminal(self) -> None:
+        args = ["env", "-u", "NETLINK_EMU_SOCKET", *NETLINK_EMU, "watch"]
+        done = subprocess.run(args, capture_output=True, text=True, timeout=SECONDS)
+        assert (done.returncode, done.stdout, done.stderr) == (
+            1,
+            "",
+            f"netlink-emu: {NO_KERNEL}\n",
+        )
 
 
 @needs_interposer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
 import sys
 import threading
 from collections.abc import Iterator
-from errno import EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ESRCH
+from errno import EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPERM, ERANGE, ESRCH
 from typing import Any
 
 import pytest
@@ -389,6 +390,18 @@ class TestPermission:
             pytest.raises(ControlError, match="was not started with --control"),
         ):
             Remote(kernel.path)
+
+    def test_a_process_of_the_host_is_told_what_to_do(self) -> None:
+        with pytest.raises(ControlError, match="or run this under netlink-emu run --control"):
+            Remote()
+
+    def test_where_there_is_no_netlink(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_args: object) -> None:
+            raise OSError(EAFNOSUPPORT, os.strerror(EAFNOSUPPORT))
+
+        monkeypatch.setattr(socket, "socket", refuse)
+        with pytest.raises(ControlError, match="no netlink socket can be made here: Address fam"):
+            Remote()
 
     @pytest.mark.parametrize(("control", "families"), [(False, 2), (True, 3)])
     def test_without_control_no_number_leads_to_it(self, control: bool, families: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from helpers.messages import get, receive, register, request
 
+from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.hello import HELLO, Hello, encode_hello
@@ -37,6 +38,12 @@ def attrs(message: Message | None) -> dict[str, Any]:
 
 def sockets(remote: Remote, **values: int) -> list[dict[str, Any]]:
     return [*map(attrs, remote.dump("socket-get", values))]
+
+
+def silent_sockets(kernel: EmulatedKernel) -> set[NetlinkSock]:
+    """The sockets of who controls the kernel."""
+    found = kernel.kernel.netlink.all_sockets(NETLINK_GENERIC)
+    return {sk for sk in found if kernel.journal.is_silent(sk)}
 
 
 def figures(remote: Remote) -> dict[str, int]:
@@ -73,6 +80,46 @@ class TestSockets:
         assert row["rcvbuf"] == 2 * 2304
         assert row["drops"] > 0
         assert figures(remote)["drops"] == row["drops"]
+
+    def test_an_overrun_on_demand_is_a_loss_and_stays_one(
+        self, kernel: EmulatedKernel, remote: Remote
+    ) -> None:
+        with kernel.connect() as sock:
+            sock.send(register("0"))
+            receive(sock)
+            assert kernel.faults.enobufs_now() == 1
+            (row,) = sockets(remote)
+            assert (row["drops"], figures(remote)["drops"]) == (1, 1)
+        kernel.wait_until(lambda kernel: any(e.what == "closed" for e in kernel.journal))
+        assert sockets(remote) == []
+        assert figures(remote)["drops"] == 1
+
+    def test_what_a_fault_loses_is_counted_in_one_place(
+        self, kernel: EmulatedKernel, remote: Remote
+    ) -> None:
+        sock = kernel.connect()
+        sock.send(register("0"))
+        receive(sock)
+        kernel.faults.enobufs(kind="event", count=1)
+        kernel.faults.drop(kind="event", count=1)
+        kernel.tasks.storm(2, cpu=0)
+        (row,) = sockets(remote)
+        # As on a kernel: what is not queued overruns, and what nobody missed is in no figure.
+        assert (row["drops"], figures(remote)["drops"]) == (1, 1)
+        applied = [attrs(rule)["applied"] for rule in remote.dump("fault-get")]
+        assert applied == [1, 1]
+
+    def test_who_controls_loses_nothing_of_clients(
+        self, kernel: EmulatedKernel, remote: Remote
+    ) -> None:
+        remote.do("watch-get")
+        before = kernel.call(lambda: silent_sockets(kernel))
+        with Remote(kernel.path) as follower:
+            follower.do("watch-get")
+            (sk,) = kernel.call(lambda: silent_sockets(kernel) - before)
+            kernel.call(sk.overrun)
+        kernel.wait_until(lambda _: sk.closed)
+        assert figures(remote)["drops"] == 0
 
     def test_groups_have_their_names(self, kernel: EmulatedKernel, remote: Remote) -> None:
         sock = kernel.connect()

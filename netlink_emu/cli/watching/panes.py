@@ -217,6 +217,10 @@ def _message_row(message: Message) -> Row:
     return Row(message.number, cells, lambda: message.lines, style)
 
 
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 class Losses(Pane):
     name = "losses"
     share = 2
@@ -224,9 +228,11 @@ class Losses(Pane):
     columns = (Column("", 11, 14, right=True), Column("", 20, 20, grows=True))
 
     def title(self, snapshot: Snapshot) -> str:
-        rules = len(snapshot.rules)
-        on_demand = f"; {rules} rule{'' if rules == 1 else 's'} of faults" if rules else ""
-        return f"Lost {snapshot.drops:,}{on_demand}"
+        lost, rules = f"Lost {snapshot.drops:,}", len(snapshot.rules)
+        if not rules:
+            return lost
+        applied = sum(rule["applied"] for rule in snapshot.rules)
+        return f"{lost}; {_some(applied, 'fault')} by {_some(rules, 'rule')}"
 
     def rows(self, snapshot: Snapshot, words: Sequence[str], output: Sequence[str]) -> list[Row]:
         rows = [_message_row(loss) for loss in snapshot.losses if _has(loss.sought, words)]

@@ -26,6 +26,11 @@ def where(path: Path | None) -> str:
     return "of this process" if path is None else f"at {path}"
 
 
+def way_out(path: Path | None) -> str:
+    """What else helps who has not said which kernel to watch."""
+    return "" if path is not None else ", or give watch a command: netlink-emu watch -- COMMAND"
+
+
 def show(
     path: Path | None, name: str, end: Ending, output: Callable[[], list[str]] | None = None
 ) -> str:
@@ -43,8 +48,7 @@ def show(
             with screen() as shown:
                 _until_left(view, watcher, commands, shown, end)
         elif watcher.ended:
-            hint = "" if path is not None else "; name a server's SOCKET, or a command after --"
-            raise UserError(f"{watcher.ended}{hint}")
+            raise UserError(watcher.ended + way_out(path))
     finally:
         watcher.close()
         commands.close()

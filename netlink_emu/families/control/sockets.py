@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from netlink_emu.families.control.ops import Asked, Handler, Handlers
-from netlink_emu.kernel.trace import DropReason, Observer
+from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.control_values import Row
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from netlink_emu.kernel.af_netlink import NetlinkSock
     from netlink_emu.kernel.current import Current
     from netlink_emu.kernel.netlink_rcv import Request
-    from netlink_emu.kernel.skbuff import SkBuff
 
 
 class SocketOps(Observer):
-    """Looks at sockets; observes the kernel to know what they ask and lose.
+    """Looks at sockets; observes the kernel to know what they ask.
 
     It knows the sockets that were made since it observes. Those of who controls are left out, as
     in the journal.
@@ -32,7 +31,10 @@ class SocketOps(Observer):
         self._journal: Final = journal
         # The families that each socket has asked, by number; the oldest socket first.
         self._asked: Final[dict[NetlinkSock, set[int]]] = {}
-        self._drops = 0
+        # Those of who controls, as of their last request: when one closes, the journal has
+        # forgotten it before we hear of that.
+        self._silent: Final[set[NetlinkSock]] = set()
+        self._drops = 0  # of sockets that are closed
 
     def ops(self) -> Handlers:
         return {"socket-get": Handler(dump=self.sockets), "watch-get": Handler(self.figures)}
@@ -41,7 +43,9 @@ class SocketOps(Observer):
         self._asked[sk] = set()
 
     def socket_closed(self, sk: NetlinkSock) -> None:
-        self._asked.pop(sk, None)
+        if self._asked.pop(sk, None) is not None and sk not in self._silent:
+            self._drops += sk.drops
+        self._silent.discard(sk)
 
     def request_done(self, request: Request, err: int) -> None:
         sk = request.skb.sk
@@ -49,10 +53,10 @@ class SocketOps(Observer):
             number = request.nlmsg_type
             if number in self._kernel.genl.families:
                 self._asked.setdefault(sk, set()).add(number)
-
-    def dropped(self, sk: NetlinkSock | None, skb: SkBuff, reason: DropReason) -> None:
-        if sk is None or not self._journal.is_silent(sk):
-            self._drops += 1
+            if self._journal.is_silent(sk):
+                self._silent.add(sk)
+            else:
+                self._silent.discard(sk)
 
     def _shown(self) -> Iterator[NetlinkSock]:
         return (sk for sk in self._asked if not self._journal.is_silent(sk))
@@ -62,7 +66,7 @@ class SocketOps(Observer):
             "number": self._journal.number,
             "sockets": sum(1 for _ in self._shown()),
             "tasks": len(self._kernel.machine.tasks),
-            "drops": self._drops,
+            "drops": self._drops + sum(sk.drops for sk in self._shown()),
         }
 
     def sockets(self, asked: Asked) -> Iterator[Row]:

@@ -14,6 +14,7 @@ from netlink_emu.journal.parse import parse_criteria
 from netlink_emu.journal.record import text_lines
 from netlink_emu.kernel.trace import Observer
 from netlink_emu.protocol.errors import NetlinkError
+from netlink_emu.protocol.ours.control_sets import DEFAULT_WAIT_MS
 from netlink_emu.protocol.ours.control_values import Row
 from netlink_emu.protocol.reading.printable import printable_json
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from netlink_emu.journal import Journal
     from netlink_emu.kernel.netlink_rcv import Request
 
-DEFAULT_TIMEOUT_MS: Final = 5000
 # So that an entry fits a datagram of a page, whatever it is about.
 _DATA_MAX: Final = 1200
 _JSON_MAX: Final = 1200
@@ -119,7 +119,7 @@ class WatchOps(Observer):
         count = asked.number("count", 1)
         if count == 0:
             raise ValueError("there is nothing to wait for: NLEMU_A_WATCH_COUNT is 0")
-        timeout_ms = asked.number("timeout", DEFAULT_TIMEOUT_MS)
+        timeout_ms = asked.number("timeout", DEFAULT_WAIT_MS)
         if "request" in asked:
             look, explain = self._for_request(asked, count)
         else:

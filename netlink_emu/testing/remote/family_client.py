@@ -28,7 +28,7 @@ from netlink_emu.protocol.netlink import (
 from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.protocol.reading.describe import NLCTRL
 from netlink_emu.testing.errors import ControlError
-from netlink_emu.testing.remote.kernel import PATIENCE, Connection, told
+from netlink_emu.testing.remote.kernel import PATIENCE, Connection
 
 
 class FamilyError(ControlError):
@@ -38,8 +38,8 @@ class FamilyError(ControlError):
 class FamilyClient(Connection):
     """A client of the kernel that a server at ``path`` has, or of this process's own.
 
-    Raises ControlError where no kernel is reached, or nobody answers within ``patience`` seconds
-    (None waits for ever).
+    Raises ControlError where no kernel is reached. It and all methods do so when a server does not
+    answer within ``patience`` seconds (None: never).
     """
 
     def __init__(self, path: Path | None = None, *, patience: float | None = PATIENCE) -> None:
@@ -66,7 +66,7 @@ class FamilyClient(Connection):
         request = genl_request(
             self.order, GENL_ID_CTRL, cmd, attrs, version=2, flags=flags, seq=next(self._seqs)
         )
-        return [*self._ask(request, whole=bool(flags & NLM_F_DUMP), at_once=True)]
+        return [*self._ask(request, whole=bool(flags & NLM_F_DUMP))]
 
     def call(
         self,
@@ -90,15 +90,12 @@ class FamilyClient(Connection):
         except Refused as exc:
             raise FamilyError(exc.errno, _said(op, exc.message, message, self.order)) from None
 
-    def _ask(
-        self, message: bytes, *, whole: bool, at_once: bool = False
-    ) -> Iterator[tuple[bytes, Message]]:
+    def _ask(self, message: bytes, *, whole: bool) -> Iterator[tuple[bytes, Message]]:
         """The answers, to the ack or the end where ``whole``, else the first one."""
         seq = int.from_bytes(message[8:12], self.order.name)  # nlmsg_seq
-        with told():
-            self._sock.send(message)
+        self._send(message)
         while True:
-            datagram = self._receive(at_once=at_once)
+            datagram = self._receive()
             if not datagram:
                 raise ControlError(_errno.ECONNRESET, "the kernel has closed the connection")
             for answer in self._decoder.datagram(datagram):

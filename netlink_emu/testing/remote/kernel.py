@@ -7,6 +7,7 @@ import errno as _errno
 import itertools
 import select
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from netlink_emu.protocol.netlink import (
     NetlinkSockOpt,
 )
 from netlink_emu.protocol.ours.control import CONTROL, NETLINK_EMU, cmd_of
+from netlink_emu.protocol.ours.control_sets import DEFAULT_WAIT_MS
 from netlink_emu.protocol.ours.control_values import Row, check, write
 from netlink_emu.protocol.ours.hello import HELLO, Hello, decode_hello, encode_hello
 from netlink_emu.protocol.reading.decode import Decoder, Message
@@ -35,7 +37,7 @@ from netlink_emu.testing.remote.families import RemoteFamily
 
 _SOL_NETLINK: Final = 270
 _LONGEST: Final = 1 << 16
-# Seconds for the first answer. A kernel answers at once, unless its machine is very busy.
+# Seconds for an answer. A kernel answers at once, unless its machine is very busy.
 PATIENCE: Final = 30.0
 _CLOSED: Final = "the server has closed the connection"
 
@@ -43,9 +45,9 @@ _CLOSED: Final = "the server has closed the connection"
 class Connection:
     """A socket of the kernel that a server at ``path`` has, or of this process's own.
 
-    ``order`` is the byte order of the kernel's messages. A server that does not answer a hello
-    within ``patience`` seconds is given up (None: never). Raises ControlError where no kernel is
-    reached.
+    ``order`` is the byte order of the kernel's messages. A server that does not answer within
+    ``patience`` seconds is given up (None: never), at any time. Raises ControlError then, and
+    where no kernel is reached.
     """
 
     def __init__(
@@ -67,10 +69,24 @@ class Connection:
     def close(self) -> None:
         self._sock.close()
 
-    def _receive(self, *, at_once: bool = False) -> bytes:
-        """A datagram; ``at_once`` of a kernel that has no reason to wait. Raises ControlError."""
-        if at_once and self._path is not None:
-            need_answer(self._sock, self._path, self._patience)
+    def _send(self, request: bytes) -> None:
+        """Send a datagram. Raises ControlError."""
+        try:
+            with told():
+                self._sock.send(request)
+        except ControlError as exc:
+            if self._path is None or self._patience is None or exc.errno != _errno.EAGAIN:
+                raise
+            raise _silent(self._path, self._patience) from exc
+
+    def _receive(self, *, longer: float | None = 0.0) -> bytes:
+        """A datagram. Raises ControlError.
+
+        A server has so many seconds ``longer`` to answer; None: it tells news, whenever they come.
+        """
+        if self._path is not None and longer is not None:
+            patience = None if self._patience is None else self._patience + longer
+            need_answer(self._sock, self._path, patience)
         with told():
             return self._sock.recv(_LONGEST)
 
@@ -79,8 +95,8 @@ class Remote(Connection):
     """A connection to the family NETLINK_EMU of a server at ``path``.
 
     Without a path, over a netlink socket of this process: for programs that run in the emulated
-    kernel themselves. Raises ControlError when nobody is there, or the family is not, or nobody
-    answers within ``patience`` seconds (None waits for ever).
+    kernel themselves. Raises ControlError when nobody is there, or the family is not. It and all
+    methods do so when a server does not answer within ``patience`` seconds (None: never).
     """
 
     def __init__(self, path: Path | None = None, *, patience: float | None = PATIENCE) -> None:
@@ -100,14 +116,11 @@ class Remote(Connection):
         named.put_string(CtrlAttr.CTRL_ATTR_FAMILY_NAME, CONTROL.name)
         cmd = CtrlCmd.CTRL_CMD_GETFAMILY
         try:
-            (reply,) = self._ask(GENL_ID_CTRL, cmd, bytes(named.data), at_once=True)
+            (reply,) = self._ask(GENL_ID_CTRL, cmd, bytes(named.data))
         except ControlError as exc:
             if exc.errno != _errno.ENOENT:
                 raise
-            where = f"the server at {path} was" if path is not None else "this kernel was"
-            raise ControlError(
-                exc.errno, f"{where} not started with --control, which lets it be controlled"
-            ) from exc
+            raise ControlError(exc.errno, _not_controlled(path)) from exc
         found = reply.find("CTRL_ATTR_FAMILY_ID")
         assert found is not None
         self.group = _group_of(reply)
@@ -127,7 +140,8 @@ class Remote(Connection):
 
     def wait(self, values: Row) -> Message:
         """NLEMU_CMD_WAIT: its reply comes when what is waited for does, or time is up."""
-        (reply,) = self._ask(self.family_id, *self._request("wait", values))
+        longer = values.get("timeout", DEFAULT_WAIT_MS) / 1000
+        (reply,) = self._ask(self.family_id, *self._request("wait", values), longer=longer)
         return reply
 
     def _request(self, name: str, values: Row) -> tuple[int, bytes]:
@@ -140,13 +154,12 @@ class Remote(Connection):
             raise ControlError(_errno.ERANGE, str(exc)) from exc
 
     def _ask(
-        self, family: int, cmd: int, attrs: bytes, *, flags: int = 0, at_once: bool = False
+        self, family: int, cmd: int, attrs: bytes, *, flags: int = 0, longer: float = 0.0
     ) -> list[Message]:
         seq = next(self._seqs)
-        with told():
-            self._sock.send(genl_request(self.order, family, cmd, attrs, flags=flags, seq=seq))
+        self._send(genl_request(self.order, family, cmd, attrs, flags=flags, seq=seq))
         replies: list[Message] = []
-        for message in self._messages(at_once=at_once):
+        for message in self._messages(longer=longer):
             if message.header.nlmsg_seq != seq:
                 continue
             if message.header.nlmsg_type in (NLMSG_ERROR, NLMSG_DONE):
@@ -161,8 +174,8 @@ class Remote(Connection):
                 return replies
         raise ControlError(_errno.ECONNRESET, _CLOSED)
 
-    def _messages(self, *, at_once: bool = False) -> Iterator[Message]:
-        while data := self._receive(at_once=at_once):
+    def _messages(self, *, longer: float | None) -> Iterator[Message]:
+        while data := self._receive(longer=longer):
             yield from self._decoder.datagram(data)
 
     # --- the journal as it grows
@@ -172,8 +185,8 @@ class Remote(Connection):
         if self._sock.family == socket.AF_UNIX:
             # Bound anew to the portid that it has, now with the group.
             hello = Hello(portid=self._portid, groups=1 << (self.group - 1))
-            self._sock.send(encode_hello(hello))
-            answer = decode_hello(self._sock.recv(HELLO.size))
+            self._send(encode_hello(hello))
+            answer = decode_hello(self._receive())
             if answer is None or answer.error:
                 number = answer.error if answer else _errno.EPROTO
                 raise ControlError(number, errno_name(number))
@@ -181,7 +194,7 @@ class Remote(Connection):
             membership = NetlinkSockOpt.NETLINK_ADD_MEMBERSHIP
             self._sock.setsockopt(_SOL_NETLINK, membership, self.group)
         number = cmd_of(CONTROL.operation("journal-ntf"))
-        return (m for m in self._messages() if m.cmd_number == number)
+        return (m for m in self._messages(longer=None) if m.cmd_number == number)
 
 
 @contextmanager
@@ -193,6 +206,16 @@ def told() -> Iterator[None]:
         closed = exc.errno in (_errno.EPIPE, _errno.ECONNRESET)
         said = _CLOSED if closed else f"the connection to the kernel is broken: {exc.strerror}"
         raise ControlError(exc.errno or 0, said) from exc
+
+
+def _not_controlled(path: Path | None) -> str:
+    """Why there is no NETLINK_EMU, and what helps."""
+    if path is not None:
+        return f"the server at {path} was not started with --control, which lets it be controlled"
+    return (
+        "no emulated kernel that was started with --control answers here: name a server's socket "
+        "(--socket PATH), or run this under netlink-emu run --control"
+    )
 
 
 def _group_of(reply: Message) -> int:
@@ -225,7 +248,11 @@ def connection(path: Path | None, patience: float | None) -> tuple[socket.socket
             if exc.errno != _errno.ENOPROTOOPT:
                 raise
             return _channel(path, 0, patience)
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    try:
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+    except OSError as exc:
+        said = f"no netlink socket can be made here: {exc.strerror}"
+        raise ControlError(exc.errno or 0, said) from exc
     try:
         sock.bind((0, 0))
         sock.setsockopt(_SOL_NETLINK, NetlinkSockOpt.NETLINK_EXT_ACK, 1)
@@ -261,4 +288,8 @@ def _channel(path: Path, options: int, patience: float | None) -> tuple[socket.s
         ours.close()
         number = answer.error if answer is not None else _errno.EPROTO
         raise ControlError(number, f"the server at {path} says {errno_name(number)}")
+    if patience is not None:
+        # For requests, should it read no more: to seconds and microseconds.
+        limit = struct.pack("@ll", int(patience), int(patience % 1 * 1_000_000))
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
     return ours, answer.order

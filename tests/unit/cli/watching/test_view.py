@@ -91,7 +91,7 @@ def test_all_panes_are_there(size: tuple[int, int]) -> None:
     for told in (
         "netlink-emu ./nl  Linux 6.18.0  up 1:02:05", "1 Sockets 2", "client[77]", "0/212992",
         "2 Listeners for exits", "CPU 0-1,3  77 client", "3 Tasks 3", "nginx", "4 Messages 40",
-        "4.000000  hello", "5 Lost 1; 1 rule of faults", "rule 1", "applied 2, matched 3",
+        "4.000000  hello", "5 Lost 1; 2 faults by 1 rule", "rule 1", "applied 2, matched 3",
         "q quit",
     ):  # fmt: skip
         assert told in text
