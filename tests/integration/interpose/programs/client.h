@@ -86,6 +86,31 @@ static inline void timer_off(void)
     setitimer(ITIMER_REAL, &t, 0);
 }
 
+/* How many signals count_signal() has seen. */
+static volatile int signals_seen;
+
+static inline void count_signal(int number)
+{
+    (void)number;
+    signals_seen++;
+}
+
+/* SIGALRM as of timer_in(), with this handler; the count begins anew. */
+static inline void alarm_in(int ms, void (*handler)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    sigaction(SIGALRM, &action, 0);
+    signals_seen = 0;
+    timer_in(ms);
+}
+
+/* How long a receive waits at most; 0 is for ever. */
+static inline void receive_for(int s, int ms)
+{
+    struct timeval t = {ms / 1000, ms % 1000 * 1000};
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+}
+
 /* Whether a call that began at `since` took as long as it had to; a busy machine adds to that. */
 static inline int took_at_least(double since, int ms)
 {

@@ -5,7 +5,6 @@ enum kind { RECV, READ, READV, RECVFROM, KINDS };
 static const char *const NAMES[] = {"recv", "read", "readv", "recvfrom"};
 
 static char answer[8192];
-static volatile int hits;
 static int s;
 static enum kind kind;
 
@@ -156,31 +155,11 @@ static void dump(size_t first)
     nonblocking(0);
 }
 
-static void count(int number)
-{
-    (void)number;
-    hits++;
-}
-
 static void count_and_ask(int number)
 {
     (void)number;
-    if (!hits++)
+    if (!signals_seen++)
         ask(s, 88);
-}
-
-static void alarm_in(int ms, void (*handler)(int), int flags)
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-    sigaction(SIGALRM, &action, 0);
-    hits = 0;
-    timer_in(ms);
-}
-
-static void time_out(int ms)
-{
-    struct timeval t = {ms / 1000, ms % 1000 * 1000};
-    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
 }
 
 static void say_waited(const char *what, long n, double since, int ms)
@@ -188,28 +167,28 @@ static void say_waited(const char *what, long n, double since, int ms)
     int in_time = took_at_least(since, ms);
     timer_off();
     say(what, n);
-    printf("  %d signals, %s\n", hits > 0, in_time ? "in time" : "out of time");
+    printf("  %d signals, %s\n", signals_seen > 0, in_time ? "in time" : "out of time");
 }
 
 static void waits(void)
 {
     double since = now_ms();
-    alarm_in(50, count, 0);
+    alarm_in(50, count_signal, 0);
     say_waited("signal", get(100, 0), since, 50);
     since = now_ms();
     alarm_in(50, count_and_ask, SA_RESTART);
     say_waited("signal, restarted, with an answer", get(sizeof answer, 0), since, 50);
-    hits = 0;
-    time_out(60);
+    signals_seen = 0;
+    receive_for(s, 60);
     since = now_ms();
     say_waited("time-out", get(sizeof answer, 0), since, 60);
-    time_out(NET_MS);
+    receive_for(s, NET_MS);
     since = now_ms();
-    alarm_in(20, count, SA_RESTART);
+    alarm_in(20, count_signal, SA_RESTART);
     say_waited("signal before the time-out", get(sizeof answer, 0), since, 20);
     ask(s, 31);
     say("an answer before it", get(sizeof answer, 0));
-    time_out(0);
+    receive_for(s, 0);
 }
 
 static void *get_one(void *at)

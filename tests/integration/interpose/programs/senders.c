@@ -4,7 +4,6 @@
 static int receiver, sender;
 static struct sockaddr_nl to = {.nl_family = AF_NETLINK};
 static char data[1000], answer[4096];
-static volatile int hits;
 
 static long send_one(int flags)
 {
@@ -41,12 +40,6 @@ static void *close_later(void *unused)
     return unused;
 }
 
-static void count(int number)
-{
-    (void)number;
-    hits++;
-}
-
 static const char *in_time(double since, int ms)
 {
     return took_at_least(since, ms) ? "in time" : "not in time";
@@ -57,7 +50,7 @@ int main(void)
     int size = 10000;
     pthread_t thread;
     struct timeval t = {0, 200000};
-    struct sigaction action = {.sa_handler = count};
+    struct sigaction action = {.sa_handler = count_signal};
     double since;
     long n;
 
@@ -91,7 +84,7 @@ int main(void)
     since = now_ms();
     timer_in(100);
     n = send_one(0);
-    printf("a signal: %s, %d, %s\n", n < 0 ? error_name(errno) : "?", hits > 0, in_time(since, 100));
+    printf("a signal: %s, %d, %s\n", n < 0 ? error_name(errno) : "?", signals_seen > 0, in_time(since, 100));
     timer_off();
 
     struct mmsghdr many[3];

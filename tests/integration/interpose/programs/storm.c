@@ -2,19 +2,12 @@
  * argv: period in microseconds, calls, 1 for SA_RESTART */
 #include "client.h"
 
-static volatile int hits;
-
-static void count(int number)
-{
-    (void)number;
-    hits++;
-}
 
 int main(int argc, char **argv)
 {
     int period = atoi(argv[1]), calls = atoi(argv[2]), flags = atoi(argv[3]) ? SA_RESTART : 0;
     int s = open_bound(), twice = 0, wrong = 0, i, t, expected;
-    struct sigaction action = {.sa_handler = count, .sa_flags = flags};
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = flags};
     struct itimerval timer = {{0, period}, {0, period}};
     char answer[4096];
 
@@ -58,6 +51,6 @@ int main(int argc, char **argv)
     }
     memset(&timer, 0, sizeof timer);
     setitimer(ITIMER_REAL, &timer, 0);
-    printf("twice %d, wrong %d, signals %s\n", twice, wrong, hits ? "came" : "did not come");
+    printf("twice %d, wrong %d, signals %s\n", twice, wrong, signals_seen ? "came" : "did not come");
     return 0;
 }

@@ -3,13 +3,6 @@
 #include "client.h"
 
 static int questions, bad, waiting;
-static volatile int hits;
-
-static void count(int number)
-{
-    (void)number;
-    hits++;
-}
 
 static int open_descriptors(void)
 {
@@ -50,7 +43,7 @@ int main(int argc, char **argv)
 {
     int n = atoi(argv[1]), waiters = atoi(argv[3]), i;
     int period = argc > 4 ? atoi(argv[4]) : 0, before = open_descriptors();
-    struct sigaction action = {.sa_handler = count, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
     struct itimerval timer = {{0, period}, {0, period}};
     pthread_t thread[n], waiter;
 
@@ -69,7 +62,7 @@ int main(int argc, char **argv)
     setitimer(ITIMER_REAL, &timer, 0);
     if (open_descriptors() != before + waiters)
         bad += 1000000;
-    if (period && hits < 10)
+    if (period && signals_seen < 10)
         bad += 10000000;
     printf("bad %d\n", bad);
     return 0;

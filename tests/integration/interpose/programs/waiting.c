@@ -2,29 +2,14 @@
 #include "client.h"
 
 static char answer[4096];
-static volatile int hits;
 static volatile pid_t waiter;
 static int s;
-
-static void count(int number)
-{
-    (void)number;
-    hits++;
-}
 
 static void count_and_ask(int number)
 {
     (void)number;
-    if (!hits++)
+    if (!signals_seen++)
         ask(s, 77);
-}
-
-static void alarm_in(int ms, void (*handler)(int), int flags)
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
-    sigaction(SIGALRM, &action, 0);
-    hits = 0;
-    timer_in(ms);
 }
 
 static long receive_named(int flags)
@@ -47,14 +32,8 @@ static const char *in_time(double since, int ms)
 static void report(const char *what, long n, double since, int ms)
 {
     printf("%s: %s, %d signals, %s\n", what, n < 0 ? error_name(errno) : n > 60 ? "answer" : "?",
-           hits > 0, in_time(since, ms));
+           signals_seen > 0, in_time(since, ms));
     fflush(stdout);
-}
-
-static void time_out(int ms)
-{
-    struct timeval t = {ms / 1000, ms % 1000 * 1000};
-    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
 }
 
 static void child(const char *what, int number, int expected_signal)
@@ -91,33 +70,33 @@ int main(void)
 
     s = open_bound();
     since = now_ms();
-    alarm_in(100, count, 0);
+    alarm_in(100, count_signal, 0);
     report("signal", receive_named(0), since, 100);
     since = now_ms();
     alarm_in(100, count_and_ask, SA_RESTART);
     report("signal, restarted, with an answer", receive_named(0), since, 100);
     since = now_ms();
-    alarm_in(100, count, 0);
+    alarm_in(100, count_signal, 0);
     report("signal in read", read(s, answer, 100), since, 100);
     since = now_ms();
-    alarm_in(100, count, 0);
+    alarm_in(100, count_signal, 0);
     report("signal in recvmmsg", recvmmsg(s, (struct mmsghdr[2]){{{0}}}, 2, 0, 0), since, 100);
     timer_off();
 
-    hits = 0;
-    time_out(200);
+    signals_seen = 0;
+    receive_for(s, 200);
     since = now_ms();
     report("time-out", receive_named(0), since, 200);
     since = now_ms();
     report("time-out of recv", recv(s, answer, 10, 0), since, 200);
     since = now_ms();
     report("time-out of read", read(s, answer, 10), since, 200);
-    time_out(NET_MS);
+    receive_for(s, NET_MS);
     since = now_ms();
-    alarm_in(100, count, SA_RESTART);
+    alarm_in(100, count_signal, SA_RESTART);
     report("signal before the time-out", receive_named(0), since, 100);
     timer_off();
-    time_out(200);
+    receive_for(s, 200);
     since = now_ms();
     report("MSG_DONTWAIT", receive_named(MSG_DONTWAIT), since, 0);
     ask(s, 1);
@@ -128,25 +107,25 @@ int main(void)
     struct mmsghdr m[2] = {{{0}}};
     show("recvmmsg of 2, one comes", recvmmsg(s, m, 2, 0, 0));
     printf("%s\n", in_time(since, 200));
-    time_out(0);
+    receive_for(s, 0);
 
     /* Blocked and ignored signals end nothing. */
-    time_out(300);
+    receive_for(s, 300);
     signal(SIGALRM, SIG_IGN);
     timer_in(100);
-    hits = 0;
+    signals_seen = 0;
     since = now_ms();
     report("ignored signal", receive_named(0), since, 300);
     sigemptyset(&set);
     sigaddset(&set, SIGALRM);
     sigprocmask(SIG_BLOCK, &set, 0);
     since = now_ms();
-    alarm_in(100, count, 0);
+    alarm_in(100, count_signal, 0);
     report("blocked signal", receive_named(0), since, 300);
     sigprocmask(SIG_UNBLOCK, &set, 0);
-    printf("then it came: %d\n", hits > 0);
+    printf("then it came: %d\n", signals_seen > 0);
     timer_off();
-    time_out(0);
+    receive_for(s, 0);
 
     child("SIGTERM", SIGTERM, SIGTERM);
     child("SIGKILL", SIGKILL, SIGKILL);
@@ -173,13 +152,13 @@ int main(void)
     /* The thread that gets the signal is the one that waits. */
     long result = 0;
     pthread_t thread;
-    alarm_in(0, count, 0);
+    alarm_in(0, count_signal, 0);
     pthread_create(&thread, 0, wait_in_thread, &result);
     do { /* it may come before the call that it is to end */
         usleep(100000);
         pthread_kill(thread, SIGALRM);
     } while (pthread_tryjoin_np(thread, 0));
-    printf("signal to a thread: %ld, %d signals\n", result, hits > 0);
+    printf("signal to a thread: %ld, %d signals\n", result, signals_seen > 0);
 
     /* Who closes a descriptor does not wake who waits on it. */
     int d = dup(s);
