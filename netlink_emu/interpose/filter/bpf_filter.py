@@ -149,7 +149,26 @@ def build_filter(
     asm.equal(abi.audit_arch, "native")
     asm.equal(abi.foreign.audit_arch, None, "allow_early")
     _foreign(asm, abi.foreign, allow_io_uring=allow_io_uring)
+    _native(asm, abi, allow_io_uring=allow_io_uring, tracers=tracers)
+    _on_descriptor(asm, abi, high)
+    asm.label("socket")
+    asm.load(_arg(0))
+    asm.equal(AF_NETLINK, "notify", "allow")
+    if tracers:
+        _tracing(asm)
+    if abi.x32:
+        _x32(asm, abi, allow_io_uring=allow_io_uring)
+    asm.label("notify")
+    asm.give(SECCOMP_RET_USER_NOTIF)
+    asm.label("allow")
+    asm.give(SECCOMP_RET_ALLOW)
+    asm.label("enosys")
+    asm.give(SECCOMP_RET_ERRNO | ENOSYS)
+    return asm.assemble()
 
+
+def _native(asm: Assembler, abi: Abi, *, allow_io_uring: bool, tracers: bool) -> None:
+    """Which calls are looked at further, by their number."""
     asm.label("native")
     asm.load(NR)
     if abi.x32:
@@ -165,6 +184,9 @@ def build_filter(
             asm.equal(abi.numbers[name], f"signal {arg}")
     asm.jump("allow")
 
+
+def _on_descriptor(asm: Assembler, abi: Abi, high: int) -> None:
+    """A call on a descriptor stops if that is ours; of fcntl(2) and ioctl(2) only some do."""
     asm.label("descriptor")
     asm.load(_arg(0))
     for first, end in ranges(high):
@@ -185,37 +207,29 @@ def build_filter(
         asm.equal(request, "notify")
     asm.equal(SIOCUNIXFILE, "notify", "allow")
 
-    asm.label("socket")
+
+def _tracing(asm: Assembler) -> None:
+    """Who begins to trace stops, and who sends a signal that stops or continues."""
+    asm.label("ptrace")
     asm.load(_arg(0))
-    asm.equal(AF_NETLINK, "notify", "allow")
+    for request in (PTRACE_TRACEME, PTRACE_ATTACH):
+        asm.equal(request, "notify")
+    asm.equal(PTRACE_SEIZE, "notify", "allow")
+    for arg in sorted(set(SIGNAL_CALLS.values())):
+        asm.label(f"signal {arg}")
+        asm.load(_arg(arg))
+        asm.at_least(SIGCONT, None, "allow")
+        asm.at_least(SIGTTOU + 1, "allow", "notify")
 
-    if tracers:
-        asm.label("ptrace")
-        asm.load(_arg(0))
-        for request in (PTRACE_TRACEME, PTRACE_ATTACH):
-            asm.equal(request, "notify")
-        asm.equal(PTRACE_SEIZE, "notify", "allow")
-        for arg in sorted(set(SIGNAL_CALLS.values())):
-            asm.label(f"signal {arg}")
-            asm.load(_arg(arg))
-            asm.at_least(SIGCONT, None, "allow")
-            asm.at_least(SIGTTOU + 1, "allow", "notify")
 
-    if abi.x32:
-        asm.label("x32")
-        asm.mask(~X32_SYSCALL_BIT & 0xFFFFFFFF)
-        if not allow_io_uring:
-            asm.equal(abi.numbers["io_uring_setup"], "enosys")
-        asm.equal(abi.numbers["socket"], None, "allow")
-        _generic_netlink(asm, then="notify", otherwise="allow")
-
-    asm.label("notify")
-    asm.give(SECCOMP_RET_USER_NOTIF)
-    asm.label("allow")
-    asm.give(SECCOMP_RET_ALLOW)
-    asm.label("enosys")
-    asm.give(SECCOMP_RET_ERRNO | ENOSYS)
-    return asm.assemble()
+def _x32(asm: Assembler, abi: Abi, *, allow_io_uring: bool) -> None:
+    """The x32 ABI has the numbers of x86-64, with a bit."""
+    asm.label("x32")
+    asm.mask(~X32_SYSCALL_BIT & 0xFFFFFFFF)
+    if not allow_io_uring:
+        asm.equal(abi.numbers["io_uring_setup"], "enosys")
+    asm.equal(abi.numbers["socket"], None, "allow")
+    _generic_netlink(asm, then="notify", otherwise="allow")
 
 
 def _generic_netlink(asm: Assembler, then: str, otherwise: str) -> None:
