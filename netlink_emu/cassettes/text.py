@@ -146,12 +146,7 @@ def _generic(message: Message) -> Iterator[str]:
     if not header.nlmsg_len:
         yield f"{len(message.rest)} bytes: {message.rest.hex(' ', _WORDS)}"
         return
-    parts = [message.type_name]
-    if message.cmd_number is not None:
-        parts.append(message.cmd or f"command {message.cmd_number}")
-    if message.error is not None:
-        parts.append(message.errno_name or "0")
-    yield _first(" ".join(parts), header)
+    yield _first(message.title, header)
     if message.about is not None:
         about = message.about
         yield f"  about {' '.join(filter(None, (about.type_name, about.cmd)))}"

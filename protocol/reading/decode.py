@@ -106,6 +106,16 @@ class Message:
         return type_name(self.header.nlmsg_type)
 
     @property
+    def title(self) -> str:
+        """Its type, command and errno: ``TASKSTATS TASKSTATS_CMD_GET``, ``NLMSG_ERROR ESRCH``."""
+        parts = [self.type_name]
+        if self.cmd_number is not None:
+            parts.append(self.cmd or f"command {self.cmd_number}")
+        if self.error is not None:
+            parts.append(self.errno_name or "0")
+        return " ".join(parts)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """The names of nlmsg_flags, without NLM_F_."""
         return tuple(flag_names(self.header))

@@ -71,11 +71,7 @@ def _message_lines(message: Message, indent: str) -> Iterator[str]:
     if not header.nlmsg_len:
         yield f"{indent}no message: {message.rest.hex(' ', -4) or 'nothing'}"
         return
-    parts = [message.type_name]
-    if message.cmd_number is not None:
-        parts.append(message.cmd or f"command {message.cmd_number}")
-    if message.error is not None:
-        parts.append(message.errno_name or "0")
+    parts = [message.title]
     if message.flags:
         parts.append("|".join(message.flags))
     parts.append(f"seq {header.nlmsg_seq} pid {header.nlmsg_pid}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from helpers.kernel import Bench, make_bench
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from netlink_emu.kernel.profile import ARCHS, Profile
 from netlink_emu.protocol.family import talk
 from netlink_emu.protocol.format import BIG, LITTLE
-from netlink_emu.protocol.netlink import NlMsgHdr, nlmsg_align
+from netlink_emu.protocol.netlink import NLMSG_ERROR, NlMsgHdr, nlmsg_align
 from netlink_emu.protocol.reading.declared import describe
 from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, walk, walk_around
 from netlink_emu.protocol.reading.describe import AttrDesc, Kind
@@ -279,6 +280,20 @@ class TestJunk:
 
 def attributes_size(message: Message) -> int:
     return sum(nlmsg_align(4 + len(attr.payload)) for attr in message.attrs)
+
+
+@pytest.mark.parametrize(
+    ("about", "title"),
+    [
+        ({"family": "lamp", "cmd": "lamp-get", "cmd_number": 1}, "lamp lamp-get"),
+        ({"family": "lamp", "cmd_number": 9}, "lamp command 9"),
+        ({"error": -3}, "NLMSG_ERROR ESRCH"),
+        ({"error": 0}, "NLMSG_ERROR 0"),
+        ({}, "NLMSG_ERROR"),
+    ],
+)
+def test_a_title_is_type_command_and_errno(about: dict[str, Any], title: str) -> None:
+    assert Message(NlMsgHdr(16, NLMSG_ERROR, 0, 0, 0), b"", **about).title == title
 
 
 def test_walk_goes_into_nests() -> None:
