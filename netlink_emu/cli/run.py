@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
@@ -28,6 +27,8 @@ from netlink_emu.cli.running.served import ServedOption, StayOption, check_place
 from netlink_emu.cli.usage.declare import Argument, Option
 from netlink_emu.cli.usage.options import (
     ArchOption,
+    ClientsAre,
+    ClientsOption,
     ConfigOption,
     CpusOption,
     ReleaseOption,
@@ -45,6 +46,8 @@ from netlink_emu.interpose.summary import Summary
 # What is needed when there is a kernel is imported with it, which is with the first call of a
 # client where nothing is said of the kernel.
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from netlink_emu.cli.recordings.playing import Playing
     from netlink_emu.cli.running.observing import Observation
     from netlink_emu.cli.running.sandbox import Sandbox
@@ -61,13 +64,6 @@ EXIT_UNMATCHED: Final = 1
 _EMULATED: Final = frozenset({"nlctrl", "TASKSTATS"})
 
 
-class ClientsAre(enum.StrEnum):
-    """As whom clients act."""
-
-    ROOT = "root"
-    THEMSELVES = "themselves"
-
-
 def run(
     command: Annotated[
         list[str], Argument(rest=True, metavar="COMMAND...", help="The command and its arguments.")
@@ -80,10 +76,7 @@ def run(
     start: StartOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
-    clients: Annotated[
-        ClientsAre,
-        Option("--clients", help="Clients act as the emulated root, or as their own users."),
-    ] = ClientsAre.ROOT,
+    clients: ClientsOption = ClientsAre.ROOT,
     uid: Annotated[
         int | None,
         Option(
@@ -178,43 +171,27 @@ def run(
         from netlink_emu.cli.running.sandbox import build_sandbox
 
         sandbox = build_sandbox(
-            release=release,
-            arch=arch,
-            cpus=cpus,
-            tasks=tasks,
-            scenario=scenario,
-            start=start,
-            speed=speed,
-            config=config,
-            families=family,
-        )
+            release=release, arch=arch, cpus=cpus, tasks=tasks, scenario=scenario, start=start,
+            speed=speed, config=config, families=family,
+        )  # fmt: skip
         _need_our_byte_order(sandbox.kernel.arch)
         playing = playing_on(
             sandbox.kernel, cassette, ignore=ignore, repeat=repeat, strict=strict,
             patience=patience,
         )  # fmt: skip
         check_place(socket, stay=stay)
-        finished = None
-        with (
-            _after(lambda: finished),
-            observing(sandbox, journal=journal, faults=fault, control=control) as observation,
-        ):
-            foreground = client(
-                sandbox.kernel,
-                credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
-                companion=_companion(sandbox, observation, playing, socket),
-                catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
-                native_waits=not (fault or control or cassette or socket),
-                at_once=socket is not None,
-                afterwards=stay_until_signal if stay else None,
-                live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
-            )
-            finished = finish(foreground, scenario)
-            _compare_with_host(sandbox.kernel, finished.summary)
-        if sandbox.timeline is not None and not sandbox.timeline.begun:
-            remark("the scenario has not begun: no client listened or asked; see --start")
+        in_sandbox = partial(
+            client,
+            sandbox.kernel,
+            credentials=_credentials(sandbox.kernel.machine, clients, uid, cap_net_admin),
+            native_waits=not (fault or control or cassette or socket),
+            at_once=socket is not None,
+            afterwards=stay_until_signal if stay else None,
+            live_exits=sandbox.kernel if live_exits and tasks is TaskChoice.HOST else None,
+        )
+        looking_on = observing(sandbox, journal=journal, faults=fault, control=control)
+        finished = _run_in(sandbox, in_sandbox, looking_on, playing, socket, scenario)
         failed = playing is not None and playing.tell(finished.exit_code)
-    assert finished is not None
     _tell_summary(finished.summary, wanted=summary or loudness() is Loudness.VERBOSE)
     if require_use and not finished.summary.sockets:
         say("the command made no generic netlink socket")
@@ -223,6 +200,29 @@ def run(
     if failed and not finished.wait_status:
         raise SystemExit(EXIT_UNMATCHED)
     end_like(finished)
+
+
+def _run_in(
+    sandbox: Sandbox,
+    client: Callable[..., Foreground],
+    looking_on: AbstractContextManager[Observation | None],
+    playing: Playing | None,
+    socket: Path | None,
+    scenario: Path | None,
+) -> Finished:
+    """Run the command in the sandbox's kernel, and what has to run beside it."""
+    finished = None
+    with _after(lambda: finished), looking_on as observation:
+        foreground = client(
+            companion=_companion(sandbox, observation, playing, socket),
+            catch_up=None if sandbox.timeline is None else sandbox.timeline.run_due,
+        )
+        finished = finish(foreground, scenario)
+        _compare_with_host(sandbox.kernel, finished.summary)
+    assert finished is not None
+    if sandbox.timeline is not None and not sandbox.timeline.begun:
+        remark("the scenario has not begun: no client listened or asked; see --start")
+    return finished
 
 
 def _nothing_is_noted() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import signal
 from collections.abc import AsyncIterator
 from functools import partial
@@ -48,6 +47,8 @@ from netlink_emu.cli.running.sandbox import Sandbox, build_sandbox, play_scenari
 from netlink_emu.cli.usage.declare import Argument, Option
 from netlink_emu.cli.usage.options import (
     ArchOption,
+    ClientsAre,
+    ClientsOption,
     ConfigOption,
     CpusOption,
     ReleaseOption,
@@ -66,13 +67,6 @@ from netlink_emu.server.service import everyone_is_root, everyone_is_themselves
 
 # Options after the command are the command's.
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
-
-
-class ClientsAre(enum.StrEnum):
-    """As whom clients act."""
-
-    ROOT = "root"
-    THEMSELVES = "themselves"
 
 
 def serve(
@@ -102,10 +96,7 @@ def serve(
     start: StartOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
-    clients: Annotated[
-        ClientsAre,
-        Option("--clients", help="Clients act as the emulated root, or as their own users."),
-    ] = ClientsAre.ROOT,
+    clients: ClientsOption = ClientsAre.ROOT,
     family: FamilyOption = None,
     cassette: CassetteOption = None,
     ignore: IgnoreOption = None,

@@ -18,7 +18,7 @@ from netlink_emu.host.clock import RealClock
 from netlink_emu.host.settings import Settings, SettingsError, find_settings
 from netlink_emu.host.tasks import HostTasks
 from netlink_emu.kernel.config import ConfigError, configure, parse_settings
-from netlink_emu.kernel.profile import KernelConfig
+from netlink_emu.kernel.profile import KernelConfig, Profile
 from netlink_emu.kernel.releases import UnknownArchError, UnknownReleaseError, profile_for
 from netlink_emu.machine.any_tasks import AnyTasks
 from netlink_emu.machine.clock import PlannedClock, VirtualClock
@@ -135,28 +135,13 @@ def build_sandbox(
     if virtual_time and tasks is TaskChoice.HOST:
         raise UserError("--tasks host needs real time: this machine's tasks live in it")
     clock = VirtualClock() if virtual_time else RealClock(speed)
-    default = KernelConfig()
-    chosen = replace(
-        default,
-        task_delayacct=script.task_delayacct if script else None,
-        nr_cpus=max(default.nr_cpus, cpus),
-        pid_max=_host_pid_max() if tasks is TaskChoice.HOST else default.pid_max,
-    )
-    try:
-        chosen = configure(parse_settings(settings), chosen)
-        profile = profile_for(
-            release or DEFAULT_RELEASE, arch=arch or os.uname().machine, config=chosen
-        )
-    except (ConfigError, UnknownReleaseError, UnknownArchError) as exc:
-        raise UserError(str(exc)) from exc
-    if cpus > chosen.nr_cpus:
-        raise UserError(f"a kernel with nr_cpus={chosen.nr_cpus} does not run on {cpus} CPUs")
+    profile = _profile(release, arch, cpus, tasks, settings, script)
     note("emulated kernel", f"Linux {profile.release}, {profile.arch.name}, {cpus} CPUs")
     machine = Machine(
         cpus=cpus,
         clock=PlannedClock(clock) if script is not None and not virtual_time else clock,
         random=_below,
-        pid_max=chosen.pid_max,
+        pid_max=profile.config.pid_max,
     )
     if tasks is TaskChoice.HOST:
         machine.tasks.sources.append(HostTasks(machine, profile=profile))
@@ -173,6 +158,34 @@ def build_sandbox(
         except ScenarioError as exc:
             raise UserError(scenario_problem(scenario, exc)) from exc
     return Sandbox(kernel, clock, timeline, own)
+
+
+def _profile(
+    release: str | None,
+    arch: str | None,
+    cpus: int,
+    tasks: TaskChoice,
+    settings: Sequence[str],
+    script: Scenario | None,
+) -> Profile:
+    """The kernel to boot, configured as ``settings`` say; raises UserError."""
+    default = KernelConfig()
+    config = replace(
+        default,
+        task_delayacct=script.task_delayacct if script else None,
+        nr_cpus=max(default.nr_cpus, cpus),
+        pid_max=_host_pid_max() if tasks is TaskChoice.HOST else default.pid_max,
+    )
+    try:
+        config = configure(parse_settings(settings), config)
+        profile = profile_for(
+            release or DEFAULT_RELEASE, arch=arch or os.uname().machine, config=config
+        )
+    except (ConfigError, UnknownReleaseError, UnknownArchError) as exc:
+        raise UserError(str(exc)) from exc
+    if cpus > config.nr_cpus:
+        raise UserError(f"a kernel with nr_cpus={config.nr_cpus} does not run on {cpus} CPUs")
+    return profile
 
 
 def _families(

@@ -20,6 +20,13 @@ class TaskChoice(enum.StrEnum):
     ANY = "any"
 
 
+class ClientsAre(enum.StrEnum):
+    """As whom clients act."""
+
+    ROOT = "root"
+    THEMSELVES = "themselves"
+
+
 ReleaseOption = Annotated[
     str | None,
     Option(
@@ -78,4 +85,8 @@ StartOption = Annotated[
 SpeedOption = Annotated[
     float,
     Option("--speed", metavar="FACTOR", help="Run time faster or slower by this factor."),
+]
+ClientsOption = Annotated[
+    ClientsAre,
+    Option("--clients", help="Clients act as the emulated root, or as their own users."),
 ]
