@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from netlink_emu.machine.accounting import DELAYS
 from netlink_emu.machine.clock import NSEC_PER_SEC
+from netlink_emu.machine.scenario_families import FamilyPlan, family_plan
 from netlink_emu.machine.scenario_places import place_of
 from netlink_emu.machine.scenario_table import ScenarioError, Table, signal_number
 from netlink_emu.machine.start import Start
@@ -162,7 +163,8 @@ class Scenario:
 
     ``release``, ``arch`` and ``config`` (``key=value`` texts) describe the kernel, as the options
     of the command line do. ``task_delayacct`` is the sysctl of that name: whether delays are
-    accounted. ``start`` is when it begins. ``text`` is what was parsed.
+    accounted. ``start`` is when it begins. ``families`` are files, ``changes`` what happens to
+    families. ``text`` is what was parsed.
     """
 
     tasks: tuple[TaskPlan, ...] = ()
@@ -173,6 +175,7 @@ class Scenario:
     config: tuple[str, ...] = ()
     start: Start | None = None
     families: tuple[str, ...] = ()
+    changes: tuple[FamilyPlan, ...] = ()
     text: str = field(default="", repr=False, compare=False)
 
     def error(self, message: str, path: str) -> ScenarioError:
@@ -224,9 +227,10 @@ def _parse(text: str) -> Scenario:
     release, arch = root.string("release", None), root.string("arch", None)
     config = root.table("config", required=False).settings()
     start, families = _start(root), root.strings("families")
+    changes = tuple(family_plan(table) for table in root.tables("family"))
     root.done()
     _check_parents(tasks)
-    return Scenario(tasks, cpus, delayacct, release, arch, config, start, families, text)
+    return Scenario(tasks, cpus, delayacct, release, arch, config, start, families, changes, text)
 
 
 def _start(root: Table) -> Start | None:

@@ -147,6 +147,17 @@ class Table:
             self.refuse(key, "must not be empty")
         return value
 
+    def name_or_number(self, key: str) -> str | int:
+        """A required string or whole number."""
+        if isinstance(self._values.get(key), str):
+            return self.string(key)
+        return self.integer(key, least=0)
+
+    def value(self, key: str, default: T) -> Any | T:
+        """The raw value of a key, whatever it is."""
+        self._known.append(key)
+        return self._values.get(key, default)
+
     def strings(self, key: str) -> tuple[str, ...]:
         """A list of texts; empty where it is missing."""
         values: list[Any] = self._get(key, list, [])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -32,6 +32,7 @@ from netlink_emu.machine.scenario import (
     ThreadPlan,
     Wait,
 )
+from netlink_emu.machine.scenario_families import FamilyStep
 from netlink_emu.machine.task import (
     PF_EXITING,
     ExitState,
@@ -41,16 +42,25 @@ from netlink_emu.machine.task import (
 
 # A running task's CPU time is charged this often, so that a monitor sees it grow.
 SLICE_NS: Final = 100_000_000
+Prepare = Callable[[str, FamilyStep], Callable[[], object]]
 
 
 class Timeline:
     """A scenario under way. Time 0 is the machine's clock when it was made, or at :meth:`begin`.
 
     What is done late is done as of its time: on a PlannedClock, which this sets the horizon of.
+    ``prepare`` checks a step of the family of that name, and returns what carries it out.
     Raises ScenarioError for what this machine can never do.
     """
 
-    def __init__(self, scenario: Scenario, machine: Machine, *, begin: bool = True) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        machine: Machine,
+        *,
+        begin: bool = True,
+        prepare: Prepare | None = None,
+    ) -> None:
         self._machine: Final = machine
         self._scenario: Final = scenario
         self.begun = False
@@ -63,6 +73,7 @@ class Timeline:
         self._order = itertools.count()
         self._came: set[str] = set()
         self._check()
+        self._changes: Final = [*self._prepared(prepare)]
         if isinstance(machine.clock, PlannedClock):
             machine.clock.horizon = lambda: self.horizon_ns
         if begin:
@@ -83,6 +94,23 @@ class Timeline:
             except ValueError as exc:
                 raise self._scenario.error(str(exc), path) from exc
 
+    def _prepared(
+        self, prepare: Prepare | None
+    ) -> Iterator[tuple[FamilyStep, Callable[[], object]]]:
+        for plan in self._scenario.changes:
+            if prepare is None:
+                raise self._scenario.error("there are no families here", plan.path)
+            for step in plan.steps:
+                try:
+                    yield step, prepare(plan.name, step)
+                except ValueError as exc:
+                    raise self._scenario.error(str(exc), step.path) from exc
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The names of the families that it changes."""
+        return tuple(plan.name for plan in self._scenario.changes)
+
     def begin(self) -> None:
         """Time 0 is now, unless it has begun; what happens at time 0 is due."""
         if self.begun:
@@ -91,6 +119,8 @@ class Timeline:
         zero = self._machine.clock.monotonic_ns()
         for plan in self._scenario.tasks:
             self._schedule_start(plan, zero + plan.leader.start_ns, plan.times)
+        for step, change in self._changes:
+            self._at(zero + step.at_ns, step.path, partial(_change, change))
         for tell in self._when_begun:
             tell()
 
@@ -125,6 +155,7 @@ class Timeline:
         paths = []
         for thread in self._scenario.threads():
             paths += [thread.path, *(step.path for step in thread.steps)]
+        paths += [step.path for step, _ in self._changes]
         return [path for path in paths if path not in self._came]
 
     def run_due(self, most: int | None = None) -> int:
@@ -306,6 +337,10 @@ class _Spell:
         """How much of the first ``until_ns`` was system time."""
         duration = self.run.duration_ns
         return self.run.system_ns * until_ns // duration if duration else 0
+
+
+def _change(change: Callable[[], object], _now_ns: int) -> None:
+    change()
 
 
 def _set_memory(task: Task, plan: TaskPlan) -> None:

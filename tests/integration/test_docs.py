@@ -32,13 +32,15 @@ def test_scenarios_in_the_pages_can_be_read(page: str) -> None:
     blocks = _blocks(page, "toml")
     assert blocks
     for block in blocks:
-        assert parse_scenario(block).tasks
+        scenario = parse_scenario(block)
+        assert scenario.tasks or scenario.changes
 
 
 def test_every_key_of_a_scenario_is_described() -> None:
     """The reader's own list of keys is what its error names."""
     page = (ROOT / "docs/scenario.md").read_text(encoding="utf-8")
-    for text in ("nosuch = 1", '[[task]]\ncomm = "t"\nnosuch = 1'):
+    family = '[[family]]\nname = "t"\ntimeline = []\nnosuch = 1'
+    for text in ("nosuch = 1", '[[task]]\ncomm = "t"\nnosuch = 1', family):
         with pytest.raises(ValueError, match="unknown key") as caught:
             parse_scenario(text)
         keys = str(caught.value).partition("known are ")[2].split(", ")

@@ -169,6 +169,66 @@ def test_what_is_due_is_done_before_the_first_call(tmp_path: Path, beforehand: s
     assert (done.stdout, done.stderr) == ("early\n", "")
 
 
+FAMILY = """
+families = ["lamps.yaml"]
+[[family]]
+name = "lamps"
+timeline = [
+    { at = 0, add = "lamp", values = { id = 1 } },
+    { at = 0.2, change = "lamp", values = { id = 1, level = 7 } },
+    { at = 0.2, fail = "lamp-get", errno = "EBUSY", times = 1 },
+    { at = 0.4, remove = "lamp", values = { id = 1 } },
+]
+"""
+LAMPS = """
+name: lamps
+attribute-sets:
+  - {name: lamp, attributes: [{name: id, type: u32}, {name: level, type: u8}]}
+operations:
+  list:
+    - name: lamp-get
+      attribute-set: lamp
+      do: {request: {attributes: [id]}, reply: {attributes: [id, level]}}
+    - {name: lamp-add-ntf, notify: lamp-get, mcgrp: events}
+    - {name: lamp-change-ntf, notify: lamp-get, mcgrp: events}
+    - {name: lamp-del-ntf, notify: lamp-get, mcgrp: events}
+mcast-groups: {list: [{name: events}]}
+"""
+# Joins the family's group, and asks when it has heard that the lamp has changed.
+MEMBER = """
+import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+s.send(struct.pack("=IHHIIBBHHH6sxx", 32, 16, 1, 1, 0, 3, 1, 0, 10, 2, b"lamps"))
+answer = s.recv(4096)
+family, = struct.unpack_from("=H", answer, answer.index(struct.pack("=HH", 6, 1)) + 4)
+name = answer.index(b"events")
+at = answer.rindex(struct.pack("=HH", 8, 2), 0, name)
+s.setsockopt(270, 1, answer[at + 4 : at + 8])
+for command in (2, 3, 4):
+    event = s.recv(4096)
+    print(event[16], *struct.unpack_from("=I", event, 24), *event[32:33])
+    if event[16] == 3:
+        t = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        t.send(struct.pack("=IHHIIBBHHHI", 28, family, 1, 1, 0, 1, 1, 0, 8, 1, 1))
+        print(struct.unpack_from("=i", t.recv(4096), 16)[0])
+"""
+
+
+def test_a_family_changes_as_the_scenario_says(tmp_path: Path) -> None:
+    (tmp_path / "lamps.yaml").write_text(LAMPS)
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(FAMILY)
+    done = emulated(sys.executable, "-c", MEMBER, options=["--scenario", str(scenario)])
+    assert (done.stdout.splitlines(), done.stderr) == (["2 1", "3 1 7", "-16", "4 1 7"], "")
+    scenario.write_text(FAMILY.replace('"lamp-get"', '"lamp-put"'))
+    done = emulated("echo", "started", options=["--scenario", str(scenario)])
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        f"netlink-emu: {scenario}:8:5: family[0].timeline[2]: "
+        "there is no operation of lamps 'lamp-put', did you mean lamp-get"
+    )
+
+
 def test_what_cannot_be_done_is_told_before_the_command_starts(tmp_path: Path) -> None:
     scenario = tmp_path / "scenario.toml"
     scenario.write_text("[[task]]\npid = 40000\ncomm = 'x'\n")

@@ -8,7 +8,7 @@ import struct
 import threading
 import traceback
 from collections.abc import Iterator
-from errno import EINVAL, EIO, ENOBUFS, ENOENT
+from errno import EBUSY, EINVAL, EIO, ENOBUFS, ENOENT
 from typing import Any
 
 import pytest
@@ -258,3 +258,19 @@ def test_a_family_comes_and_goes_and_each_boot_has_it_anew(lamp: Family) -> None
         kernel.reset()
         assert lamp.state == {}
         assert ask(kernel, lamp, ECHO, {"level": 2}).error is None
+
+
+PLAN = """
+[[family]]
+name = "lamp"
+timeline = [{ at = 0.5, fail = "echo", errno = "EBUSY" }, { at = 1.5, forget = "echo" }]
+"""
+
+
+def test_a_scenario_changes_a_family(kernel: EmulatedKernel, lamp: Family) -> None:
+    kernel.play(PLAN, seconds=1)
+    assert ask(kernel, lamp, ECHO, {"level": 3}).error == -EBUSY
+    kernel.advance(1)
+    assert ask(kernel, lamp, ECHO, {"level": 3}).error is None
+    with pytest.raises(ValueError, match="no family 'lmap' was added"):
+        kernel.play(PLAN.replace('"lamp"', '"lmap"'), seconds=1)

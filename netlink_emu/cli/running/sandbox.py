@@ -150,7 +150,7 @@ def build_sandbox(
     kernel = boot(machine, profile)
     own = _families(kernel, families, script, scenario)
     timeline = None
-    if script is not None and script.tasks:
+    if script is not None and (script.tasks or script.changes):
         # Time that stands still passes when somebody says so: they want it to happen then.
         begins = start or script.start or (Start.BOOT if virtual_time else Start.CLIENT)
         try:
@@ -215,7 +215,12 @@ def _timeline(script: Scenario, kernel: Kernel, start: Start) -> Timeline:
     from netlink_emu.families.starting import Starter
     from netlink_emu.machine.timeline import Timeline
 
-    timeline = Timeline(script, kernel.machine, begin=start is Start.BOOT)
+    prepare = None
+    if script.changes:
+        from netlink_emu.families.own.changes import changes_in
+
+        prepare = changes_in(kernel)
+    timeline = Timeline(script, kernel.machine, begin=start is Start.BOOT, prepare=prepare)
     if start is not Start.BOOT:
         Starter(kernel, timeline, start)
     return timeline

@@ -62,7 +62,7 @@ ScenarioOption = Annotated[
     Path | None,
     Option(
         "--scenario", metavar="FILE",
-        help="A TOML file with CPUs, tasks and what they do; see docs/scenario.md.",
+        help="A TOML file with CPUs, tasks, families, and what they do; see docs/scenario.md.",
     ),
 ]  # fmt: skip
 ConfigOption = Annotated[
@@ -77,7 +77,7 @@ StartOption = Annotated[
     Start | None,
     Option(
         "--start",
-        help="When the scenario begins: when a client first listens for exits (listener), when "
+        help="When the scenario begins: when a client first listens (listener), when "
         "one first listens or asks (client), or at once (boot). [default: the scenario's, or "
         "client]",
     ),

@@ -58,30 +58,50 @@ class Answers:
         None answers with the ack only. ``times`` limits how often (by default always); then the
         operation answers as before. The last call wins. Raises ValueError for unknown names.
         """
+        self.put(name, self._canned(name, values, times))
+
+    def _canned(
+        self,
+        name: str,
+        values: Mapping[Any, Any] | Iterable[Mapping[Any, Any]] | None,
+        times: int | None,
+    ) -> Canned:
         op = self._declaration.operation(name)
         answers = [values] if isinstance(values, Mapping) else list(values or ())
         members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
         for each in answers:
             encode(op.attributes, {n: v for n, v in each.items() if n not in members})
-        self._handlers.canned.setdefault(name, []).append(Canned(answers, None, times))
+        return Canned(answers, None, times)
+
+    def put(self, name: str, canned: Canned) -> None:
+        """Answer an operation with this from now on."""
+        self._handlers.canned.setdefault(name, []).append(canned)
 
     def reply_plain(self, name: str, values: Any, *, times: int | None = None) -> None:
         """Like :meth:`reply`, with values as in JSON: bytes are hex."""
+        self.put(name, self.canned_plain(name, values, times))
+
+    def canned_plain(self, name: str, values: Any, times: int | None) -> Canned:
+        """What :meth:`reply_plain` would answer with, for :meth:`put`."""
         op = self._declaration.operation(name)
         many = values if isinstance(values, list) else [] if values is None else [values]
-        self.reply(name, [from_plain(op.attributes, each) for each in many], times=times)
+        return self._canned(name, [from_plain(op.attributes, each) for each in many], times)
 
     def notify_plain(self, name: str, values: Any, *, group: str = "") -> None:
         """Like :meth:`Family.notify`, with values as in JSON: bytes are hex.
 
         Members of the family's own header are values like the attributes.
         """
+        rest, header = self.news_plain(name, values)
+        self.notify(name, rest, group=group, header=header)
+
+    def news_plain(self, name: str, values: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+        """The attributes and the header of a notification, of values as in JSON."""
         op = self._declaration.operation(name)
         given = from_plain(op.attributes, values)
         members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
         header = {member: part for member, part in given.items() if member in members}
-        rest = {member: part for member, part in given.items() if member not in members}
-        self.notify(name, rest, group=group, header=header)
+        return {n: part for n, part in given.items() if n not in members}, header
 
     def fail(
         self,
@@ -97,11 +117,22 @@ class Answers:
 
         Raises ValueError for names that there are not.
         """
+        self.put(name, self.canned_failure(name, errno, message, attr, missing, times))
+
+    def canned_failure(
+        self,
+        name: str,
+        errno: str | int,
+        message: str,
+        attr: str | None,
+        missing: str | None,
+        times: int | None,
+    ) -> Canned:
+        """What :meth:`fail` would answer with, for :meth:`put`."""
         op = self._declaration.operation(name)
         for path in filter(None, (attr, missing)):
             _check_path(op.attributes, path)
-        error = failure(errno, message, attr=attr, missing=missing)
-        self._handlers.canned.setdefault(name, []).append(Canned([], error, times))
+        return Canned([], failure(errno, message, attr=attr, missing=missing), times)
 
     def forget(self, name: str) -> None:
         """Answer an operation as before any :meth:`reply` and :meth:`fail`."""

@@ -309,6 +309,21 @@ class Family(Answers):
         ValueError for an unknown event or group, and LookupError before a kernel has the family.
         You can call it from any thread.
         """
+        self.tell(self.telling(name, values, group, header, net))
+
+    def tell(self, telling: Callable[[], None]) -> None:
+        """Send what :meth:`telling` has made."""
+        self._call(telling)
+
+    def telling(
+        self,
+        name: str,
+        values: Mapping[Any, Any],
+        group: str = "",
+        header: Mapping[str, Any] | None = None,
+        net: NetNamespace | None = None,
+    ) -> Callable[[], None]:
+        """Check a notification as :meth:`notify` does; the result sends it."""
         op = self._declaration.operation(name)
         told = op.event
         if told is None:
@@ -329,7 +344,7 @@ class Family(Answers):
             where = kernel.machine.init_net if net is None else net
             kernel.netlink.broadcast_from_kernel(where, NETLINK_GENERIC, message, number)
 
-        self._call(tell)
+        return tell
 
     def listeners(self, group: str = "", *, net: NetNamespace | None = None) -> int:
         """Return the number of sockets in a group (by default the first).

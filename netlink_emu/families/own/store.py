@@ -105,6 +105,10 @@ class Store:
         objects: list[Object] = self._family.state.setdefault(name, [])
         return objects
 
+    def check(self, name: str, values: Any) -> None:
+        """Raise ValueError for an unknown kind or attribute, and for wrong values."""
+        self._checked(self.kind(name), values)
+
     def add(self, name: str, values: Mapping[str, Any]) -> None:
         """Make an object, and notify the groups, as if a device appeared.
 

@@ -49,11 +49,12 @@ class Passing:
         self._booted.calls.call(advance)
 
     def play(self, scenario: str | os.PathLike[str], seconds: float) -> None:
+        from netlink_emu.families.own.changes import changes_in
         from netlink_emu.machine.scenario import parse_scenario
         from netlink_emu.machine.timeline import Timeline
 
-        text = _text(scenario)
-        timeline = Timeline(parse_scenario(text), self._booted.kernel.machine)
+        kernel, script = self._booted.kernel, parse_scenario(_text(scenario))
+        timeline = Timeline(script, kernel.machine, prepare=changes_in(kernel))
         self._timelines.append(timeline)
         self.advance(seconds)
 
