@@ -45,6 +45,12 @@ def receive(sock: socket.socket) -> Message:
     return decode(sock.recv(1 << 16))
 
 
+def attrs(message: Message | None) -> dict[str, Any]:
+    """The attributes of a message of NETLINK_EMU, by the names of its spec."""
+    assert message is not None
+    return {a.name.split("_", 3)[3].lower(): a.value for a in message.attrs}
+
+
 def stats_of(message: Message) -> dict[str, Any]:
     """The members of the first struct taskstats."""
     stats = message.find("TASKSTATS_TYPE_STATS")

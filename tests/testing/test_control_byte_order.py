@@ -61,12 +61,6 @@ def kernel() -> Iterator[EmulatedKernel]:
         yield kernel
 
 
-@pytest.fixture
-def remote(kernel: EmulatedKernel) -> Iterator[Remote]:
-    with Remote(kernel.path) as remote:
-        yield remote
-
-
 @pytest.mark.parametrize(
     ("arch", "order"),
     [("x86_64", LITTLE), ("s390x", BIG), ("ppc", BIG), ("ppc64le", LITTLE)],

@@ -63,12 +63,6 @@ def kernel(lamps: Family) -> Iterator[EmulatedKernel]:
         yield kernel
 
 
-@pytest.fixture
-def remote(kernel: EmulatedKernel) -> Iterator[Remote]:
-    with Remote(kernel.path) as remote:
-        yield remote
-
-
 @pytest.fixture(params=["handle", "remote"])
 def family(
     request: pytest.FixtureRequest, kernel: EmulatedKernel, remote: Remote

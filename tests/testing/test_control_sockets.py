@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from helpers.messages import get, receive, register, request
+from helpers.messages import attrs, get, receive, register, request
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.hello import HELLO, Hello, encode_hello
-from netlink_emu.protocol.reading.decode import Message
 from netlink_emu.testing import EmulatedKernel
 from netlink_emu.testing.errors import ControlError
 from netlink_emu.testing.remote.kernel import Remote
@@ -23,17 +22,6 @@ from netlink_emu.testing.remote.kernel import Remote
 def kernel() -> Iterator[EmulatedKernel]:
     with EmulatedKernel("6.18", arch="x86_64", cpus=4, control=True) as kernel:
         yield kernel
-
-
-@pytest.fixture
-def remote(kernel: EmulatedKernel) -> Iterator[Remote]:
-    with Remote(kernel.path) as remote:
-        yield remote
-
-
-def attrs(message: Message | None) -> dict[str, Any]:
-    assert message is not None
-    return {a.name.split("_", 3)[3].lower(): a.value for a in message.attrs}
 
 
 def sockets(remote: Remote, **values: int) -> list[dict[str, Any]]:
