@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EMFILE, ENFILE
 from pathlib import Path
 from socket import (
     AF_UNIX,
@@ -106,12 +107,18 @@ def private_directory(directory: Path) -> int:
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as exc:
+        if exc.errno in (EMFILE, ENFILE):
+            raise
         if directory.is_symlink():
             raise UnsafeDirectory(
                 f"{directory} is a symbolic link: name the directory itself"
             ) from exc
-        if directory.is_dir():
+        if directory.is_dir() and directory.stat().st_uid != os.geteuid():
             raise UnsafeDirectory(f"the directory {directory} belongs to somebody else") from exc
+        if directory.is_dir():
+            raise NoDirectory(
+                f"the directory {directory} cannot be opened: {exc.strerror}"
+            ) from exc
         raise NoDirectory(f"{directory} is not a directory") from exc
     found = os.fstat(fd)
     problem = None

@@ -156,6 +156,14 @@ def test_without_a_process_left() -> None:
     assert f"no thread can be started: {why}" in doctor.stdout
 
 
+def test_a_server_without_a_process_left(tmp_path: Path) -> None:
+    served = ["serve", "--socket", f"{tmp_path}/run/nl", "--", "echo", "started"]
+    done = without("clone=EAGAIN,clone3=EAGAIN", *NETLINK_EMU, *served)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("netlink-emu: no thread can be started: no process is left")
+    assert done.stderr.count("\n") == 1
+
+
 def test_without_files_left() -> None:
     script = 'ulimit -n 12; exec "$@"'
     few = ["sh", "-c", script, "sh", *NETLINK_EMU]
@@ -172,6 +180,20 @@ def test_without_files_left() -> None:
     )
     assert (doctor.returncode, doctor.stderr) == (1, "")
     assert why in doctor.stdout
+
+
+@pytest.mark.parametrize("files", [5, 8, 9])
+def test_a_server_without_files_left(tmp_path: Path, files: int) -> None:
+    """Wherever it lacks the first: reading its own code, its directory, its socket."""
+    (tmp_path / "run").mkdir(0o700)
+    served = ["serve", "--socket", f"{tmp_path}/run/nl", "--", "echo", "started"]
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *NETLINK_EMU, *served],
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"netlink-emu: this process may open {files} files at most")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

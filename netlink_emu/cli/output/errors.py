@@ -7,8 +7,10 @@ only thing that shows a traceback.
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 import traceback
+from errno import EMFILE
 from typing import Final
 
 from netlink_emu.protocol.reading.printable import printable, printable_lines
@@ -18,6 +20,8 @@ EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as a shell reports it
 # Where bugs are reported to. The project has no public address yet; this is the one place.
 REPORT_TO: Final = "the project's issue tracker"
+# Every command does with so many descriptors; where there are more, who lacks one has lost some.
+_FEW_FILES: Final = 64
 
 
 class UserError(Exception):
@@ -45,9 +49,25 @@ def to_stderr(text: str) -> None:
         sys.stderr.flush()
 
 
+def _as_told(exc: BaseException) -> BaseException:
+    """An exception; a UserError for what the user's limits withhold, whoever wanted it."""
+    if isinstance(exc, RuntimeError) and str(exc) == "can't start new thread":
+        from netlink_emu.interpose.launch import NO_PROCESS
+
+        return UserError(f"no thread can be started: {NO_PROCESS}")
+    if isinstance(exc, OSError) and exc.errno == EMFILE:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < _FEW_FILES:
+            return UserError(
+                f"this process may open {soft} files at most (RLIMIT_NOFILE), which are too few: "
+                "raise the limit, as with ulimit -n"
+            )
+    return exc
+
+
 def report(exc: BaseException) -> int:
     """Say on stderr what ended the command; returns the exit status."""
-    found = leaves(exc)
+    found = [*map(_as_told, leaves(exc))]
     bugs = [e for e in found if not isinstance(e, UserError | KeyboardInterrupt)]
     if bugs:
         from netlink_emu.cli.output.circumstances import circumstances  # seldom wanted, we hope
