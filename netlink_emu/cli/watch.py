@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +88,7 @@ def _path(words: list[str], socket: Path | None) -> Path | None:
     """The socket that is named, as a word or by the option."""
     if words == ["--"]:
         raise UserError("there is no command after --")
-    if words[1:]:
+    if words[1:] or (words and "/" not in words[0] and shutil.which(words[0])):
         raise UserError(f"write -- before a command: netlink-emu watch -- {' '.join(words)}")
     return Path(words[0]) if words else socket
 

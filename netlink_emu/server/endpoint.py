@@ -38,6 +38,7 @@ from netlink_emu.server.errors import (
 SO_SNDBUFFORCE: Final = 32  # not in Python's socket module
 # All that clients have not read yet is charged to the one sending socket (net/unix/af_unix.c).
 WANTED_SNDBUF: Final = 32 << 20
+_ELSEWHERE: Final = "name one of your own, or one that is not there yet"
 
 
 @contextmanager
@@ -114,7 +115,9 @@ def private_directory(directory: Path) -> int:
                 f"{directory} is a symbolic link: name the directory itself"
             ) from exc
         if directory.is_dir() and directory.stat().st_uid != os.geteuid():
-            raise UnsafeDirectory(f"the directory {directory} belongs to somebody else") from exc
+            raise UnsafeDirectory(
+                f"the directory {directory} belongs to somebody else: {_ELSEWHERE}"
+            ) from exc
         if directory.is_dir():
             raise NoDirectory(
                 f"the directory {directory} cannot be opened: {exc.strerror}"
@@ -123,7 +126,8 @@ def private_directory(directory: Path) -> int:
     found = os.fstat(fd)
     problem = None
     if found.st_uid != os.geteuid():
-        problem = f"the directory {directory} belongs to somebody else (uid {found.st_uid})"
+        who = f"somebody else (uid {found.st_uid})"
+        problem = f"the directory {directory} belongs to {who}: {_ELSEWHERE}"
     elif found.st_mode & 0o077:
         mode = stat.S_IMODE(found.st_mode)
         problem = (

@@ -158,7 +158,10 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir(mode=0o700)
     os.chown(tmp_path / "run", 65534, 65534)
     said = _refused(tmp_path / "run" / "nl")
-    assert said == f"the directory {tmp_path}/run belongs to somebody else (uid 65534)"
+    assert said == (
+        f"the directory {tmp_path}/run belongs to somebody else (uid 65534): "
+        "name one of your own, or one that is not there yet"
+    )
 
 
 def test_other_places_where_no_socket_can_be(tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ WRONG: Final[list[tuple[int, str, list[str]]]] = [
     (USER, "no server at nosuch: No such file", ["watch", "nosuch"]),
     (USER, "no server at dir: Connection refused", ["watch", "--socket", "dir"]),
     (USER, "write -- before a command: netlink-emu watch -- ls -l", ["watch", "ls", "-l"]),
+    (USER, "write -- before a command: netlink-emu watch -- ls", ["watch", "ls"]),
     (USER, "there is no command after --", ["watch", "--"]),
     (USER, "--release is for a kernel of one's own", ["watch", "--release", "5.10", "private/nl"]),
     (USER, "--output is for the view alone", ["watch", "--output", "x", "--", "true"]),
