@@ -16,6 +16,8 @@ import pytest
 from helpers.nets import SECONDS
 from helpers.serving import Client, register
 
+from netlink_emu.cli.running.beside import wait_for_server
+from netlink_emu.conformance.targets.server import ServerTarget
 from netlink_emu.testing.handle.connect import connect
 
 NETLINK_EMU = [sys.executable, "-m", "netlink_emu.cli.main"]
@@ -179,6 +181,9 @@ def test_a_directory_may_have_a_long_name(tmp_path: Path) -> None:
         with connect(path) as client:
             client.send(register("0"))
             assert len(client.recv(4096)) == 36  # an ack
+        wait_for_server(path, SECONDS)
+        with ServerTarget(path) as target:
+            assert target.family_id is not None
         again = _refused(path)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=SECONDS)

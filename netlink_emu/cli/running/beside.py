@@ -13,6 +13,7 @@ from typing import Final
 
 import trio
 
+from netlink_emu.backends.unix_paths import connectable
 from netlink_emu.cli.output.errors import UserError, say
 from netlink_emu.cli.output.loudness import remark
 from netlink_emu.cli.output.progress import waiting
@@ -57,8 +58,11 @@ def wait_for_server(path: Path, seconds: float) -> None:
     with waiting(f"waiting for a server at {printable(str(path))}", seconds):
         while True:
             try:
-                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-                    way.connect(os.fspath(path))
+                with (
+                    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way,
+                    connectable(path) as name,
+                ):
+                    way.connect(name)
                 return
             except OSError as exc:
                 if time.monotonic() >= deadline:

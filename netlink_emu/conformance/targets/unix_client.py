@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from netlink_emu.backends.unix_paths import connectable, fits
 from netlink_emu.conformance.cases.names import DEFAULT_BUFSIZE
 from netlink_emu.protocol.format import ByteOrder
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN
@@ -31,8 +32,9 @@ class UnixClient:
         self.sock: Final = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.settimeout(PATIENCE)
         try:
-            self.sock.bind(str(own))
-            self.sock.connect(str(server))
+            self.sock.bind(str(own) if fits(own) else "")  # a name that Linux gives out
+            with connectable(server) as name:
+                self.sock.connect(name)
         except OSError:
             self.sock.close()
             raise
