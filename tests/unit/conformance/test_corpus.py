@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netlink_emu.conformance.cases.corpus import GROUPS, corpus_files, load_corpus, write_corpus
+from netlink_emu.conformance.cases.corpus import GROUPS, corpus_files, load_corpus
 from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
 from netlink_emu.conformance.cases.exceptions import not_emulated, parse
 
@@ -31,14 +31,6 @@ def test_a_step_is_a_line() -> None:
     text = corpus_files()[0].read_text("utf-8")
     steps = sum(len(case.steps) for case in read_cases(text))
     assert text.count('\n    {"op": ') == steps
-
-
-def test_writing_makes_a_file_for_each_group(tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path)) / "corpus"
-    paths = write_corpus(load_corpus(), folder)
-    assert {path.stem for path in paths} == {case.group for case in load_corpus()}
 
 
 def test_exceptions_name_cases_that_exist() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.transcripts import case_to_json, load_directory
 
 from netlink_emu.conformance.cases.case import CaseError
 from netlink_emu.conformance.cases.corpus_form import read_cases, write_cases
 from netlink_emu.conformance.cases.structure import stats_blocks
-from netlink_emu.conformance.cases.vectors import case_from_json, case_to_json, load_directory
+from netlink_emu.conformance.cases.vectors import case_from_json
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.protocol.reading.structs import layout_of
 
