@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from helpers.journals import an_exchange
 from helpers.kernel import make_bench
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,22 +26,7 @@ FAMILIES = {desc.name: desc for desc in (NLCTRL, TASKSTATS)}
 @pytest.fixture
 def journal() -> Journal:
     """A journal with every kind of entry."""
-    bench = make_bench()
-    journal = Journal(bench.kernel)
-    sock = bench.sock(7)
-    sock.setsockopt(bench.current, 1, 8, b"\1\0\0\0")
-    sock.setsockopt(bench.current, 270, 1, b"\x10\0\0\0")
-    bench.register(sock, "0-1")
-    bench.ask(sock, bench.request(0x1F, 1, [(1, bytes(8))]))
-    tasks = bench.machine.tasks
-    for _ in range(2):
-        bench.clock.advance(0.5)
-        tasks.do_group_exit(tasks.fork(comm="w"), 5 << 8)
-    journal.faulted(sock, bench.request(0x1F, 1, [(1, bytes(4))]), "drop", 1, is_request=True)
-    sock.release()
-    tasks.do_group_exit(tasks.fork(comm="w", cpu=1), 5 << 8)
-    journal.note("the end")
-    return journal
+    return an_exchange(make_bench(), fault=True)
 
 
 def written(journal: Journal, form: Form) -> bytes:

@@ -6,6 +6,7 @@ import json
 from pathlib import PurePath
 
 import pytest
+from helpers.journals import an_exchange
 from helpers.kernel import Bench, make_bench
 
 from netlink_emu.journal import Journal
@@ -23,20 +24,7 @@ def bench() -> Bench:
 @pytest.fixture
 def journal(bench: Bench) -> Journal:
     """A journal with every kind of entry but faults."""
-    journal = Journal(bench.kernel)
-    sock = bench.sock(7)
-    sock.setsockopt(bench.current, 1, 8, b"\1\0\0\0")
-    sock.setsockopt(bench.current, 270, 1, b"\x10\0\0\0")
-    bench.register(sock, "0-1")
-    bench.ask(sock, bench.request(0x1F, 1, [(1, bytes(8))]))
-    tasks = bench.machine.tasks
-    for _ in range(2):
-        bench.clock.advance(0.5)
-        tasks.do_group_exit(tasks.fork(comm="w"), 5 << 8)
-    sock.release()
-    tasks.do_group_exit(tasks.fork(comm="w", cpu=1), 5 << 8)
-    journal.note("the end")
-    return journal
+    return an_exchange(bench, fault=False)
 
 
 def written(journal: Journal, form: Form) -> bytes:
