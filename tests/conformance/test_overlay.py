@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,20 @@ def test_the_specs_names_stay() -> None:
     )
     assert [op.name for op in family.declaration.operations] == ["get", "del"]
     assert family.store.kinds["tcp_metrics"].keys[0] == ("addr-ipv4",)
+
+
+def test_what_a_kernel_does_not_describe_is_as_in_the_spec() -> None:
+    """GETPOLICY passes over numbers in network byte order, and the kernel takes them."""
+    bench = make_bench(profile_for(RECORDING["kernel"], arch=RECORDING["arch"]))
+    family = Family.from_spec(SPECS / "mptcp_pm.yaml", recording=FILE)
+    family.attach(bench.kernel)
+    op = family.declaration.operation("get-addr")
+    for payload, errno in ((bytes(4), 0), (bytes(2), EINVAL)):
+        request = talk.request(
+            family.declaration, op, {"addr": {3: payload}}, family=family.genl.id, dump=True
+        )
+        (answer,) = bench.ask(bench.sock(0), request)
+        assert -int.from_bytes(answer[16:20], "little", signed=True) == errno
 
 
 def test_a_command_that_the_spec_does_not_know_is_there(tmp_path: Path) -> None:

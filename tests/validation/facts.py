@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from netlink_emu.kernel.genetlink import GENL_DONT_VALIDATE_STRICT, GenlValidate
-from netlink_emu.protocol.policy import NlaPolicy, nla_policy_min_len, nla_policy_reject
+from netlink_emu.protocol.policy import NlaPolicy, NlaType, nla_policy_min_len, nla_policy_reject
 
 NAMES: Final = (
     "nlctrl", "netdev", "ethtool", "tcp_metrics", "mptcp_pm", "thermal", "SEG6", "IOAM6",
@@ -19,14 +19,24 @@ RESV_START_OP: Final = {
 }  # fmt: skip
 # Operations whose leniency does not show in a recording: all of these families.
 LENIENT: Final[dict[str, GenlValidate]] = {"mptcp_pm": GENL_DONT_VALIDATE_STRICT}
-# What is enforced, and GETPOLICY does not describe, by command and attribute: a binary's least
-# length (ETHTOOL_A_RSS_INDIR, ETHTOOL_A_RSS_HKEY), a rejection.
-UNTOLD: Final[dict[str, dict[tuple[int, int], NlaPolicy]]] = {
+# What is enforced, and GETPOLICY does not describe, by command and attributes from the outermost:
+# a binary's least length (ETHTOOL_A_RSS_INDIR, ETHTOOL_A_RSS_HKEY), a rejection, a number in
+# network byte order (MPTCP_PM_ADDR_ATTR_ADDR4).
+UNTOLD: Final[dict[str, dict[tuple[int, ...], NlaPolicy]]] = {
     "ethtool": {
         (48, 5): nla_policy_min_len(1),
         (49, 4): nla_policy_min_len(1),
         (49, 5): nla_policy_min_len(1),
         (22, 6): nla_policy_reject(),
+    },
+    "mptcp_pm": {
+        (cmd, nest, 3): NlaPolicy(NlaType.NLA_BE32)
+        for cmd, nest in (
+            *((cmd, 1) for cmd in (1, 2, 3, 4, 7, 8, 10, 11)),
+            (7, 6),
+            (10, 6),
+            (11, 6),
+        )
     },
 }
 # The highest attribute of a command's policy, where the last ones are not described.

@@ -174,9 +174,12 @@ def _add_untold(family: RecordedFamily, op: RecordedOp) -> None:
     if highest is not None and op.do is not None:
         family.policies.extend(op.do, highest)
     policy, _ = family.policy(op.do)
-    for (cmd, attribute), rule in UNTOLD.get(family.name, {}).items():
-        if cmd == op.cmd and isinstance(policy, dict):
-            policy[attribute] = rule
+    for (cmd, *nests, attribute), rule in UNTOLD.get(family.name, {}).items():
+        inside = policy if cmd == op.cmd else None
+        for nest in nests:
+            inside = inside[nest].nested if inside else None
+        if isinstance(inside, dict):
+            inside[attribute] = rule
 
 
 def _is_validation(datagram: bytes) -> bool:

@@ -15,8 +15,10 @@ from netlink_emu.protocol.family import (
     Operation,
 )
 from netlink_emu.protocol.genetlink import GenlOpFlags
-from netlink_emu.protocol.policy import REJECT_ALL, Policy
+from netlink_emu.protocol.policy import REJECT_ALL, NlaPolicy, NlaType, Policy
 
+# What __netlink_policy_dump_write_attr() passes over, and a spec can say.
+_UNTOLD: Final = frozenset({NlaType.NLA_BE16, NlaType.NLA_BE32})
 _CAPS: Final = (
     GenlOpFlags.GENL_CMD_CAP_DO | GenlOpFlags.GENL_CMD_CAP_DUMP | GenlOpFlags.GENL_CMD_CAP_HASPOL
 )
@@ -73,10 +75,10 @@ def _operations(declaration: FamilyDeclaration, recorded: RecordedFamily) -> Ite
             validate.add("strict")
         yield replace(
             op,
-            do=_exchange(op.do or op.dump, told, told.do, recorded)
+            do=_exchange(op, op.do or op.dump, told, told.do, recorded)
             if GenlOpFlags.GENL_CMD_CAP_DO in told.flags
             else None,
-            dump=_exchange(op.dump or op.do, told, told.dump, recorded)
+            dump=_exchange(op, op.dump or op.do, told, told.dump, recorded)
             if GenlOpFlags.GENL_CMD_CAP_DUMP in told.flags
             else None,
             flags=told.flags & ~_CAPS,
@@ -92,12 +94,36 @@ def _named(declaration: FamilyDeclaration, cmd: int) -> Operation:
 
 
 def _exchange(
-    known: Exchange | None, told: RecordedOp, number: int | None, recorded: RecordedFamily
+    op: Operation,
+    known: Exchange | None,
+    told: RecordedOp,
+    number: int | None,
+    recorded: RecordedFamily,
 ) -> Exchange:
     policy: Policy | None
     policy, highest = recorded.policy(number)
     if policy is None or policy is REJECT_ALL:
         policy, highest = {}, 0  # what that means is the release's to say
+    elif isinstance(policy, dict):
+        _add_untold(op.attributes, policy, highest, set())
     return replace(
         known or Exchange(cmd=told.cmd, reply_cmd=told.cmd), policy=policy, maxattr=highest
     )
+
+
+def _add_untold(
+    attributes: AttributeSet, policy: dict[int, NlaPolicy], highest: int, seen: set[int]
+) -> None:
+    """Add what the kernel has, and does not describe, as the spec has it."""
+    if id(policy) in seen:
+        return
+    seen.add(id(policy))
+    for attribute in attributes:
+        number = attribute.number
+        known = policy.get(number)
+        if known is None:
+            rule = attributes.policy([attribute.name]).get(number)
+            if rule is not None and rule.type in _UNTOLD and number <= highest:
+                policy[number] = rule
+        elif attribute.nested is not None and isinstance(known.nested, dict):
+            _add_untold(attribute.nested, known.nested, known.len, seen)
