@@ -237,7 +237,7 @@ def convert(
     from netlink_emu.kernel.releases import UnknownArchError, arch_named
 
     if target.exists() and source.exists() and target.samefile(source):
-        raise UserError(f"{target} is what is to be converted: name another file")
+        raise UserError(f"{target} is the file to convert: name another file to write")
     data = read_file(source, most=_MOST_CAPTURE)
     if len(data) > _MOST_CAPTURE:
         raise UserError(f"{source} is longer than {_MOST_CAPTURE >> 20} MiB: take a part of it")

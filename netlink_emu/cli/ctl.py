@@ -80,7 +80,7 @@ def carry_out(connection: Connection, line: str) -> dict[str, Any]:
         call, values = _understand(line)
         answer = call(connection, **values)
         if isinstance(answer, Lines) and answer.endless:
-            raise UserError("journal follow has no end: run it by itself")
+            raise UserError("journal follow does not end: run it as a command of its own")
         if answer is None:
             return {"ok": True}
         found = [json.loads(each) for each in answer.json()]

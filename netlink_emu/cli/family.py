@@ -233,7 +233,9 @@ def call(
 
     declaration = _read(file).declaration
     if declaration.protocol == "netlink-raw":
-        raise UserError(f"{declaration.name} is a raw protocol: generic netlink can be called")
+        raise UserError(
+            f"{declaration.name} is a raw protocol: only generic netlink can be called"
+        )
     try:
         op = declaration.operation(operation)
         asked = from_plain(op.attributes, _json(values))

@@ -117,7 +117,7 @@ def wait(
     When time is up, the exit status is 124, and the error says what happened instead.
     """
     if criteria and cpu is not None:
-        raise UserError("a listener is waited for with --cpu, a request with criteria, not both")
+        raise UserError("wait for a listener (--cpu) or for a request (criteria), not both")
     if timeout > _LONGEST_WAIT:
         raise UserError(f"--timeout takes at most {_LONGEST_WAIT} seconds")
     request = " ".join(criteria) if criteria else None

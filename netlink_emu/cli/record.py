@@ -179,7 +179,7 @@ def _keeper(file: Path, plans: _Plans) -> FileKeeper | None:
 
     if kept.exists():
         raise UserError(
-            f"{kept} is what a killed recording left: netlink-emu cassette finish {kept}, or "
+            f"{kept} is left of a killed recording: run netlink-emu cassette finish {kept}, or "
             "remove it"
         )
     return FileKeeper(kept, plans.now, failed)

@@ -302,7 +302,7 @@ def _need_our_byte_order(machine: Arch) -> None:
 
 def _refuse_with_connect(options: list[str]) -> None:
     if options:
-        raise UserError(f"{options[0]} is for the server to know, not for who connects to it")
+        raise UserError(f"{options[0]} cannot be used with --connect: give it to the server")
 
 
 def _run_connected(
@@ -335,7 +335,7 @@ def _credentials(
 
     if clients is ClientsAre.THEMSELVES:
         if uid is not None:
-            raise UserError("--uid says who clients are, and so does --clients themselves")
+            raise UserError("use --uid or --clients themselves, not both")
         return credentials.with_net_admin(credentials.Themselves(machine), allowed=cap_net_admin)
     allowed = True if cap_net_admin is None else cap_net_admin
     return credentials.with_net_admin(credentials.same_for_all(machine, uid or 0), allowed=allowed)

@@ -263,7 +263,7 @@ def advance(
 
         raise typer.BadParameter("nan is not a number.", param_hint="'SECONDS'")
     if not seconds < _MOST_SECONDS:
-        raise UserError(f"time passes by less than {_MOST_SECONDS:,} seconds at once")
+        raise UserError(f"time cannot advance by {_MOST_SECONDS:,} seconds or more at once")
     connection.remote.do(
         "machine-set",
         {"advance": round(seconds * 1e9)},

@@ -74,7 +74,7 @@ def watch(
         path = _path(words, socket)
         named = [*options[::2], *(["--output"] if output is not None else [])]
         if named:
-            raise UserError(f"{named[0]} is for a kernel of one's own: write -- and a command")
+            raise UserError(f"{named[0]} needs a kernel of watch's own: write -- and a command")
         _watch_server(path)
     else:
         _watch_command(options, command, output)

@@ -35,7 +35,7 @@ def load_cases(vectors: Path | None, corpora: list[str] | None = None) -> list[C
     """The shipped corpus, others that are shipped, or the transcripts of a folder."""
     if vectors is not None:
         if corpora:
-            raise UserError("--vectors runs a folder, --corpus what is shipped: give one of them")
+            raise UserError("use --vectors (a folder) or --corpus (shipped recordings), not both")
         return _of_folder(vectors)
     if not corpora:
         return load_corpus()

@@ -62,7 +62,8 @@ def load_cassette(path: Path) -> Cassette:
     data = read_file(path, most=MOST_BYTES)
     if is_unfinished(data):
         raise UserError(
-            f"{path} is unfinished, its recorder was killed: netlink-emu cassette finish {path}"
+            f"{path} is unfinished, because its recorder was killed: "
+            f"run netlink-emu cassette finish {path}"
         )
     try:
         return read_cassette(data, str(path))
@@ -90,7 +91,7 @@ def read_file(path: Path, *, most: int) -> bytes:
             return file.read(most + 1)
     except FileNotFoundError as exc:
         left = path.with_name(f"{path.name}.unfinished")
-        hint = f"; {left} is what a killed recording left: netlink-emu cassette finish {left}"
+        hint = f"; {left} is left of a killed recording: run netlink-emu cassette finish {left}"
         raise UserError(
             f"the cassette {path} cannot be read: {exc.strerror}{hint if left.exists() else ''}"
         ) from exc

@@ -34,10 +34,12 @@ def load_described_family(text: str, directory: Path) -> Family:
     """
     file, rest = _split(text, directory)
     if file.suffix == ".py":
-        raise UserError(f"a scenario takes families from specs; name {file} by --family")
+        raise UserError(f"a scenario can only have families from specs: give {file} with --family")
     for each in (file, Path(rest)):
         if not (directory / each).resolve().is_relative_to(directory.resolve()):
-            raise UserError(f"{each} is outside of the scenario's directory; name it by --family")
+            raise UserError(
+                f"{each} is outside of the scenario's directory: give it with --family"
+            )
     return load_family(text, directory)
 
 

@@ -32,7 +32,7 @@ def check_place(path: Path | None, *, stay: bool) -> None:
     """Raise UserError for a path that cannot be served at, before the command begins."""
     if path is None:
         if stay:
-            raise UserError("--stay is for who serves: it needs --socket PATH")
+            raise UserError("--stay needs --socket PATH")
         return
     from netlink_emu.server.endpoint import bound_socket
     from netlink_emu.server.errors import ServerError

@@ -58,7 +58,7 @@ def test_a_user_may_be_named(options: tuple[str, ...], ids: str) -> None:
 def test_clients_cannot_be_two_users() -> None:
     done = emulated("true", options=["--uid", "1", "--clients", "themselves"])
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("netlink-emu: --uid says who clients are")
+    assert done.stderr.startswith("netlink-emu: use --uid or --clients themselves")
 
 
 # --- fake root

@@ -105,7 +105,7 @@ def test_what_fails_is_told_and_the_rest_is_carried_out(run: Ctl) -> None:
     assert told[6].startswith("tasks takes one of list, spawn")
     assert told[7] == told[6]
     assert told[8] == "there is no 'nosuch' here; there are tasks, faults, journal, family"
-    assert told[9] == "journal follow has no end: run it by itself"
+    assert told[9] == "journal follow does not end: run it as a command of its own"
     assert answers[10]["result"]["timed_out"] is True
     assert answers[11] == {"ok": True, "result": {"pid": 7}}
 

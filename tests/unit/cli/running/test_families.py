@@ -112,7 +112,10 @@ def test_a_slip_of_a_function_is_shown(place: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ("lamps.py:LAMP", "a scenario takes families from specs; name lamps.py by --family"),
+        (
+            "lamps.py:LAMP",
+            "a scenario can only have families from specs: give lamps.py with --family",
+        ),
         ("/etc/passwd", "/etc/passwd is outside of the scenario's directory"),
         ("../lamps.yaml", "../lamps.yaml is outside of the scenario's directory"),
         ("lamps.yaml:../desk.json", "../desk.json is outside of the scenario's directory"),
