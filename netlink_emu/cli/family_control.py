@@ -34,7 +34,7 @@ ObjectArgument = Annotated[
     str, Argument(metavar="JSON", help='Attributes by name: {"id": 1, "level": 3}; bytes in hex.')
 ]
 TimesOption = Annotated[
-    int | None, Option("--times", min=1, metavar="N", help="So often. [default: always]")
+    int | None, Option("--times", min=1, metavar="N", help="How many times. [default: always]")
 ]
 
 

@@ -81,8 +81,11 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
 
 
 @app.call()
-def note(connection: Connection, text: Annotated[str, Argument(metavar="TEXT")]) -> None:
-    """Add your own line."""
+def note(
+    connection: Connection,
+    text: Annotated[str, Argument(metavar="TEXT", help="One line.")],
+) -> None:
+    """Add a note of your own."""
     connection.remote.do("journal-note", {"text": text})
 
 

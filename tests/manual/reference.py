@@ -33,11 +33,11 @@ def _lines() -> Iterator[str]:
     )
     yield ""
     yield (
-        "With `-q`, every command says only what is wrong: no remarks, no progress. With `-v` it "
-        "says also what is done: each step, the versions, the emulated kernel, what the command "
-        "of `run` did, and how long it took. Neither changes what is printed on standard output. "
-        "What takes long shows a bar on a terminal; elsewhere it prints a line every ten seconds, "
-        "with the time left."
+        "With `-q`, every command reports only errors: no remarks, no progress. With `-v` it also "
+        "reports each step, the versions, the emulated kernel, what the command of `run` did, and "
+        "how long it took. Neither changes what is printed on standard output. A command that "
+        "takes long shows a bar on a terminal; elsewhere it prints a line every ten seconds, with "
+        "the time left."
     )
     yield ""
     yield "`--json` is for programs: [JSON of the commands](reference-json.md) has all keys."
