@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlink_emu.cli.main import main
+from netlink_emu.cli.start import main
 
 if __name__ == "__main__":
     main()

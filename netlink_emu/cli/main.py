@@ -143,7 +143,7 @@ def _shown(args: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Entry point of the console script; ends by SystemExit."""
+    """Carry out the command line of this process; ends by SystemExit."""
     note("command line", _command_line)
     began = time.monotonic()
     with watched() as stdout:
