@@ -300,8 +300,10 @@ def test_a_scenario_that_cannot_go_on_ends_the_server(tmp_path: Path) -> None:
     path = tmp_path / "run" / "nl"
     options = ("--scenario", str(scenario), "--speed", "1000", "--start", "boot")
     with _serve(path, *options) as process:
-        _out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1
+        assert process.stderr is not None
+        # What came together with the line that it is ready has been read with that.
+        err = process.stderr.read()
+        assert process.wait(SECONDS) == 1
     assert err.startswith(f"netlink-emu: {scenario}:4:1: task[1]: pid 9 is taken by ")
     assert list(path.parent.iterdir()) == []
 
