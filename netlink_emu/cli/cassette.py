@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from netlink_emu.cli.output.errors import EXIT_USER, UserError
+from netlink_emu.cli.output.lines import tell, tell_json
 from netlink_emu.cli.output.loudness import remark
 from netlink_emu.cli.recordings.playing import load_cassette, read_file
 from netlink_emu.cli.usage.declare import Argument, Group, Option
@@ -43,26 +43,27 @@ def show(
     if socket is not None and socket > len(cassette.streams):
         raise UserError(f"{file} has {len(cassette.streams)} sockets, not {socket}")
     if as_json:
-        for line in _json(cassette, socket):
-            print(line)
+        for told in _json(cassette, socket):
+            tell_json(told)
         return
-    print(_head(file, cassette.head))
+    tell(_head(file, cassette.head))
+    if cassette.head.redacted:
+        tell(f"blanked: {', '.join(cassette.head.redacted)}")
     for number, stream in enumerate(cassette.streams, 1):
         if socket in (None, number):
             kind = {2: "dgram", 3: "raw"}.get(stream.type, str(stream.type))
             who = f", {stream.comm}" if stream.comm else ""
-            print(f"socket {number}: {stream.protocol_name} {kind}{who}")
+            tell(f"socket {number}: {stream.protocol_name} {kind}{who}")
             for event in stream.events:
                 for line in _lines(event, raw=raw):
-                    print(f"  {line}")
+                    tell(f"  {line}")
 
 
 def _head(file: Path, head: Head) -> str:
     where = " ".join(filter(None, ("Linux", head.release or "of unknown release", head.arch)))
     by = f", recorded by netlink-emu {head.recorder}" if head.recorder else ""
     command = f": {' '.join(head.command)}" if head.command else ""
-    blanked = f"\nblanked: {', '.join(head.redacted)}" if head.redacted else ""
-    return f"{file}: {where}{by}{command}{blanked}"
+    return f"{file}: {where}{by}{command}"
 
 
 def _lines(event: Event, *, raw: bool) -> Iterator[str]:
@@ -85,7 +86,7 @@ def _lines(event: Event, *, raw: bool) -> Iterator[str]:
         yield f"    {event.data.hex(' ', -4)}"
 
 
-def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
+def _json(cassette: Cassette, socket: int | None) -> Iterator[dict[str, Any]]:
     from netlink_emu.cassettes import Answer, Request
     from netlink_emu.cassettes.compare import event_words
 
@@ -102,7 +103,7 @@ def _json(cassette: Cassette, socket: int | None) -> Iterator[str]:
                     told["after"] = event.after
             else:
                 told["event"] = event_words(event)
-            yield json.dumps(told, ensure_ascii=False)
+            yield told
 
 
 @app.command()
@@ -143,9 +144,9 @@ def _check_any(file: Path, *, fix: bool, as_json: bool) -> bool:
 def _tell_mistake(file: Path, place: str, said: str, *, grave: bool, as_json: bool) -> None:
     if as_json:
         told = {"file": str(file), "place": place, "grave": grave, "text": said}
-        print(json.dumps(told, ensure_ascii=False))
+        tell_json(told)
     else:
-        print(f"{place}: {'' if grave else 'remark: '}{said}")
+        tell(f"{place}: {'' if grave else 'remark: '}{said}")
 
 
 def _check(file: Path, *, fix: bool, as_json: bool) -> bool:
@@ -211,7 +212,10 @@ def diff(
 
     lines = [*compare(load_cassette(a), load_cassette(b), ignore or ())]
     for line in lines:
-        print(json.dumps({"text": line}, ensure_ascii=False) if as_json else line)
+        if as_json:
+            tell_json({"text": line})
+        else:
+            tell(line)
     if lines:
         raise SystemExit(EXIT_USER)
 

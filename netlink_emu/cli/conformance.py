@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from netlink_emu.cli.output.errors import UserError, to_stderr
+from netlink_emu.cli.output.lines import tell
 from netlink_emu.cli.output.loudness import Loudness, loudness
 from netlink_emu.cli.output.progress import has_terminal, progress
 from netlink_emu.cli.recordings.corpora import load_cases, machine_beside, read_file, try_to_record
@@ -222,7 +223,7 @@ def _list(cases: list[Case], *, as_json: bool) -> None:
             print(json.dumps(_case_values(case)))
             continue
         where = f"{case.corpus}/{case.group}" if case.corpus else case.group
-        print(f"{where}/{case.name}: {case.title}")
+        tell(f"{where}/{case.name}: {case.title}")
 
 
 @app.command()
@@ -324,7 +325,8 @@ def _show(report: Report) -> None:
     for result in report.results:
         if result.verdict is Verdict.FAILED:
             print("\n".join(failure(result)), end="\n\n")
-    print("\n".join(totals(report)))
+    for line in totals(report):
+        tell(line)
 
 
 def _write(report: Report, junit: Path | None, html: Path | None) -> None:

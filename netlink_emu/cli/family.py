@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from netlink_emu.cli.family_control import app
 from netlink_emu.cli.output.errors import UserError
+from netlink_emu.cli.output.lines import tell, tell_json
 from netlink_emu.cli.usage.declare import Argument, Option
 from netlink_emu.documents import DocumentError
-from netlink_emu.protocol.reading.printable import printable, printable_json
+from netlink_emu.protocol.reading.printable import printable
 from netlink_emu.specs import Spec, read_spec_file
 
 if TYPE_CHECKING:
@@ -33,10 +35,6 @@ def _read(file: Path) -> Spec:
         raise UserError(str(exc)) from None
     except OSError as exc:
         raise UserError(f"{file} cannot be read: {exc.strerror}") from None
-
-
-def _line(value: Any) -> str:
-    return printable_json(json.dumps(value, ensure_ascii=False))
 
 
 # --- show
@@ -59,7 +57,11 @@ def show(
         except ValueError as exc:
             raise UserError(str(exc)) from None
         told = _operation(op, deep=True)
-        print(_line(told) if as_json else _operation_text(op, told))
+        if as_json:
+            tell_json(told)
+            return
+        for line in _operation_lines(op, told):
+            tell(line)
         return
     whole: dict[str, Any] = {
         "name": declaration.name,
@@ -74,18 +76,18 @@ def show(
         },
     }
     if as_json:
-        print(_line(whole))
+        tell_json(whole)
         return
-    print(f"{printable(whole['name'])}, version {whole['version']}, {whole['protocol']}")
+    tell(f"{whole['name']}, version {whole['version']}, {whole['protocol']}")
     for told in whole["operations"]:
         words = [*told["ways"], *told["flags"]]
-        print(f"  {told['name']}: {', '.join(words) or 'nothing'}")
+        tell(f"  {told['name']}: {', '.join(words) or 'nothing'}")
     for kind, keys in whole["objects"].items():
-        print(f"  keeps {kind}: by {', '.join(keys) if keys else 'nothing, there is one'}")
+        tell(f"  keeps {kind}: by {', '.join(keys) if keys else 'nothing, there is one'}")
     for name in whole["groups"]:
-        print(f"  group {name}")
+        tell(f"  group {name}")
     for name, attributes in whole["attribute-sets"].items():
-        print(f"  attributes {name}: {len(attributes)}")
+        tell(f"  attributes {name}: {len(attributes)}")
 
 
 def _objects(file: Path) -> dict[str, list[str]]:
@@ -145,18 +147,15 @@ def _attribute(attribute: Attribute) -> dict[str, Any]:
     return told
 
 
-def _operation_text(op: Operation, told: dict[str, Any]) -> str:
-    lines = [f"{told['name']}: {', '.join([*told['ways'], *told['flags']]) or 'nothing'}"]
-    lines += [f"  {printable(line)}" for line in op.doc.strip().splitlines()[:1]]
+def _operation_lines(op: Operation, told: dict[str, Any]) -> Iterator[str]:
+    yield f"{told['name']}: {', '.join([*told['ways'], *told['flags']]) or 'nothing'}"
+    yield from (f"  {line}" for line in op.doc.strip().splitlines()[:1])
     for way in told["ways"]:
-        lines.append(f"  {way}, command {told[way]['command']}")
+        yield f"  {way}, command {told[way]['command']}"
         for side in ("request", "reply"):
             for attribute in told[way][side]:
                 kind = attribute.get("nested") or attribute.get("enum") or ""
-                lines.append(
-                    f"    {side} {attribute['name']}: {attribute['type']} {kind}".rstrip()
-                )
-    return "\n".join(lines)
+                yield f"    {side} {attribute['name']}: {attribute['type']} {kind}".rstrip()
 
 
 # --- check
@@ -178,17 +177,20 @@ def check(
         except UserError as exc:
             failed = True
             told = {"file": str(file), "sound": False, "why": str(exc)}
-            print(_line(told) if as_json else str(exc))
+            if as_json:
+                tell_json(told)
+            else:
+                tell(str(exc))
             continue
         remarks = [str(remark) for remark in spec.remarks]
         name, count = spec.declaration.name, len(spec.declaration.operations)
         if as_json:
             told = {"file": str(file), "sound": True, "family": name, "remarks": remarks}
-            print(_line(told))
+            tell_json(told)
             continue
         for remark in remarks:
-            print(remark)
-        print(f"{file}: {name}, {count} operations, is sound")
+            tell(remark)
+        tell(f"{file}: {name}, {count} operation{'' if count == 1 else 's'}, is sound")
     if failed:
         raise SystemExit(1)
 
@@ -242,7 +244,7 @@ def call(
         with FamilyClient(socket) as client:
             dump = dump or op.do is None
             for answer in client.call(declaration, op, asked, dump=dump):
-                print(_line(to_plain(answer)))
+                tell_json(to_plain(answer))
     except ControlError as exc:
         raise UserError(f"{operation}: {printable(str(exc))}") from None
     except ValueError as exc:
