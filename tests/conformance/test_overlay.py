@@ -86,6 +86,28 @@ def test_what_a_kernel_does_not_describe_is_as_in_the_spec() -> None:
         assert -int.from_bytes(answer[16:20], "little", signed=True) == errno
 
 
+@pytest.mark.parametrize(
+    ("name", "cmd", "strict"),
+    [
+        ("wireguard", 0, False),  # there since 5.6
+        ("ethtool", 34, False),  # ETHTOOL_MSG_MODULE_GET, of 5.17
+        ("ethtool", 36, True),  # ETHTOOL_MSG_PSE_GET, of 6.1
+        ("netdev", 1, True),  # of 6.3
+    ],
+)
+def test_headers_are_as_strict_as_a_command_is_new(name: str, cmd: int, strict: bool) -> None:
+    bench = make_bench(profile_for("6.18", arch="x86_64"))
+    family = Family.from_spec(SPECS / f"{name}.yaml")
+    family.attach(bench.kernel)
+    dump = NLM_F_DUMP if name == "wireguard" else 0
+    request = bytearray(bench.request(family.genl.id, cmd, flags=dump))
+    request[18] = 1  # genlmsghdr.reserved
+    sock = bench.sock(0)
+    sock.setsockopt(bench.current, 270, 11, b"\1\0\0\0")
+    said = b"".join(bench.ask(sock, bytes(request)))
+    assert (b"genlmsghdr.reserved field is not 0" in said) == strict
+
+
 def test_a_command_that_the_spec_does_not_know_is_there(tmp_path: Path) -> None:
     text = (SPECS / "tcp_metrics.yaml").read_text()
     less = tmp_path / "less.yaml"

@@ -9,7 +9,7 @@ import pytest
 from validation.compare import run
 from validation.facts import NAMES
 from validation.make import Maker
-from validation.sides import Live, record_all
+from validation.sides import FromSpecs, Live, record_all
 
 pytestmark = pytest.mark.real_kernel
 
@@ -35,6 +35,16 @@ def test_no_difference() -> None:
     assert not figures.differences, figures.text()
     assert figures.equal > 400, figures.text()
     assert len(figures.by_answer) > 12, figures.text()
+
+
+@pytest.mark.usefixtures("live")
+def test_no_difference_of_specs_with_a_recording() -> None:
+    """ethtool has what neither tells: see validation.facts."""
+    names = ("netdev", "tcp_metrics", "mptcp_pm")
+    figures = run(2000, seed=1, stop_after=3, names=names, side=FromSpecs)
+    assert not figures.differences, figures.text()
+    assert figures.equal > 400, figures.text()
+    assert {*figures.by_family} == {*names}
 
 
 @pytest.mark.usefixtures("live")

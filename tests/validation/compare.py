@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from netlink_emu.protocol.genetlink import GENL_HDRLEN
 from netlink_emu.protocol.netlink import NLMSG_HDRLEN
 from netlink_emu.protocol.reading.decode import Decoder, Message
 
-from .facts import LOOKS
+from .facts import LOOKS, NAMES
 from .make import Maker, Request
 from .sides import Emulated, Live, record_all
 
@@ -60,16 +60,19 @@ def run(
     seed: int,
     *,
     stop_after: int = 20,
+    names: Collection[str] = NAMES,
+    side: type[Emulated] = Emulated,
     told: Callable[[Figures], None] = lambda _figures: None,
 ) -> Figures:
     """Ask both sides; raises PermissionError where there may be no network namespace.
 
-    ``told`` is called after each request.
+    ``names`` are families that are asked, ``side`` is what is compared with the kernel. ``told``
+    is called after each request.
     """
     live = Live()
     try:
-        families = record_all(live)
-        emulated = Emulated(families, os.uname().release.split("-")[0])
+        families = {name: each for name, each in record_all(live).items() if name in names}
+        emulated = side(families, os.uname().release.split("-")[0])
         maker = Maker(families, seed)
         figures = Figures()
         while figures.requests < requests and len(figures.differences) < stop_after:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from helpers.kernel import Bench, make_bench
 from helpers.nets import SECONDS
 
+from netlink_emu.families.own import Family
+from netlink_emu.families.own.bind import Handlers, bind
 from netlink_emu.families.own.recording import RecordedFamily, RecordedOp, read_recording
-from netlink_emu.kernel.genetlink import GenlInfo, GenlValidate
+from netlink_emu.kernel.genetlink import GenlFamily, GenlInfo, GenlValidate
 from netlink_emu.kernel.releases import profile_for
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.genetlink import CtrlCmd
@@ -26,10 +32,12 @@ from netlink_emu.protocol.netlink import (
     NLMSG_ERROR,
     nlmsg_walk,
 )
+from netlink_emu.testing.remote.recorder import record_family
 
 from .facts import HIGHEST, LENIENT, LOOKS, NAMES, RESV_START_OP, UNTOLD
 from .make import Request
 
+SPECS: Final = Path(__file__).parents[1] / "data" / "specs" / "7.3"
 _CLONE_NEWNET: Final = 0x40000000
 _SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
 _READ: Final = 1 << 16
@@ -130,25 +138,25 @@ class Emulated:
         self._bench: Final[Bench] = make_bench(profile_for(release, arch=os.uname().machine))
         self.reached = False
         for name, family in families.items():
-            if name == "nlctrl":
-                continue
-            for op in family.ops:
-                _add_untold(family, op)
-            lenient = LENIENT.get(name)
-            validate: dict[int, GenlValidate] = (
-                {} if lenient is None else {op.cmd: lenient for op in family.ops}
-            )
-            self._bench.kernel.genl.register_family(
-                family.family(
-                    doit=self._doit,
-                    dumpit=self._dumpit,
-                    resv_start_op=RESV_START_OP.get(name, 0),
-                    validate=validate,
-                )
-            )
+            if name != "nlctrl":
+                self._bench.kernel.genl.register_family(self._family(family))
         self._sockets: Final = {extack: self._bench.sock(0) for extack in (False, True)}
         self._sockets[True].setsockopt(
             self._bench.current, _SOL_NETLINK, _NETLINK_EXT_ACK, b"\1\0\0\0"
+        )
+
+    def _family(self, family: RecordedFamily) -> GenlFamily:
+        for op in family.ops:
+            _add_untold(family, op)
+        lenient = LENIENT.get(family.name)
+        validate: dict[int, GenlValidate] = (
+            {} if lenient is None else {op.cmd: lenient for op in family.ops}
+        )
+        return family.family(
+            doit=self._doit,
+            dumpit=self._dumpit,
+            resv_start_op=RESV_START_OP.get(family.name, 0),
+            validate=validate,
         )
 
     def _doit(self, _info: GenlInfo) -> None:
@@ -167,6 +175,22 @@ class Emulated:
             # Our own handler: only what it refuses without looking at its families is validation.
             self.reached = not (len(found) == 1 and _is_validation(found[0]))
         return [plain(data) for data in found]
+
+
+class FromSpecs(Emulated):
+    """The same families as users have them: from the kernel's specs, a recording over each."""
+
+    def _family(self, family: RecordedFamily) -> GenlFamily:
+        with tempfile.TemporaryDirectory() as folder:
+            recording = Path(folder) / "recording.json"
+            recording.write_text(json.dumps({"families": [record_family(family.name)]}))
+            own = Family.from_spec(SPECS / f"{family.name}.yaml", recording=recording)
+        handlers = Handlers(otherwise_do=self._reach, otherwise_dump=self._reach)
+        return replace(bind(own, own.declaration, handlers), id=family.id)
+
+    def _reach(self, _family: object, _request: object) -> None:
+        self.reached = True
+        raise NetlinkError("ENOTUNIQ")
 
 
 def _add_untold(family: RecordedFamily, op: RecordedOp) -> None:

@@ -6,11 +6,12 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from netlink_emu.documents import DocumentError, Map, Place, Seq, file_bytes, read_document
+from netlink_emu.families.own.habits import RESV_START_OP
 from netlink_emu.families.own.overlay import lay_over, recorded_family
 from netlink_emu.families.own.recording import RecordedFamily
 from netlink_emu.machine.scenario_places import places_in
@@ -52,6 +53,7 @@ def load(
     name = declaration.name
     if declaration.protocol == "netlink-raw":
         raise ValueError(f"{name} is a raw protocol, and no generic netlink family")
+    declaration = replace(declaration, resv_start_op=RESV_START_OP.get(name, 0))
     file = None if state is None or isinstance(state, Mapping) else Path(state)
     values = read_state(file) if file is not None else state
     assert values is None or isinstance(values, Mapping)

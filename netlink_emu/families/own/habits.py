@@ -123,6 +123,23 @@ _HABITS: Final[Mapping[str, Habits]] = {
         passes=_mptcp_pm_passes,
     ),
 }
+# resv_start_op of struct genl_family (6.1): one more than the last command that 6.0 had, in each
+# family's source. From there on headers are strict, and what has no policy takes no attributes.
+# Families that came later have none.
+RESV_START_OP: Final[Mapping[str, int]] = {
+    "devlink": 84,  # DEVLINK_CMD_SELFTESTS_RUN + 1
+    "ethtool": 35,  # ETHTOOL_MSG_MODULE_GET + 1
+    "fou": 4,  # FOU_CMD_GET + 1
+    "mptcp_pm": 12,  # MPTCP_PM_CMD_SUBFLOW_DESTROY + 1
+    "nl80211": 153,  # NL80211_CMD_REMOVE_LINK_STA + 1
+    "ovs_datapath": 5,  # OVS_DP_CMD_SET + 1
+    "ovs_flow": 5,  # OVS_FLOW_CMD_SET + 1
+    "ovs_packet": 4,  # OVS_PACKET_CMD_EXECUTE + 1
+    "ovs_vport": 5,  # OVS_VPORT_CMD_SET + 1
+    "tcp_metrics": 3,  # TCP_METRICS_CMD_DEL + 1
+    "team": 4,  # TEAM_CMD_PORT_LIST_GET + 1
+    "wireguard": 2,  # WG_CMD_SET_DEVICE + 1
+}
 
 
 def habits_of(family: str) -> Habits:
