@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,8 @@ def open_journal(
     writer = _writer(form_of(Path(path)), kernel, journal)
     try:
         if str(path) == "-":
+            if sys.stderr is None:  # it was closed when we began
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             with FileIO(sys.stderr.fileno(), "wb", closefd=False) as file:
                 yield from _write(file, writer, journal, "-")
         else:

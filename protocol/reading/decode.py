@@ -76,6 +76,13 @@ class Attribute:
             return f"{self.type & NLA_TYPE_MASK} (unknown)"
         return self.name or str(self.type & NLA_TYPE_MASK)
 
+    @property
+    def meant(self) -> Value:
+        """The value; the text of a string, too, whose value is bytes as it cannot be printed."""
+        if isinstance(self.value, bytes) and self.desc and self.desc.kind is Kind.STRING:
+            return self.value.removesuffix(b"\0").decode(errors="replace")
+        return self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -96,6 +96,13 @@ class TestTasks:
         run("reset")
         assert len(kernel.tasks) == 1
 
+    def test_a_name_that_is_no_text_for_a_terminal(
+        self, kernel: EmulatedKernel, run: Command
+    ) -> None:
+        kernel.tasks.spawn("\x1b[31mA\n#9", pid=9)
+        assert run("list").splitlines()[2].endswith("  \\x1b[31mA\\n#9")
+        assert json.loads(run("list", "--json").splitlines()[1])["comm"] == "\x1b[31mA\n#9"
+
     def test_cpus(self, run: Command) -> None:
         assert run("cpus", "--down", "3").splitlines() == [
             "cpu  online", "  0       1", "  1       1", "  2       1", "  3       0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from errno import EAGAIN
@@ -10,7 +11,10 @@ from io import FileIO
 
 import pytest
 
+from netlink_emu.families import boot
 from netlink_emu.journal.writers import Form, make_writer
+from netlink_emu.kernel.profile import Profile
+from netlink_emu.machine.machine import Machine
 from netlink_emu.protocol.format import LITTLE
 from netlink_emu.testing import files
 from netlink_emu.testing.files import JournalFile
@@ -29,6 +33,13 @@ def pipe() -> Iterator[tuple[int, FileIO]]:
 
 def journal(file: FileIO) -> JournalFile:
     return JournalFile(file, make_writer(Form.TEXT, started_ns=0, epoch_ns=0, order=LITTLE))
+
+
+def test_a_standard_error_that_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    kernel = boot(Machine(cpus=1), Profile())
+    with pytest.raises(OSError, match="Bad file descriptor"), files.open_journal("-", kernel):
+        pass
 
 
 def test_who_reads_slowly_gets_all(pipe: tuple[int, FileIO]) -> None:

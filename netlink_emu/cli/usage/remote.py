@@ -221,4 +221,4 @@ def as_line(found: Mapping[str, Any]) -> str:
 
 def attrs_of(message: Message, prefix: str) -> dict[str, Any]:
     """A message's attributes, named without ``prefix``, in lower case."""
-    return {attr.name.removeprefix(prefix).lower(): attr.value for attr in message.attrs}
+    return {attr.name.removeprefix(prefix).lower(): attr.meant for attr in message.attrs}

@@ -23,7 +23,6 @@ from netlink_emu.testing.errors import ControlError
 
 if TYPE_CHECKING:
     from netlink_emu.protocol.ours.control_values import Row
-    from netlink_emu.protocol.reading.decode import Message as DecodedMessage
     from netlink_emu.testing.remote.kernel import Remote
 
 # Seconds between two questions; at most this share of the kernel's time is for us.
@@ -90,11 +89,11 @@ class Asking:
     def _row(self, name: str, prefix: str) -> dict[str, Any]:
         reply = self._remote.do(name)
         assert reply is not None
-        return _values(reply, prefix)
+        return attrs_of(reply, f"NLEMU_A_{prefix}_")
 
     def _dump(self, name: str, prefix: str, values: Row | None = None) -> tuple[Any, ...]:
         replies = self._remote.dump(name, values)
-        return tuple(_values(reply, prefix) for reply in replies)
+        return tuple(attrs_of(reply, f"NLEMU_A_{prefix}_") for reply in replies)
 
     def _rest(self, wanted: Wanted) -> dict[str, Any]:
         tasks = {"skip": wanted.task_skip, "count": TASKS, "words": wanted.words or None}
@@ -159,16 +158,6 @@ class Asking:
         if row["number"] > last:
             skipped = 0 if self._criteria else row["number"] - last - 1
             self._messages.append(_message(row, skipped))
-
-
-def _values(reply: DecodedMessage, prefix: str) -> dict[str, Any]:
-    """Attributes by name; texts that are not printable, which come as bytes, as texts, too."""
-    return {
-        name: value.partition(b"\0")[0].decode(errors="replace")
-        if isinstance(value, bytes)
-        else value
-        for name, value in attrs_of(reply, f"NLEMU_A_{prefix}_").items()
-    }
 
 
 def _message(row: dict[str, Any], skipped: int = 0) -> Message:

@@ -166,7 +166,7 @@ class Remote(Connection):
                 if message.error:
                     said = message.find("NLMSGERR_ATTR_MSG")
                     raise ControlError(
-                        -message.error, str(said.value) if said else errno_name(-message.error)
+                        -message.error, str(said.meant) if said else errno_name(-message.error)
                     )
                 return replies
             replies.append(message)
