@@ -8,6 +8,16 @@ waited for.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 SECONDS: Final = 300.0
+
+
+def until(holds: Callable[[], object], what: str = "what was waited for") -> None:
+    """Look again and again until something holds; fails when the net is reached."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} never came"
+        time.sleep(0.01)

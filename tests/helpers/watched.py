@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.interposed import NETLINK_EMU
 from helpers.messages import get, receive, register
-from helpers.nets import SECONDS
+from helpers.nets import until
 from helpers.tmux import Tmux
 
 from netlink_emu.testing import EmulatedKernel
@@ -82,7 +81,4 @@ def with_term() -> dict[str, str]:
 
 
 def until_gone(pid: int) -> None:
-    deadline = time.monotonic() + SECONDS
-    while Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not Path(f"/proc/{pid}").exists(), f"the end of {pid}")

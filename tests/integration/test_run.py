@@ -8,12 +8,11 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from helpers.interposed import NETLINK_EMU, emulated, needs_interposer, netlink_emu
-from helpers.nets import SECONDS
+from helpers.nets import until
 
 from netlink_emu.host.families import host_has_family
 from netlink_emu.host.proc import host_delayacct
@@ -296,10 +295,7 @@ def test_what_is_in_a_capture_can_be_read_when_we_are_killed(tmp_path: Path) -> 
     path = tmp_path / "journal.pcapng"
     command = [*NETLINK_EMU, "run", "--journal", str(path), "--", *python(ASKING)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + SECONDS
-        while not path.exists() or path.stat().st_size < 20_000:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: path.exists() and path.stat().st_size >= 20_000)
         process.kill()
     done = netlink_emu("decode", str(path))
     assert done.stdout.count("CTRL_CMD_GETFAMILY") > 50

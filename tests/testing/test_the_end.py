@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 from helpers.interposed import needs_interposer
 from helpers.messages import get, receive
-from helpers.nets import SECONDS
+from helpers.nets import SECONDS, until
 
 from netlink_emu.cassettes import Cassette
 from netlink_emu.kernel.genetlink import GenlFamily
@@ -72,10 +71,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not gone(pid):
-        assert time.monotonic() < deadline, "it still runs"
-        time.sleep(0.01)
+    until(lambda: gone(pid), f"the end of {pid}")
 
 
 class TestClosed:

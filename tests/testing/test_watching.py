@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from helpers.messages import get, receive, register
-from helpers.nets import SECONDS
+from helpers.nets import SECONDS, until
 
 from netlink_emu.cli.watching import asking
 from netlink_emu.cli.watching.asking import Asking, Commands, Watcher
@@ -199,13 +198,6 @@ def test_what_takes_long_is_asked_seldom(
 
 
 # --- the threads
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_watcher_goes_on_until_the_kernel_ends(kernel: EmulatedKernel) -> None:
