@@ -102,8 +102,8 @@ int main(void)
     show("recv with a time-out", recv(other, buffer, sizeof buffer, 0));
     signal(SIGALRM, handler);
     siginterrupt(SIGALRM, 1);
+    waits_on = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC); /* which a signal would end, too */
     setitimer(ITIMER_REAL, &(struct itimerval){.it_value = moment, .it_interval = moment}, 0);
-    waits_on = socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC);
     show("recv that a signal ends", recv(waits_on, buffer, sizeof buffer, 0));
     setitimer(ITIMER_REAL, &(struct itimerval){0}, 0);
     close(other);
