@@ -1,4 +1,4 @@
-"""Messages that wait: for room in the socket's buffer, or for their time."""
+"""Messages that wait: for room in the socket's buffer, for their turn, or for their time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netlink_emu.cassettes.match import messages
-from netlink_emu.cassettes.model import Answer
+from netlink_emu.cassettes.model import Answer, Failed
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.kernel.skbuff import SkBuff
 from netlink_emu.protocol.netlink import NLM_F_MULTI, nlmsg_align
@@ -65,15 +65,24 @@ class Rest:
 
     def __init__(self, goodsize: int) -> None:
         self._goodsize: Final = goodsize
-        self._left: Final[deque[tuple[Answer, bytes]]] = deque()
+        self._left: Final[deque[tuple[Answer | Failed, bytes]]] = deque()
 
-    def add(self, event: Answer, data: bytes) -> None:
+    def add(self, event: Answer | Failed, data: bytes = b"") -> None:
         self._left.append((event, data))
 
     def go_on(self, sk: NetlinkSock) -> None:
-        """Queue what fits; the rest follows when the client receives something."""
+        """Queue what fits; the rest follows when the client receives something.
+
+        An error, which a receive reports before what is queued, comes when all before it is read.
+        """
         while self._left:
             event, data = self._left[0]
+            if isinstance(event, Failed):
+                if sk.receive_queue:
+                    break
+                self._left.popleft()
+                sk.set_error(event.errno)
+                continue
             if event.group:
                 self._left.popleft()
                 skb = SkBuff(

@@ -248,9 +248,9 @@ class Tape:
             else:
                 self._arrive(sk, event, data)
         elif isinstance(event, Failed) and event.call.startswith(("recv", "read")):
-            sk.set_error(event.errno)
+            self._arrive(sk, event)
 
-    def _arrive(self, sk: NetlinkSock, event: Answer, data: bytes) -> None:
+    def _arrive(self, sk: NetlinkSock, event: Answer | Failed, data: bytes = b"") -> None:
         rest = self._waiting.get(sk)
         if rest is None or sk.dump is not rest:
             rest = self._waiting[sk] = Rest(sk.kernel.skb.goodsize)

@@ -194,6 +194,31 @@ def test_errors_of_calls() -> None:
     assert len(client.receive()) == 1
 
 
+def test_an_error_comes_when_what_was_before_it_is_read() -> None:
+    """A receive reports an error before what is queued, whatever came first."""
+    kernel, _ = play(
+        route(
+            Request(nlmsg(GETLINK, REQUEST | DUMP, 1)),
+            Answer(nlmsg(NEWLINK, MULTI, 1, 777, b"1111")),
+            Failed("recvmsg", errno.ENOBUFS),
+            Answer(nlmsg(NEWLINK, MULTI, 1, 777, b"2222")),
+            Failed("recvmsg", errno.EPERM),
+            Failed("recvmsg", errno.ENOBUFS),
+            Answer(nlmsg(NEWLINK, 0, 0, 0, b"3333"), group=1),
+            Answer(nlmsg(3, MULTI, 1, 777, bytes(4))),
+        )
+    )
+    client = Client(kernel)
+    client.send(nlmsg(GETLINK, REQUEST | DUMP, 9))
+    found: list[object] = []
+    while client.sk.receive_queue or client.sk.sk_err:
+        try:
+            found.append(client.sk.recvmsg(65536).data[16:])
+        except NetlinkError as exc:
+            found.append(exc.errno)
+    assert found == [b"1111", errno.ENOBUFS, b"2222", errno.ENOBUFS, b"3333", bytes(4)]
+
+
 def test_news_before_any_request_come_when_groups_are_joined() -> None:
     """As of ip monitor."""
     news = nlmsg(NEWLINK, 0, 0, 0, b"up!!")
