@@ -262,7 +262,7 @@ def convert(
         _write(target, write_cassette(cassette).encode())
         kind = "a cassette"
     for each in lost:
-        remark(f"{kind} of {source} has not: {each}")
+        remark(f"lost in {kind} of {source}: {each}")
 
 
 def _write(path: Path, data: bytes) -> None:

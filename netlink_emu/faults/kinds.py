@@ -205,7 +205,7 @@ class Unaligned(Fault):
 
     def __post_init__(self) -> None:
         if not 1 <= self.by <= 3:
-            raise FaultError(f"{self.by} bytes more are aligned or an attribute: 1 to 3 are not")
+            raise FaultError(f"by is {self.by}: only 1 to 3 more bytes are unaligned")
 
     def change(self, context: Context, arrival: Arrival) -> list[Arrival]:
         def grow(message: Message) -> bytes:

@@ -62,7 +62,7 @@ def cpus(value: object) -> None:
     """It is a number of CPUs, or which there are."""
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
-            raise WrongValue(f"cpus is how many there are, 1 or more, not {value}")
+            raise WrongValue(f"cpus is the number of CPUs, 1 or more, not {value}")
         return
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise WrongType(f"cpus is a number, or a list of numbers, not {value!r}")

@@ -138,7 +138,7 @@ class ClientProcess(Generic[AnyStr]):
     def stdin(self) -> IO[AnyStr]:
         """A pipe, if you asked for one; it takes what stdout gives: text or bytes."""
         if self._stdin is None:
-            raise ValueError("it has no pipe as its stdin: popen(stdin=subprocess.PIPE) makes one")
+            raise ValueError("its stdin is not a pipe: use popen(stdin=subprocess.PIPE)")
         return self._stdin
 
     @property
@@ -180,7 +180,7 @@ class ClientProcess(Generic[AnyStr]):
     def _read_until(self, stream: _Stream, separator: str | bytes | None, timeout: float) -> Any:
         wanted: str | bytes = as_kind(self._kind, b"\n") if separator is None else separator
         if not isinstance(wanted, (str, bytes)) or not wanted:
-            raise WrongType(f"what is read up to is a str or bytes, not {wanted!r}")
+            raise WrongType(f"the text to read up to is a str or bytes, not {wanted!r}")
         kind: type[Any] = type(wanted)
         read = stream.read_until(as_kind(bytes, wanted), timeout)
         if read is not None:

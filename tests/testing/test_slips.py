@@ -28,7 +28,7 @@ MAKING = [
     (any_of(release="6.99"), ValueError, "Linux 6.99 is not known; nearest: 6.19, 7.0"),
     (any_of(release="6.1.9999"), ValueError, "Linux 6.1.9999 is not known: no series has come "),
     (any_of(cpus="4"), TypeError, "cpus is a number, or a list of numbers, not '4'"),
-    (any_of(cpus=0), ValueError, "cpus is how many there are, 1 or more, not 0"),
+    (any_of(cpus=0), ValueError, "cpus is the number of CPUs, 1 or more, not 0"),
     (any_of(cpus=None), TypeError, "cpus is a number, or a list of numbers, not None"),
     (any_of(uid="root"), TypeError, "uid is a whole number, not 'root'"),
     (any_of(tasks="postgres"), ValueError, 'tasks is a list, "any" or "host", not \'postgres\''),
@@ -121,11 +121,11 @@ class TestPrograms:
     def test_what_is_read_up_to(self, kernel: EmulatedKernel) -> None:
         client: Any = kernel.popen([sys.executable, "-c", ""])
         for wrong in (5, b"", ""):
-            with pytest.raises(TypeError, match="what is read up to is a str or bytes, not"):
+            with pytest.raises(TypeError, match="the text to read up to is a str or bytes, not"):
                 client.read_until(wrong)
 
     def test_no_pipe(self, kernel: EmulatedKernel) -> None:
-        with pytest.raises(ValueError, match="no pipe as its stdin"):
+        with pytest.raises(ValueError, match="its stdin is not a pipe"):
             kernel.popen([sys.executable, "-c", ""]).stdin.write("")
 
     def test_what_has_ended_does_not_run(self, kernel: EmulatedKernel) -> None:

@@ -140,7 +140,7 @@ def test_convert(call: Call, file: Path, tmp_path: Path) -> None:
     status, _, err = call("convert", file, capture)
     assert status == 0
     assert err.splitlines()[0] == (
-        f"netlink-emu: a capture of {file} has not: 1 events are comments only (bound)"
+        f"netlink-emu: lost in a capture of {file}: 1 events are comments only (bound)"
     )
     assert call("convert", capture, back, "--arch", "x86_64")[0] == 0
     assert call("diff", file, back) == (0, "", "")
