@@ -248,9 +248,9 @@ class Genetlink:
         """What an operation raises beside NetlinkError is for its family, if that wants it."""
         try:
             self._handle(info, op, is_dump=is_dump)
-        except NetlinkError:
+        except _PASSED_ON:
             raise
-        except Exception as exc:
+        except BaseException as exc:
             if info.family.failed is None:
                 raise
             raise _slip(info.family, exc, info.request.extack) from exc
@@ -336,7 +336,11 @@ def _call_doit(op: GenlSplitOp | None, info: GenlInfo) -> None:
             op.post_doit(op, info)
 
 
-def _slip(family: GenlFamily, exc: Exception, extack: NetlinkExtAck) -> NetlinkError:
+# What is no slip of an operation. pytest.fail() and sys.exit() are, and are no Exception.
+_PASSED_ON: Final = (NetlinkError, GeneratorExit, KeyboardInterrupt)
+
+
+def _slip(family: GenlFamily, exc: BaseException, extack: NetlinkExtAck) -> NetlinkError:
     """An operation raised what is no NetlinkError: its author hears of it, the client EIO."""
     assert family.failed is not None
     family.failed(exc)
@@ -347,9 +351,9 @@ def _slip(family: GenlFamily, exc: Exception, extack: NetlinkExtAck) -> NetlinkE
 def _watched(info: GenlInfo, parts: Iterator[Part]) -> Iterator[Part]:
     try:
         yield from parts
-    except NetlinkError:
+    except _PASSED_ON:
         raise
-    except Exception as exc:
+    except BaseException as exc:
         raise _slip(info.family, exc, info.request.extack) from exc
 
 

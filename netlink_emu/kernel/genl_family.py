@@ -123,7 +123,7 @@ class GenlFamily:
     resv_start_op: int = 0
     netnsok: bool = True
     always_strict: bool = False
-    failed: Callable[[Exception], None] | None = None
+    failed: Callable[[BaseException], None] | None = None
     mcgrp_offset: int = 0
     module: object = None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from errno import EBUSY, EINVAL, EIO, ENOBUFS, ENOENT
 from typing import Any
 
@@ -153,6 +154,32 @@ def test_a_slip_answers_once_and_fails_the_test(kernel: EmulatedKernel, lamp: Fa
     assert cause is not None
     assert "slip" in [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
     kernel.call(lambda: None)  # told once
+
+
+@pytest.mark.parametrize("how", [pytest.fail, pytest.skip, sys.exit])
+@pytest.mark.parametrize("flags", [1, 0x301])
+def test_what_is_no_exception_is_a_slip_too(how: Callable[[str], Any], flags: int) -> None:
+    """pytest.fail() and sys.exit() in a function would end the thread of all kernels."""
+    family = Family("low", attributes=LAMP)
+
+    @family.do("get")
+    def get(_family: Family, _request: Request) -> None:
+        how("not this")
+
+    @family.dump("get")
+    def dump(_family: Family, _request: Request) -> Iterator[dict[str, Any]]:
+        how("nor this")
+        yield {"level": 1}
+
+    with EmulatedKernel(families=[family]) as kernel:
+        sock = kernel.connect()
+        sock.send(message(family, 1, {}, flags=flags))
+        sock.settimeout(SECONDS)
+        answer = sock.recv(1 << 16)  # NLMSG_ERROR, or NLMSG_DONE
+        assert struct.unpack_from("=i", answer, 16) == (-EIO,)
+        with pytest.raises(FamilyFailed, match=r"a function of family low raised \w+: n.* this"):
+            kernel.advance(0)
+        kernel.advance(0)
 
 
 def test_a_slip_of_which_nobody_was_told_fails_at_the_end(lamp: Family) -> None:

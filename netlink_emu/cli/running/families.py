@@ -122,6 +122,6 @@ class _Slips:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __call__(self, exc: Exception) -> None:
+    def __call__(self, exc: BaseException) -> None:
         to_stderr("".join(traceback.format_exception(exc)))
         say(f"a function of family {self._name} raised {type(exc).__name__}: {exc}")

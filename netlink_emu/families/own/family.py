@@ -374,7 +374,7 @@ class Family(Answers):
         kernel: Kernel,
         *,
         call: Callable[[Callable[[], Any]], Any] = _directly,
-        failed: Callable[[Exception], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
     ) -> GenlFamily:
         """Register with a kernel, which the family serves from now on.
 

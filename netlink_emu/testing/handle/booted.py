@@ -120,7 +120,7 @@ class Booted:
         self._families.append(family)
         return genl
 
-    def _slipped(self, name: str, exc: Exception) -> None:
+    def _slipped(self, name: str, exc: BaseException) -> None:
         slip = FamilyFailed(f"a function of family {name} raised {type(exc).__name__}: {exc}")
         slip.__cause__ = exc
         self.calls.failed(slip)
