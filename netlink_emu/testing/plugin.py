@@ -228,7 +228,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _unused(item: pytest.Item, kernel: EmulatedKernel) -> list[Unused]:
-    return kernel.usage.unused(item.stash.get(_USE, {}).get(id(kernel)))
+    return kernel.usage.unused(_since(item, kernel))
+
+
+def _since(item: pytest.Item, kernel: EmulatedKernel) -> Mark | None:
+    """The state of a kernel that was there before the test."""
+    return item.stash.get(_USE, {}).get(id(kernel))
 
 
 def _explain(unused: Iterable[Unused]) -> str:
@@ -302,7 +307,7 @@ def _hint(item: pytest.Item, kernel: EmulatedKernel) -> str:
     """That nobody asked a kernel is the likely reason for a failure."""
     if item.stash.get(_TOLD, False) or kernel not in _kernels_of(item):
         return ""
-    return _explain(one for one in _unused(item, kernel) if one.kind == "kernel")
+    return _explain(kernel.usage.unasked(_since(item, kernel)))
 
 
 def _journal_files(request: pytest.FixtureRequest) -> Callable[[], str] | None:

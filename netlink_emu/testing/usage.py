@@ -87,10 +87,17 @@ class Usage:
         before = since if since is not None else Mark(0, frozenset())
         found = [part for part in self._parts() if (part.kind, part.key) not in before.unused]
         if self._uses == before.uses:
-            nobody = Unused(KERNEL, None, self._nobody())
             # Without clients no fault can come in, and nothing be asked.
-            found = [nobody, *(part for part in found if part.kind not in (FAULT, CASSETTE))]
-        return [one for one in found if not self._all_allowed and one.kind not in self._allowed]
+            found = [part for part in found if part.kind not in (FAULT, CASSETTE)]
+        return [*self.unasked(since), *(part for part in found if not self._may(part.kind))]
+
+    def unasked(self, since: Mark | None = None) -> list[Unused]:
+        """Return, of :meth:`unused`, that no client talked to the kernel."""
+        used = self._uses != (0 if since is None else since.uses)
+        return [] if used or self._may(KERNEL) else [Unused(KERNEL, None, self._nobody())]
+
+    def _may(self, kind: str) -> bool:
+        return self._all_allowed or kind in self._allowed
 
     def assert_used(self, since: Mark | None = None) -> None:
         """Raise NotUsed if anything had no effect; the pytest plugin calls it after each test."""

@@ -190,6 +190,26 @@ class TestInPytest:
         result.assert_outcomes(passed=1, failed=2)
         result.stdout.fnmatch_lines(["the fault 'drop *' never came in*", "of a scenario *"])
 
+    def test_a_check_of_one_s_own_that_raises(self, project: pytest.Pytester) -> None:
+        """It fails its test, and no other."""
+        project.makepyfile(
+            """
+            import pytest
+            from ask import ask
+
+            @pytest.mark.parametrize("raises", [lambda: pytest.fail("not so"), lambda: 1 / 0])
+            def test_raises(netlink_emu, raises):
+                kernel = netlink_emu()
+                ask(kernel)
+                kernel.usage.expect("mine", raises)
+
+            def test_another(netlink_emu):
+                ask(netlink_emu())
+            """
+        )
+        result = run(project)
+        result.assert_outcomes(passed=1, failed=2)
+
     def test_shared_kernels(self, project: pytest.Pytester) -> None:
         """Only whose fixtures give it one has to ask it."""
         project.makepyfile(

@@ -173,7 +173,7 @@ def test_permissions_are_the_kernel_s(bench: Bench, lamp: Family) -> None:
 
 
 def test_a_slip_answers_eio_and_is_told_of(bench: Bench) -> None:
-    slips: list[Exception] = []
+    slips: list[BaseException] = []
     family = Family("SLIPS", attributes=LAMP)
 
     @family.do("do")
