@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator
 from errno import ETIMEDOUT
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import pytest
 from helpers.nets import SECONDS
+from helpers.stopped import Stopped
 
 from netlink_emu.cli.ctl import carry_out
 from netlink_emu.cli.usage.remote import connected
@@ -24,28 +25,6 @@ from netlink_emu.testing.remote.kernel import Connection, Remote
 
 SOON: Final = 0.05  # seconds, in which a server that is stopped answers nothing
 SAID: Final = r"the server at .* has not answered within {:g} seconds: it is stopped or"
-
-
-class Stopped:
-    """The thread that serves a kernel's clients stands still."""
-
-    def __init__(self, kernel: EmulatedKernel) -> None:
-        self._stopped: Final = threading.Event()
-        self._over: Final = threading.Event()
-        self._thread: Final = threading.Thread(target=kernel.call, args=(self._stand,))
-
-    def _stand(self) -> None:
-        self._stopped.set()
-        assert self._over.wait(SECONDS)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._stopped.wait(SECONDS)
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._over.set()
-        self._thread.join(SECONDS)
 
 
 @pytest.fixture

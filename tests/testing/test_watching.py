@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from helpers.messages import get, receive, register
 from helpers.nets import SECONDS, until
+from helpers.stopped import Stopped
 
 from netlink_emu.cli.watching import asking
 from netlink_emu.cli.watching.asking import Asking, Commands, Watcher
@@ -232,6 +233,19 @@ def test_the_watcher_ends_when_it_is_closed(kernel: EmulatedKernel) -> None:
     watcher.close()
     watcher.join(SECONDS)
     assert (watcher.ended, watcher.bug) == ("", None)
+
+
+def test_how_long_a_kernel_has_not_answered(kernel: EmulatedKernel) -> None:
+    watcher = Watcher(kernel.path)
+    assert watcher.waited() == 0
+    watcher.start()
+    until(lambda: watcher.snapshot is not None)
+    with Stopped(kernel):
+        until(lambda: watcher.waited() > 0.5)
+    until(lambda: watcher.waited() == 0)
+    watcher.close()
+    watcher.join(SECONDS)
+    assert watcher.waited() == 0
 
 
 def test_a_bug_of_the_watcher_is_not_lost(

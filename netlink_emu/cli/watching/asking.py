@@ -178,9 +178,15 @@ class Watcher(threading.Thread):
         self._wake: Final = threading.Event()
         self._over = self._hurried = False
         self._wanted = Wanted()
+        self._asked: float | None = None  # when the question on its way was put
         self.snapshot: Snapshot | None = None
         self.ended = ""
         self.bug: BaseException | None = None
+
+    def waited(self) -> float:
+        """For how many seconds the kernel has not answered a question."""
+        asked = self._asked
+        return 0.0 if asked is None else time.monotonic() - asked
 
     def want(self, wanted: Wanted) -> None:
         """Ask for this from now on."""
@@ -203,9 +209,10 @@ class Watcher(threading.Thread):
         try:
             asking = Asking(connection.remote)
             while not self._over:
-                began = time.monotonic()
+                self._asked = began = time.monotonic()
                 hurried, self._hurried = self._hurried, False
                 self.snapshot = asking.ask(self._wanted, hurried=hurried)
+                self._asked = None
                 took = time.monotonic() - began
                 self._wake.wait(max(INTERVAL, took / _SHARE))
                 self._wake.clear()
@@ -214,6 +221,7 @@ class Watcher(threading.Thread):
         except BaseException as exc:  # raised again in the main thread
             self.bug = exc
         finally:
+            self._asked = None
             connection.close()
 
 

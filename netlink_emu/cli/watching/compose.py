@@ -45,7 +45,7 @@ def _head(view: View, width: int) -> Line:
     parts.append(f"up {hours}:{minutes:02}:{seconds:02}")
     marks = [f"filter: {view.filter}"] if view.filter else []
     marks += ["PAUSED"] if view.paused else []
-    marks += ["ENDED"] if view.ended else []
+    marks += ["ENDED"] if view.ended else ["NO ANSWER"] if view.silent else []
     right = "  ".join(marks)
     left = clip("  ".join(parts), max(0, width - width_of(clip(right, width)) - 2))
     gap = width - width_of(left) - width_of(clip(right, width))

@@ -96,6 +96,9 @@ def _take_news(view: View, watcher: Watcher, commands: Commands) -> bool:
     if watcher.ended and not view.ended:
         view.end(watcher.ended)
         news = True
+    silent = watcher.waited() > PATIENCE
+    news |= silent is not view.silent
+    view.silent = silent
     while not commands.answers.empty():
         view.take_answer(commands.answers.get())
         news = True

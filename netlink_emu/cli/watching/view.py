@@ -78,6 +78,7 @@ class View:
         self.status = ""  # the last line, until the next key
         self.status_is_bad = False
         self.ended = ""  # why the kernel is no more
+        self.silent = False  # whether it has not answered for a while
         self.over = Over.NOTHING
         self.over_lines: list[str] = []
         self.over_place: Final = Place()

@@ -311,6 +311,14 @@ def test_of_a_kernel_that_has_ended_the_last_stays() -> None:
     assert shown.keys("q").view.quit
 
 
+def test_of_a_kernel_that_is_silent_it_is_said() -> None:
+    shown = Shown()
+    assert "NO ANSWER" not in shown.text()
+    shown.view.silent = True
+    assert "NO ANSWER" in shown.text().splitlines()[0]
+    assert "hello" in shown.text()
+
+
 def test_of_many_tasks_those_around_what_is_shown_are_asked_for() -> None:
     rows = tuple(task(pid) for pid in range(300))
     shown = Shown(replace(SNAPSHOT, tasks=5000, task_rows=rows)).keys("3", "END")
