@@ -52,7 +52,7 @@ def test_they_can_be_read_and_written() -> None:
     [
         (["5.10"], ["5.10.46-um", "5.10.262-amd64"]),
         (["6.1-s390x"], ["6.1.176-s390x"]),
-        (["6.1-x86_64"], ["6.1.176-amd64"]),
+        (["6.1-x86_64"], ["6.1.176-amd64", "6.1.192-amd64"]),
         (["6.12.117"], ["6.12.117-amd64"]),
         (["7.3", "6.18"], ["6.18.44-amd64", "7.3-rc7-amd64", "7.3-rc7-s390x"]),
         (["7.3-rc7-s390x"], ["7.3-rc7-s390x"]),
@@ -89,4 +89,4 @@ def test_packing_gives_what_was_packed(tmp_path: Path) -> None:
 def test_the_archive_is_as_the_writer_writes_it() -> None:
     path = Path(corpora.__file__).with_name(corpora.ARCHIVE)
     assert corpora.unpack(corpora.write_archive(corpora.read_archive())) == corpora.read_archive()
-    assert path.stat().st_size < 400_000  # of eleven kernels
+    assert path.stat().st_size < 400_000  # of thirteen kernels
