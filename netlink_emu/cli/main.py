@@ -170,7 +170,7 @@ def _run(args: list[str]) -> int:
     """Run the command that these arguments name; the exit status, if nothing is raised."""
     if args and args[0] in _SEES_DASHES and "--" in args:
         at = args.index("--")
-        args = [*args[:at], "--", *args[at:]]  # the first are for who reads the options
+        args = [*args[:at], "--", *args[at:]]  # the first dashes end the options
     if _run_plainly(args):
         return 0
     from typer.main import get_command

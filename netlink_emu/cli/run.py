@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 CONTEXT_SETTINGS: Final = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 EXIT_UNUSED: Final = 1
 EXIT_UNMATCHED: Final = 1
-# Who has left them out, or does not see them from where it is, knows.
+# A kernel is without these because its user, or the client's network namespace, wants that.
 _EMULATED: Final = frozenset({"nlctrl", "TASKSTATS"})
 
 

@@ -73,7 +73,7 @@ SOCKET_WORDS: Final[Mapping[str, Words]] = {
     "opener_capability": switch(
         _K,
         "whose capability counts",
-        "The capability of who sends counts.",
+        "The sender's capability counts.",
         "Who opened the socket needs the capability, too, unless the kernel is addressed "
         "explicitly; in the initial user namespace.",
     ),

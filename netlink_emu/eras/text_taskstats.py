@@ -130,7 +130,7 @@ TASKSTATS_WORDS: Final[Mapping[str, Words]] = {
     "vpid_lookup": switch(
         _R,
         "ids in requests",
-        "PID and TGID are global numbers, whoever asks.",
+        "PID and TGID are global numbers for every client.",
         "PID and TGID are numbers of the requester's pid namespace.",
     ),
     "get_needs_admin": switch(

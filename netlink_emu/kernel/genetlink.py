@@ -190,7 +190,7 @@ class Genetlink:
         return sorted(families, key=lambda family: family.id & 15)
 
     def may_join(self, current: Current, net: NetNamespace, group: int) -> None:
-        """genl_bind(): EPERM where the group's family wants a capability of who joins."""
+        """genl_bind(): EPERM where the group demands a capability that the client lacks."""
         for family in self.families.values():
             index = group - family.mcgrp_offset
             if not 0 <= index < len(family.mcgrps):

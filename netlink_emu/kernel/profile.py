@@ -227,7 +227,7 @@ class Profile:
     getfamily_attrs: GetfamilyAttrs = GetfamilyAttrs.FULL  # 2.6.19, 2.6.20
     notify_group: bool = True  # 2.6.23: nlctrl's multicast group
     families_announced_whole: bool = True  # 3.13: with operations and groups
-    group_capabilities: bool = True  # 5.12: a group may ask for CAP_NET_ADMIN of who joins
+    group_capabilities: bool = True  # 5.12: a group may demand CAP_NET_ADMIN
     group_sys_admin: bool = True  # 6.7: or for CAP_SYS_ADMIN
     nlctrl_version: int = 2  # 2.6.20
     ctrl_attr_max: int = 10  # the highest CTRL_ATTR; reported as maxattr up to 5.9

@@ -15,7 +15,7 @@ __tracebackhide__ = hide
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """A hint for who has mistyped a name, else the names that there are."""
+    """The name that was meant, if one is near, else all names."""
     known = sorted(map(str, known))
     close = difflib.get_close_matches(str(name), known, 3)
     if close:

@@ -18,7 +18,7 @@ __tracebackhide__ = hide
 T = TypeVar("T")
 _SHOWN: Final = 15  # entries of the journal
 # Seconds that clients are waited for unless a test says otherwise. On a busy machine a program may
-# take ten to start. Who has ended is not waited for.
+# take ten to start. Clients that have ended are not waited for.
 TIMEOUT: Final = 30.0
 
 

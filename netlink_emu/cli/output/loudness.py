@@ -69,7 +69,7 @@ def remark(text: str) -> None:
 
 
 def detail(text: str) -> None:
-    """Something that is of use to who looks closely."""
+    """A detail, which ``-v`` shows."""
     if _chosen >= Loudness.VERBOSE:
         say(text)
 

@@ -186,7 +186,7 @@ def playing_on(
 ) -> Playing | None:
     """Have the kernel answer from a cassette, if there is one.
 
-    Raises UserError for a file that is none, and for an attribute that it has not.
+    Raises UserError for a file that is not a cassette, and for an unknown attribute.
     """
     if path is None:
         return None

@@ -44,7 +44,7 @@ def check_descriptor(fd: int) -> None:
 
 
 def tell_ready(fd: int, path: Path) -> None:
-    """Write the path and a newline, and close the descriptor: whoever reads it goes on."""
+    """Write the path and a newline, and close the descriptor, for its reader to go on."""
     try:
         os.write(fd, os.fsencode(path) + b"\n")
     except OSError as exc:  # the reader has gone; that is no reason not to serve

@@ -106,8 +106,8 @@ def observing(
 ) -> Iterator[Observation | None]:
     """Observe the kernel while the context lasts; None where nobody wants to.
 
-    Raises UserError for a file that cannot be opened, and a fault that makes no sense. One that
-    could not be written to its end is told of at the end.
+    Raises UserError for a file that cannot be opened, and a fault that makes no sense. A
+    journal that could not be written completely is reported at the end.
     """
     if journal is None and not faults and not control:
         yield None

@@ -31,7 +31,7 @@ _NAMES: Final = {
 
 
 class NoTerminal(Exception):
-    """There is none that a view could be drawn on; says why, for "because ..."."""
+    """There is no terminal to draw the view on; says why."""
 
 
 def need_terminal() -> None:

@@ -27,7 +27,7 @@ def where(path: Path | None) -> str:
 
 
 def way_out(path: Path | None) -> str:
-    """What else helps who has not said which kernel to watch."""
+    """The rest of an error where no kernel was named: another way to watch one."""
     return "" if path is not None else ", or give watch a command: netlink-emu watch -- COMMAND"
 
 
@@ -87,7 +87,7 @@ def _until_left(
 
 
 def _take_news(view: View, watcher: Watcher, commands: Commands) -> bool:
-    """Let the view have what there is; whether there was anything."""
+    """Give the view what has come; returns whether anything has."""
     for thread in (watcher, commands):
         if thread.bug is not None:
             raise thread.bug

@@ -26,7 +26,7 @@ class RemoteFamily:
 
     Methods and values are those of :class:`netlink_emu.testing.Family`, but bytes are hex, as in
     JSON. ``store`` is that of a family from a spec. Every method raises ControlError for what the
-    kernel refuses: ENOENT for a family or an object that there is not, EEXIST for an object whose
+    kernel refuses: ENOENT for an unknown family or object, EEXIST for an object whose
     key is taken, EOPNOTSUPP where there is no store, EINVAL for unknown names and wrong values.
     """
 
@@ -36,11 +36,11 @@ class RemoteFamily:
         self.store: Final = RemoteStore(self)
 
     def do(self, operation: str, values: Row) -> None:
-        """Ask NETLINK_EMU for something that is done to this family."""
+        """Have NETLINK_EMU change something of this family."""
         self._remote.do(operation, {"name": self.name, **values})
 
     def rows(self, operation: str, values: Row) -> list[dict[str, Any]]:
-        """The same for what is told of it."""
+        """Ask NETLINK_EMU for something of this family."""
         asked = {"name": self.name, **values}
         return [named(message) for message in self._remote.dump(operation, asked)]
 
