@@ -54,6 +54,16 @@ class AttrType(enum.StrEnum):
     SUB_MESSAGE = "sub-message"  # another attribute says what is in it
 
 
+_LONG: Final = frozenset({AttrType.STRING, AttrType.BINARY})
+# The least and the greatest number of each type.
+_RANGES: Final[Mapping[str, tuple[int, int]]] = {
+    **{f"u{bits}": (0, (1 << bits) - 1) for bits in (8, 16, 32, 64)},
+    **{f"s{bits}": (-1 << bits - 1, (1 << bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    AttrType.UINT: (0, (1 << 64) - 1),
+    AttrType.SINT: (-1 << 63, (1 << 63) - 1),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """One attribute of a set.
@@ -105,6 +115,26 @@ class Attribute:
         wrong = self._lacks()
         if wrong:
             raise ValueError(f"{self.name}: a {self.type} needs {wrong}")
+        if self.type is not AttrType.INDEXED_ARRAY:
+            self._check_limits()
+
+    def _check_limits(self) -> None:
+        """Refuse limits that a kernel's policy of this type cannot have, and would not enforce."""
+        number = _RANGES.get(self.type)
+        limits = [v for v in (self.min, self.max, self.mask) if v is not None]
+        if limits and number is None and self.type is not AttrType.BITFIELD32:
+            said = f"min, max and mask are for numbers, not for a {self.type}"
+            hint = ": it has min_len, max_len and exact_len" if self.type in _LONG else ""
+            raise ValueError(f"{self.name}: {said}{hint}")
+        for limit in limits:
+            if number is not None and not number[0] <= limit <= number[1]:
+                raise ValueError(f"{self.name}: {limit} does not fit in {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"{self.name}: min {self.min} is more than max {self.max}")
+        lengths = [v for v in (self.min_len, self.max_len, self.exact_len) if v is not None]
+        if lengths and self.type not in _LONG:
+            said = "min_len, max_len and exact_len are for strings and binaries"
+            raise ValueError(f"{self.name}: {said}, not for a {self.type}")
 
     def _lacks(self) -> str:
         if self.type is AttrType.INDEXED_ARRAY:

@@ -28,6 +28,8 @@ class Enumeration:
     def __post_init__(self) -> None:
         names: dict[int, str] = {}
         for name, number in self.values.items():
+            if not isinstance(number, int):
+                raise ValueError(f"{self.name}: {name!r} is a number, not {number!r}")
             names.setdefault(number, name)
         object.__setattr__(self, "_names", names)
 

@@ -116,6 +116,7 @@ class FamilyDeclaration:
             raise ValueError(f"{self.name} has two operations of one name")
         if self.protocol != "netlink-raw":
             self._check_commands()
+            self._check_groups()
         groups = {group.name for group in self.groups}
         for op in self.operations:
             if op.mcgrp and op.mcgrp not in groups:
@@ -128,6 +129,18 @@ class FamilyDeclaration:
                 highest = max(exchange.cmd, exchange.reply_cmd) if exchange is not None else 0
                 if highest > 255:
                     raise ValueError(f"{op.name}: a command is a u8, not {highest}")
+
+    def _check_groups(self) -> None:
+        seen = set()
+        for group in self.groups:
+            if not 0 < len(group.name.encode()) < GENL_NAMSIZ:
+                raise ValueError(
+                    f"a group's name has 1 to {GENL_NAMSIZ - 1} bytes, {group.name!r} has "
+                    f"{len(group.name.encode())}"
+                )
+            if group.name in seen:
+                raise ValueError(f"{self.name} has two groups {group.name!r}")
+            seen.add(group.name)
 
     def operation(self, name: str) -> Operation:
         """The operation of that name; raises ValueError, which says what comes close."""

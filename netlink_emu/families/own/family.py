@@ -57,6 +57,8 @@ class Family(Answers):
         groups: Iterable[str | McastGroup] = (),
         state: Mapping[str, Any] | None = None,
     ) -> None:
+        if isinstance(groups, str):
+            raise ValueError(f"groups are a list of names, not {groups!r}")
         self._take(
             FamilyDeclaration(
                 name,

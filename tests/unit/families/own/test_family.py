@@ -422,3 +422,8 @@ def test_machines_that_align_numbers_have_pads_before_them(arch: str, pad: str) 
     assert dumped[20:32].hex() == number(7)
     assert dumped[32 + 20 : 32 + 24] == b"\1\2\3\4"
     assert dumped[56 + 20 :].hex().startswith(number(8) + pad + number(9))
+
+
+def test_groups_are_a_list() -> None:
+    with pytest.raises(ValueError, match="groups are a list of names, not 'events'"):
+        Family("lamp", groups="events")

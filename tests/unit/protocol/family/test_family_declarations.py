@@ -138,9 +138,19 @@ WIDE = Operation("wide", INNER, do=Exchange(cmd=256))
         (lambda: FamilyDeclaration("f", operations=(OP, OP)), "two operations of one name"),
         (lambda: FamilyDeclaration("f", operations=(Operation("o", INNER, mcgrp="g"),)), "group"),
         (lambda: FamilyDeclaration("f", operations=(OP,)).operation("gte"), "did you mean get"),
+        (lambda: FamilyDeclaration("f", groups=(McastGroup("sixteen letters!"),)), "has 16"),
+        (lambda: FamilyDeclaration("f", groups=(McastGroup("g"),) * 2), "f has two groups 'g'"),
+        (lambda: Attribute("a", "string", max=15),
+         "a: min, max and mask are for numbers, not for a string: it has min_len, max_len"),
+        (lambda: Attribute("a", "flag", mask=1), "a: min, max and mask are .* not for a flag"),
+        (lambda: Attribute("a", "u8", max_len=1), "are for strings and binaries, not for a u8"),
+        (lambda: Attribute("a", "u8", max=256), "a: 256 does not fit in u8"),
+        (lambda: Attribute("a", "s8", min=-129), "a: -129 does not fit in s8"),
+        (lambda: Attribute("a", "u32", min=5, max=3), "a: min 5 is more than max 3"),
+        (lambda: Enumeration("e", {"x": "1"}), "e: 'x' is a number, not '1'"),  # type: ignore[dict-item]
     ],
-    ids=range(22),
-)
+    ids=range(31),
+)  # fmt: skip
 def test_what_is_wrong_is_said_at_once(declare: Callable[[], object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         declare()
