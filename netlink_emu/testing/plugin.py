@@ -105,6 +105,7 @@ def netlink_emu(
     request: pytest.FixtureRequest, netlink_emu_defaults: KernelDefaults
 ) -> Iterator[KernelFactory]:
     """A factory of emulated kernels for one test: ``kernel = netlink_emu("6.1", cpus=4)``."""
+    __tracebackhide__ = True
     options, _here = marked(request.node)
     defaults = KernelDefaults(**{**netlink_emu_defaults, **options})
     cassettes = cassette_files(request.node)

@@ -155,7 +155,7 @@ def test_a_mistake_of_ours_fails_the_test_that_met_it(project: pytest.Pytester) 
     [
         (
             'release="6.1", cpu=4',
-            "*netlink_emu has no cpu; it has allow_unused, arch, cassette*",
+            "*netlink_emu has no cpu; it has allow_unused, arch, cassette*; did you mean cpus?",
         ),
         ('"6.1", 4', "*netlink_emu takes one argument by position, the release*"),
     ],

@@ -33,6 +33,7 @@ MAKING = [
     (any_of(uid="root"), TypeError, "uid is a whole number, not 'root'"),
     (any_of(tasks="postgres"), ValueError, 'tasks is a list, "any" or "host", not \'postgres\''),
     (any_of(tasks=7), TypeError, 'tasks is a list, "any" or "host", not 7'),
+    (any_of(config={"nr_cpus": 4}), TypeError, "config takes what KernelConfig() gives, not {'nr"),
     (any_of(tasks=[7]), TypeError, "tasks is a list of names and of dicts; 7 is neither"),
     (any_of(tasks=[{"com": "x"}]), TypeError, "a task of tasks has no 'com'; did you mean comm?"),
 ]
@@ -79,6 +80,10 @@ CALLS: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda k: k.play("nosuch.toml"), ValueError, "play() takes a scenario in TOML, or a file: "
      "nosuch.toml: No such file or directory"),
     (lambda k: k.play(Path("nosuch")), ValueError, "play() takes a scenario in TOML, or a file"),
+    (lambda k: k.play("cpus = a"), ValueError, "line 1, column 8 of the scenario: Invalid value"),
+    (lambda k: k.wait_for_listener(cpu="1"), TypeError, "cpu is a whole number, not '1'"),
+    (lambda k: k.wait_for_listener(cpu=[0, "2"]), TypeError, "cpu is a whole number, not '2'"),
+    (lambda k: k.wait_for_listener(count="2"), TypeError, "count is a whole number, not '2'"),
     (lambda k: k.play(5), TypeError, "play() takes a scenario in TOML, or the path of a file, "),
     (lambda k: k.advance(-1), ValueError, "seconds is 0 or more, not -1"),
     (lambda k: k.advance("1"), TypeError, "seconds is a number, not '1'"),

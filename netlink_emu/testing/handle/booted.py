@@ -69,7 +69,9 @@ def boot_options(
     checks.whole("seed", seed)
     numbers = cpus if isinstance(cpus, int) else tuple(cpus)
     highest = numbers if isinstance(numbers, int) else max(numbers) + 1
-    config = config or KernelConfig()
+    if config is None:
+        config = KernelConfig()
+    checks.instance("config", config, KernelConfig, "KernelConfig()")
     if delayacct is not None or highest > config.nr_cpus:
         config = replace(
             config,

@@ -50,10 +50,17 @@ class Passing:
 
     def play(self, scenario: str | os.PathLike[str], seconds: float) -> None:
         from netlink_emu.families.own.changes import changes_in
-        from netlink_emu.machine.scenario import parse_scenario
+        from netlink_emu.machine.scenario import ScenarioError, parse_scenario
         from netlink_emu.machine.timeline import Timeline
 
-        kernel, script = self._booted.kernel, parse_scenario(_text(scenario))
+        kernel = self._booted.kernel
+        try:
+            script = parse_scenario(_text(scenario))
+        except ScenarioError as exc:
+            if exc.line is None:
+                raise
+            where = f"line {exc.line}, column {exc.column} of the scenario"
+            raise ScenarioError(f"{where}: {exc}", line=exc.line, column=exc.column) from None
         timeline = Timeline(script, kernel.machine, prepare=changes_in(kernel))
         self._timelines.append(timeline)
         self.advance(seconds)

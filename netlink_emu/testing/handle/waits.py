@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netlink_emu.journal.found import Found
 from netlink_emu.journal.match import Match
+from netlink_emu.testing import checks
 from netlink_emu.testing.errors import hide
 from netlink_emu.testing.handle.booted import Booted
 from netlink_emu.testing.handle.clients import Clients
@@ -44,7 +45,9 @@ class Waits:
         self, cpu: int | Iterable[int] | None, count: int, timeout: float
     ) -> list[int]:
         wanted = [cpu] if isinstance(cpu, int) else None if cpu is None else list(cpu)
+        checks.whole("count", count)
         for number in wanted or []:
+            checks.whole("cpu", number)
             self._booted.kernel.machine.cpus.check(number)
 
         def look() -> list[int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -61,6 +61,7 @@ def settings_of(config: pytest.Config) -> Settings:
 
 def marked(node: pytest.Item) -> tuple[KernelDefaults, bool]:
     """The arguments of the test's markers, and ``here``; the nearest comes first."""
+    __tracebackhide__ = True
     options: dict[str, Any] = {}
     for marker in node.iter_markers("netlink_emu"):
         own = dict(marker.kwargs)
@@ -70,22 +71,27 @@ def marked(node: pytest.Item) -> tuple[KernelDefaults, bool]:
                 raise pytest.UsageError("netlink_emu takes one argument by position, the release")
         unknown = own.keys() - {*_OPTIONS, "here"}
         if unknown:
-            raise pytest.UsageError(
-                f"netlink_emu has no {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(sorted([*_OPTIONS, 'here']))}"
-            )
+            raise _unknown("netlink_emu", unknown, sorted([*_OPTIONS, "here"]))
         options = {**own, **options}
     tape = node.get_closest_marker("netlink_cassette")
     if tape is not None:
         unknown = tape.kwargs.keys() - {"name", *_CASSETTE_OPTIONS}
         if unknown:
-            raise pytest.UsageError(
-                f"netlink_cassette has no {', '.join(sorted(unknown))}; "
-                f"it has name, {', '.join(_CASSETTE_OPTIONS)}"
-            )
+            raise _unknown("netlink_cassette", unknown, ["name", *_CASSETTE_OPTIONS])
         options |= {key: value for key, value in tape.kwargs.items() if key != "name"}
     here = bool(options.pop("here", False))
     return KernelDefaults(**options), here  # type: ignore[typeddict-item]  # checked above
+
+
+def _unknown(marker: str, unknown: Iterable[str], known: Iterable[str]) -> pytest.UsageError:
+    import difflib
+
+    unknown, known = sorted(unknown), list(known)
+    close = [name for each in unknown for name in difflib.get_close_matches(each, known, 1)]
+    hint = f"; did you mean {' and '.join(close)}?" if close else ""
+    return pytest.UsageError(
+        f"{marker} has no {', '.join(unknown)}; it has {', '.join(known)}{hint}"
+    )
 
 
 def cassette_files(node: pytest.Item) -> Callable[[], Path] | None:
