@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from helpers.interposed import NETLINK_EMU, needs_interposer
 from helpers.nets import SECONDS
-from helpers.nobody import needs_root
+from helpers.nobody import AS_NOBODY, needs_root, skip_where_closed
 
 from netlink_emu.conformance.cases.case import Case
 from netlink_emu.conformance.cases.corpora import corpus_names, load_corpora
@@ -76,6 +76,19 @@ def test_every_case_holds_on_the_kernel_of_this_machine(kernel: KernelTarget, gr
     assert not report.failed, told(report)
     if all(result.verdict is Verdict.SKIPPED for result in report.results):
         pytest.skip("; ".join({result.reason for result in report.results}) or "no such cases")
+
+
+@pytest.mark.real_kernel
+@needs_root
+def test_an_ordinary_user_is_asked_no_more_than_it_may() -> None:
+    skip_where_closed(AS_NOBODY)
+    command = [*AS_NOBODY, *NETLINK_EMU, "conformance", "--target", "kernel"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd="/"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "needs root with CAP_NET_ADMIN" in done.stdout
+    assert re.search(r"^[1-9]\d* passed, 0 failed, ", done.stdout, re.MULTILINE), done.stdout
 
 
 @needs_interposer

@@ -16,6 +16,9 @@ from netlink_emu.protocol.netlink import SOL_SOCKET
 from .real import probe
 
 _BUFFER_OPTIONS: Final = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF and their FORCE
+# Of SOL_SOCKET, as net/core/sock.c asks for CAP_NET_ADMIN or CAP_NET_RAW: SO_SNDBUFFORCE,
+# SO_RCVBUFFORCE, SO_BUSY_POLL, SO_BINDTOIFINDEX, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET.
+_PRIVILEGED_OPTIONS: Final = (32, 33, 46, 62, 69, 70)
 _DEFAULT_BUFFER: Final = "212992"
 _NOTIFY: Final = 16  # nlctrl's multicast group
 _CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
@@ -88,8 +91,12 @@ def needs_root(case: Case) -> str | None:
                 return "joining the groups of other families"
             case ops.Bind(groups=int(groups)) if groups & ~(1 << _NOTIFY - 1):
                 return "joining the groups of other families"
-            case ops.SetSockOpt(level=1, opt=32 | 33) | ops.SetSockOpt(level=270, opt=8):
+            case ops.SetSockOpt(level=1, opt=opt) if opt in _PRIVILEGED_OPTIONS:
                 return "privileged socket options"
+            case ops.SetSockOpt(level=270, opt=8):
+                return "privileged socket options"
+            case ops.Send(cmsg_creds=list()):
+                return "sending the credentials of root"
     return None
 
 

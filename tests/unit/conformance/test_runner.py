@@ -198,6 +198,8 @@ def test_nothing_is_missing(machine: dict[str, Any]) -> None:
         ({"is_admin": False}, "sock_send_user_passcred", "making tasks needs root"),
         ({"is_admin": False}, "sock_membership_unassigned", "joining the groups of other"),
         ({"is_admin": False}, "sock_send_to_self", "sending to other sockets needs root"),
+        ({"is_admin": False}, "diff_sol_socket_rare", "privileged socket options needs root"),
+        ({"is_admin": False}, "sock_send_scm_credentials", "sending the credentials of root "),
         ({"in_initial_namespaces": False}, "get_pid_dead", "not in the kernel's initial user"),
         ({"cpus_possible": "0-3"}, "mask_register_0", "possible CPUs are 0-3, recorded with 0-1"),
         ({"cpus_usable": frozenset({0})}, "event_seq_per_cpu", "no CPU 1 to run tasks on"),
