@@ -67,9 +67,14 @@ class Answers:
         times: int | None,
     ) -> Canned:
         op = self._declaration.operation(name)
-        answers = [values] if isinstance(values, Mapping) else list(values or ())
+        answers = [values] if isinstance(values, Mapping) else values or ()
+        if isinstance(answers, str) or not isinstance(answers, Iterable):
+            raise ValueError(f"answers are values by name, or a list of them, not {values!r}")
+        answers = list(answers)
         members = {member.name for member in op.fixed_header.members} if op.fixed_header else set()
         for each in answers:
+            if not isinstance(each, Mapping):
+                raise ValueError(f"answers are values by name, or a list of them, not {each!r}")
             encode(op.attributes, {n: v for n, v in each.items() if n not in members})
         return Canned(answers, None, times)
 

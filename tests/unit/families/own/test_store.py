@@ -175,6 +175,9 @@ def test_answers_in_cans(lamps: Client) -> None:
         (lambda family: family.store.seed({"lamp": 3}), "by name, not as 3"),
         (lambda family: family.store.change("lamp", {"id": 8}), "no such lamp"),
         (lambda family: Family("x").store, "Family.from_spec makes one"),
+        (lambda family: family.reply("lamp-get", 5), "values by name, or a list of them, not 5"),
+        (lambda family: family.reply("lamp-get", "x"), "by name, or a list of them, not 'x'"),
+        (lambda family: family.reply("lamp-get", [5]), "by name, or a list of them, not 5"),
     ],
 )
 def test_slips_are_told(call: Any, said: str) -> None:
