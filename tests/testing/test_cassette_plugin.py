@@ -65,6 +65,43 @@ class TestPlugin:
     def test_cassettes_lie_beside_the_test(self, taped: pytest.Pytester) -> None:
         run(taped).assert_outcomes(passed=6)
 
+    def test_each_test_has_a_cassette_of_its_own(self, project: pytest.Pytester) -> None:
+        """Also if its name is long, unlike those of others in signs alone, or in a group."""
+        project.makepyfile(
+            client=CLIENT,
+            test_new="""
+            import pytest
+            from client import addresses
+
+            pytestmark = [pytest.mark.netlink_cassette, pytest.mark.xdist_group("one")]
+
+            @pytest.mark.parametrize("name", ["y" * 300, "y" * 299, "a/b", "a b"])
+            def test_it(netlink_emu_kernel, name):
+                assert netlink_emu_kernel.thread(addresses, 0).result() != "refused"
+
+            class TestIt:
+                def test_it(self, netlink_emu_kernel):
+                    assert netlink_emu_kernel.thread(addresses, 0).result() != "refused"
+
+            @pytest.mark.netlink_cassette("")
+            def test_nothing(netlink_emu_kernel):
+                pass
+            """,
+        )
+        result = run(project, "--netlink-record=once")
+        result.assert_outcomes(passed=4, errors=2)
+        result.stdout.fnmatch_lines_random(
+            ["*test_new.py::test_it[[]a/b[]] has the same cassette, */test_it-a-b.cassette: *",
+             "*netlink_cassette takes one name, as a string"]
+        )  # fmt: skip
+        names = sorted(path.name for path in project.path.glob("cassettes/test_new/*"))
+        assert names[:2] == ["TestIt.test_it.cassette", "test_it-a-b.cassette"]
+        assert len({*names}) == 4
+        assert all(len(name) < 255 for name in names)
+        pytest.importorskip("xdist")
+        workers = ("-p", "xdist.plugin", "-n", "1", "--dist", "loadgroup", "-k", "yyy or TestIt")
+        run(project, *workers).assert_outcomes(passed=3)
+
     def test_recorded_by_two_workers_at_once(self, project: pytest.Pytester) -> None:
         pytest.importorskip("xdist")
         project.makepyfile(

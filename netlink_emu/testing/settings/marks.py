@@ -26,6 +26,8 @@ CASSETTE_MARKER: Final = (
     "answer from cassettes beside it, in the folder cassettes, named as the test by default"
 )
 SUFFIX: Final = ".cassette"
+_MOST_NAME: Final = 180  # bytes: with what is added to it a file's name has 255 at most
+_OWNERS: Final = pytest.StashKey[dict[Any, str]]()  # the test of each cassette without a name
 
 
 def project_options(config: pytest.Config) -> KernelDefaults:
@@ -94,6 +96,23 @@ def _unknown(marker: str, unknown: Iterable[str], known: Iterable[str]) -> pytes
     )
 
 
+def _within(node: pytest.Item) -> str:
+    """The name of the test within its file; pytest-xdist adds things to nodeid."""
+    parts = (part for part in node.listchain() if isinstance(part, pytest.Class | pytest.Item))
+    return ".".join(part.name for part in parts)
+
+
+def _fitting(name: str) -> str:
+    """A name that a file can have: of a long one the beginning, and a hash."""
+    data = name.encode()
+    if len(data) <= _MOST_NAME:
+        return name
+    import hashlib
+
+    begin = data[:_MOST_NAME].decode(errors="ignore")
+    return f"{begin}-{hashlib.sha256(data).hexdigest()[:8]}"
+
+
 def cassette_files(node: pytest.Item) -> Callable[[], Path] | None:
     """Names the cassette of each kernel that a test makes, if its marker asks for that."""
     marker = node.get_closest_marker("netlink_cassette")
@@ -103,13 +122,18 @@ def cassette_files(node: pytest.Item) -> Callable[[], Path] | None:
     import re
 
     name, *more = [*marker.args, *filter(None, [marker.kwargs.get("name")]), None]
-    if len(more) > 1 or not isinstance(name, str | None):
+    if len(more) > 1 or not isinstance(name, str | None) or name == "":
         raise pytest.UsageError("netlink_cassette takes one name, as a string")
     folder = node.path.parent / (settings_of(node.config).cassettes or "cassettes")
     if name is None:
         folder /= node.path.stem
-        own = node.nodeid.partition("::")[2].replace("::", ".")
-        name = re.sub(r"[^\w.-]+", "-", own).strip("-")
+        name = _fitting(re.sub(r"[^\w.-]+", "-", _within(node)).strip("-"))
+        other = node.config.stash.setdefault(_OWNERS, {}).setdefault(folder / name, node.nodeid)
+        if other != node.nodeid:
+            raise pytest.UsageError(
+                f"{other} has the same cassette, {folder / name}{SUFFIX}: name one of them, "
+                "netlink_cassette(name)"
+            )
     file = folder / (name if name.endswith(SUFFIX) else f"{name}{SUFFIX}")
     numbers = itertools.count(1)
 
