@@ -12,7 +12,6 @@ import ctypes
 import errno
 import struct
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, Final
 
 from netlink_emu.interpose import libc
@@ -59,8 +58,9 @@ class Sight:
         self.spans: Final = spans
         self.count: Final = _COUNTS[len(spans)]
         self.size: Final = sum(stop - start for start, stop in spans)
-        vectors = [number for start, stop in spans for number in (start, stop - start)]
-        self.vectors: Final = struct.pack(f"={len(vectors)}Q", *vectors)
+        flat = [number for start, stop in spans for number in (start, stop - start)]
+        self._vectors: Final = bytearray(struct.pack(f"={len(flat)}Q", *flat))
+        self.vectors: Final = ctypes.c_void_p(_address_of(self._vectors))
         # Where in the bytes of all something of this address and size was found.
         self.places: Final[dict[tuple[int, int], int]] = {}
 
@@ -97,6 +97,8 @@ class ClientMemory:
         self._vectors = bytearray(16 * (1 + _BATCH))
         at = _address_of(self._vectors)
         self._ours, self._theirs = ctypes.c_void_p(at), ctypes.c_void_p(at + 16)
+        self._all = bytearray(16)  # an iovec of the whole buffer
+        self._everything = ctypes.c_void_p(_address_of(self._all))
         self._grow(capacity)
         # What a call of a thread will read, by both numbers: what the last one has read.
         self.expected: dict[tuple[int, int], Sight] = {}
@@ -105,6 +107,7 @@ class ClientMemory:
         self._buffer = bytearray(capacity)
         self._view = memoryview(self._buffer)
         self._buffer_at = _address_of(self._buffer)
+        _IOVEC.pack_into(self._all, 0, self._buffer_at, capacity)
 
     def read(self, tid: int, address: int, size: int) -> bytes:
         """``size`` bytes at ``address``; raises NetlinkError(EFAULT) unless all are readable."""
@@ -131,10 +134,9 @@ class ClientMemory:
         """
         if sight.size > len(self._buffer):
             self._grow(sight.size)
-        vectors = sight.vectors
-        self._vectors[16 : 16 + len(vectors)] = vectors
-        _IOVEC.pack_into(self._vectors, 0, self._buffer_at, sight.size)
-        moved = libc.process_vm_readv(tid, self._ours, _ONE, self._theirs, sight.count, _NO_FLAGS)
+        moved = libc.process_vm_readv(
+            tid, self._everything, _ONE, sight.vectors, sight.count, _NO_FLAGS
+        )
         if moved < 0:
             if libc.get_errno() == errno.EFAULT:
                 return b""
@@ -157,40 +159,44 @@ class ClientMemory:
         """
         if not pieces:
             return
-        addresses, datas = zip(*pieces, strict=True)
-        flat = [*chain.from_iterable(zip(addresses, map(len, datas), strict=True))]
-        whole = b"".join(datas)
-        if len(whole) > len(self._buffer):
-            self._grow(len(whole))
-        self._view[: len(whole)] = whole
-        if len(flat) > 2 * _BATCH:
+        flat: list[int] = []
+        for address, data in pieces:
+            flat += address, len(data)
+        whole = b"".join([data for _, data in pieces])
+        total = len(whole)
+        if total > len(self._buffer):
+            self._grow(total)
+        self._view[:total] = whole
+        if len(pieces) > _BATCH:
             self._transfers(libc.process_vm_writev, tid, flat)
         else:
-            self._transfer(libc.process_vm_writev, tid, flat, self._buffer_at)
+            self._transfer(libc.process_vm_writev, tid, flat, total, self._buffer_at)
 
     def _transfers(self, call: Any, tid: int, flat: list[int]) -> None:
         """Move the client's pieces (address, size, address, size...) to or from our buffer."""
         at = self._buffer_at
         for start in range(0, len(flat), 2 * _BATCH):
-            at += self._transfer(call, tid, flat[start : start + 2 * _BATCH], at)
+            part = flat[start : start + 2 * _BATCH]
+            total = sum(part[1::2])
+            self._transfer(call, tid, part, total, at)
+            at += total
 
-    def _transfer(self, call: Any, tid: int, flat: list[int], at: int) -> int:
-        """Those of one call, from the address ``at`` on; returns the bytes moved."""
+    def _transfer(self, call: Any, tid: int, flat: list[int], total: int, at: int) -> None:
+        """Those of one call, ``total`` bytes, from the address ``at`` on."""
         if max(flat) >= _NO_USERS:
             self._move_before_wrap(call, tid, flat, at)
-        count, total = len(flat) // 2, sum(flat[1::2])
+        count = len(flat) // 2
         _VECTORS[count].pack_into(self._vectors, 0, at, total, *flat)
         moved: int = call(tid, self._ours, _ONE, self._theirs, _COUNTS[count], _NO_FLAGS)
         if moved != total:
             raise _failure(moved)
-        return moved
 
     def _move_before_wrap(self, call: Any, tid: int, flat: list[int], at: int) -> None:
         """A piece beyond all addresses cannot be asked for; what stands before it is moved."""
         for index in range(0, len(flat), 2):
             if flat[index] + flat[index + 1] > _ADDRESS_SPACE:
                 if index:
-                    self._transfer(call, tid, flat[:index], at)
+                    self._transfer(call, tid, flat[:index], sum(flat[1:index:2]), at)
                 raise NetlinkError(errno.EFAULT)
 
 
