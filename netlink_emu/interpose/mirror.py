@@ -152,8 +152,11 @@ class Mirror:
         if self.marked and not self._before_mark:
             self._take_first(client_fd)
 
-    def taken(self) -> tuple[int, bool]:
-        """How many datagrams a client has taken past us since we looked last; whether the mark."""
+    def taken(self, *, held: bool = False) -> tuple[int, bool]:
+        """How many datagrams a client has taken past us since we looked last; whether the mark.
+
+        A client's end that is ``held``, by a duplicate of ours, is not closed.
+        """
         charges = self.charges
         if not charges:
             return 0, False
@@ -161,7 +164,7 @@ class Mirror:
             left = _outstanding(self._fileno, self._unread)
             # A close takes what was never read: net/unix/af_unix.c unix_release_sock() shuts our
             # end down before it empties the queue.
-            if not left and self._hung_up.poll(0):
+            if not left and not held and self._hung_up.poll(0):
                 return 0, False
         except OSError:
             return 0, False  # nothing has been seen to go
@@ -178,6 +181,19 @@ class Mirror:
         self.unmark(client_fd)
         if self.charges:
             self._take_first(client_fd)
+
+    def take_only(self, client_fd: int) -> bool:
+        """Take the only datagram off the pair, which is not empty; False if it is not there.
+
+        Then somebody has read it past us, or this cannot be told by taking it.
+        """
+        if len(self.charges) != 1 or self.marked:
+            return False
+        if libc.recv(client_fd, None, _NO_BYTES, _MSG_TAKE) <= 0:
+            return False
+        self._charged = 0
+        self.charges.clear()
+        return True
 
     def _take_first(self, client_fd: int) -> None:
         self._drop()

@@ -40,11 +40,14 @@ class EmulatedSocket:
         self.received = 0
         self.given: Final[set[Given]] = set()
 
-    def settle(self) -> None:
-        """Let the model forget what the client has read past us; dumps go on by that."""
+    def settle(self, *, held: bool = False) -> None:
+        """Let the model forget what the client has read past us; dumps go on by that.
+
+        ``held``: we have a duplicate of the client's descriptor, so that it is not closed.
+        """
         if not self.mirror.charges:
             return
-        count, marked = self.mirror.taken()
+        count, marked = self.mirror.taken(held=held)
         for _ in range(count):
             self.nl.take_datagram(self.read_size)
             if self.awaiting:
@@ -53,6 +56,16 @@ class EmulatedSocket:
         if marked and self.nl.sk_err:
             with contextlib.suppress(NetlinkError):  # which it has been told of
                 self.nl.recvmsg(0)
+
+    def take_head(self, client_fd: int) -> bool:
+        """Take the head of the model's queue off the pair, if nothing else lies there.
+
+        That nobody has read it past us shows by that; otherwise :meth:`settle` has to ask.
+        """
+        queue = self.nl.receive_queue
+        if not queue or not queue[0].data or self.nl.sk_err:
+            return False
+        return self.mirror.take_only(client_fd)
 
     def fill(self) -> None:
         """Put into the pair what the model has queued and the pair has room for."""

@@ -20,7 +20,7 @@ from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
 from netlink_emu.interpose.syscalls.stopped import StoppedCall
 from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.kernel.current import Current
-from netlink_emu.kernel.msghdr import MSG_PEEK, RecvMsg
+from netlink_emu.kernel.msghdr import MSG_OOB, MSG_PEEK, RecvMsg
 from netlink_emu.protocol.errors import NetlinkError
 from netlink_emu.protocol.netlink import SOCKADDR_NL
 
@@ -31,6 +31,8 @@ Signalled = Callable[[int | None, int], object]
 
 # Of a receive that the pair may do: it waits or not by itself, and no signal comes of it.
 _PLAIN: Final = int(MSG_DONTWAIT | MSG_NOSIGNAL)
+# A receive that leaves the queue as it is.
+_TAKES_NOTHING: Final = MSG_PEEK | MSG_OOB
 # So many descriptors of ours are left for what takes one for a moment.
 _SPARE: Final = 16
 
@@ -155,10 +157,13 @@ class SocketCall(StoppedCall[EmulatedSocket]):
     def receive(self, size: int, flags: int) -> RecvMsg:
         """Take what the model's queue holds, and show poll what is left."""
         sock = self.sock
-        sock.settle()
+        taken = not flags & _TAKES_NOTHING and sock.take_head(self.copy)
+        if not taken:
+            sock.settle(held=True)
         received = sock.nl.recvmsg(size, flags)
         if not flags & MSG_PEEK:
-            sock.mirror.take(self.copy)
+            if not taken:
+                sock.mirror.take(self.copy)
             if sock.nl.receive_queue or sock.nl.sk_err:
                 self.context.fill(sock)
             self.context.summary.received += 1
@@ -173,7 +178,7 @@ class SocketCall(StoppedCall[EmulatedSocket]):
         sock = self.sock
         if flags & ~_PLAIN or not sock.asked:
             return False
-        sock.settle()
+        sock.settle(held=True)
         sock.awaiting.discard(self.trap.tid)
         if sock.nl.sk_err or sock.nl.dumping or sock.mirror.marked:
             return False

@@ -142,7 +142,7 @@ def _send(
     receiver = portid_in(call, address) if address else call.sock.peer
 
     def attempt() -> int:
-        call.sock.settle()
+        call.sock.settle(held=True)
         if receiver:
             context.notice_end(nl, receiver)
         sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags, length=size)

@@ -122,6 +122,38 @@ def test_what_we_take_is_not_counted(pair: Pair) -> None:
     assert len(pair.mirror) == 0
 
 
+def test_the_only_datagram_shows_by_being_taken(pair: Pair) -> None:
+    client = pair.client.fileno()
+    assert not pair.mirror.take_only(client)
+    pair.mirror.push(b"first")
+    assert pair.mirror.take_only(client)
+    assert len(pair.mirror) == 0
+    assert pair.mirror.taken() == (0, False)
+    with pytest.raises(BlockingIOError):
+        pair.client.recv(100, socket.MSG_DONTWAIT)
+    pair.mirror.push(b"second")
+    pair.mirror.push(b"third")
+    assert not pair.mirror.take_only(client)  # which of them it would be, it cannot tell
+    assert pair.client.recv(100) == b"second"
+    assert pair.mirror.taken() == (1, False)
+    assert pair.client.recv(100) == b"third"
+    assert not pair.mirror.take_only(client)
+    assert pair.mirror.taken() == (1, False)
+
+
+def test_a_mark_is_not_taken_for_the_only_datagram(pair: Pair) -> None:
+    pair.mirror.mark(b"lost")
+    assert not pair.mirror.take_only(pair.client.fileno())
+    assert pair.client.recv(100) == b"lost"
+
+
+def test_an_end_that_is_held_is_not_asked_whether_it_is_closed(pair: Pair) -> None:
+    pair.mirror.push(b"answer")
+    assert pair.mirror.taken(held=True) == (0, False)
+    assert pair.client.recv(100) == b"answer"
+    assert pair.mirror.taken(held=True) == (1, False)
+
+
 def test_a_full_pair_says_so_and_takes_more_later(pair: Pair) -> None:
     pushed = 0
     while pair.mirror.push(bytes(60000)):
