@@ -18,6 +18,7 @@ from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
 # cheaper than a turn of trio's loop. The rest of the process waits no longer than a stretch.
 _LINGER_MS: Final = 1
 _STRETCH: Final = 0.005
+_POLLIN: Final = select.POLLIN
 
 
 class Serving(Protocol):
@@ -116,8 +117,10 @@ class CallLoop:
         poll.register(self._listener, select.POLLIN)
         if self._errands is not None:
             poll.register(self._errands, select.POLLIN)
+        self._serving = True
         for notification in self._pending:
-            self._serve(notification)
+            self._dispatcher.serve(notification)
+        self._serving = False
         while True:
             await trio.lowlevel.wait_readable(self._listener)
             if not self._serve_stretch(poll):
@@ -125,45 +128,52 @@ class CallLoop:
 
     def _serve_stretch(self, poll: select.poll) -> bool:
         """Answer calls as long as they come without a pause; False when no client is left."""
-        listener, errands, clock = self._listener, self._errands, time.monotonic
+        self._serving = True
+        try:
+            clients_left = self._serve_what_comes(poll.poll)
+        finally:
+            self._serving = False
+        if clients_left:
+            self._note_waiting()
+        return clients_left
+
+    def _serve_what_comes(self, poll: Callable[[int], list[tuple[int, int]]]) -> bool:
+        listener, serve, clock = self._listener, self._dispatcher.serve, time.monotonic
         fileno = listener.fileno()
         end = clock() + _STRETCH
         timeout = 0
-        while events := self._poll(poll, timeout):
+        while True:
+            try:
+                events = poll(timeout)
+            except OSError as exc:
+                self.summary.failed(exc)
+                return True
+            if not events:
+                return True
             event, others = 0, False
             for ready, event_there in events:
                 if ready == fileno:
                     event = event_there
                 else:
                     others = True
-            if event and not event & select.POLLIN:
+            if event and not event & _POLLIN:
                 return False  # POLLHUP: the last filtered task has ended
-            if others and errands is not None:
-                errands.run()
+            if others:
+                self._run_errands()
             if clock() > end:
                 # Before the call is taken, not after it is answered: a client that was just
                 # woken on this CPU would have to wait until we sleep.
-                break
+                return True
             notification = listener.receive() if event else None
             if notification is not None:
-                self._serve(notification)
+                serve(notification)
             timeout = _LINGER_MS
-        self._note_waiting()
-        return True
 
-    def _poll(self, poll: select.poll, timeout: int) -> list[tuple[int, int]]:
-        try:
-            return poll.poll(timeout)
-        except OSError as exc:
-            self.summary.failed(exc)
-            return []
-
-    def _serve(self, notification: Notification) -> None:
-        self._serving = True
-        try:
-            self._dispatcher.serve(notification)
-        finally:
+    def _run_errands(self) -> None:
+        if self._errands is not None:
             self._serving = False
+            self._errands.run()
+            self._serving = True
 
     async def _serve_ends(self) -> None:
         while True:
