@@ -117,10 +117,8 @@ class CallLoop:
         poll.register(self._listener, select.POLLIN)
         if self._errands is not None:
             poll.register(self._errands, select.POLLIN)
-        self._serving = True
         for notification in self._pending:
-            self._dispatcher.serve(notification)
-        self._serving = False
+            self._serve(notification)
         while True:
             await trio.lowlevel.wait_readable(self._listener)
             if not self._serve_stretch(poll):
@@ -174,6 +172,14 @@ class CallLoop:
             self._serving = False
             self._errands.run()
             self._serving = True
+
+    def _serve(self, notification: Notification) -> None:
+        """Answer a call by itself, perhaps in the midst of another."""
+        before, self._serving = self._serving, True
+        try:
+            self._dispatcher.serve(notification)
+        finally:
+            self._serving = before
 
     async def _serve_ends(self) -> None:
         while True:

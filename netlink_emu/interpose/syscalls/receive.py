@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 from errno import EAGAIN, EFAULT, EINVAL
+from functools import partial
 from typing import Final
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
@@ -112,10 +113,7 @@ def _receive(
     except NetlinkError as exc:
         if exc.errno != EAGAIN or not may_wait(call, flags):
             raise
-
-    def attempt() -> int:
-        return receive_once(call, pieces, flags, place, length_at)
-
+    attempt = partial(receive_once, call, pieces, flags, place, length_at)
     return call.wait(attempt, receive_seconds(call))
 
 

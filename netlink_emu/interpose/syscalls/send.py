@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EAGAIN, EFAULT
+from functools import partial
 
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
 from netlink_emu.interpose.syscalls.address import make_room, portid_in
@@ -23,7 +25,9 @@ from netlink_emu.interpose.syscalls.uapi import (
     single,
     total,
 )
+from netlink_emu.kernel.current import Current
 from netlink_emu.kernel.msghdr import MSG_OOB
+from netlink_emu.kernel.scm import Cmsg
 from netlink_emu.kernel.skbuff import MAX_DATAGRAM
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -123,32 +127,24 @@ def _send(
     address: bytes = b"",
     control: bytes = b"",
 ) -> int | Outcome:
-    context, nl = call.context, call.sock.nl
-    current = context.clients.current(call.trap.tid)
+    nl = call.sock.nl
+    current = call.context.clients.current(call.trap.tid)
     size = total(pieces)
     if flags & MSG_OOB or not size:
         return nl.sendmsg(current, b"", addr=address, flags=flags)
-    messages = parse_control(control) if control else []
-    make_room(call, current)
+    messages = parse_control(control) if control else ()
+    if not nl.bound:
+        make_room(call, current)
     data = b""
-    if size <= min(nl.sndbuf, MAX_DATAGRAM):
+    if size <= nl.sndbuf and size <= MAX_DATAGRAM:
         # A fault is reported when nothing else is wrong, what is too long need not be read.
         try:
             data = call.trap.gather(pieces)
         except NetlinkError as exc:
             if exc.errno != EFAULT:
                 raise
-
     receiver = portid_in(call, address) if address else call.sock.peer
-
-    def attempt() -> int:
-        call.sock.settle(held=True)
-        if receiver:
-            context.notice_end(nl, receiver)
-        sent = nl.sendmsg(current, data, addr=address, control=messages, flags=flags, length=size)
-        context.summary.sent += 1
-        return sent
-
+    attempt = partial(_send_once, call, current, data, size, flags, address, messages, receiver)
     try:
         return attempt()
     except NetlinkError as exc:
@@ -156,3 +152,22 @@ def _send(
         if exc.errno != EAGAIN or not may_wait(call, flags):
             raise
     return call.wait(attempt, send_seconds(call), polled=True)
+
+
+def _send_once(
+    call: SocketCall,
+    current: Current,
+    data: bytes,
+    size: int,
+    flags: int,
+    address: bytes,
+    control: Sequence[Cmsg],
+    receiver: int,
+) -> int:
+    sock, context = call.sock, call.context
+    sock.settle(held=True)
+    if receiver:
+        context.notice_end(sock.nl, receiver)
+    sent = sock.nl.sendmsg(current, data, addr=address, control=control, flags=flags, length=size)
+    context.summary.sent += 1
+    return sent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from errno import EFAULT
 from types import MappingProxyType
 from typing import Final
@@ -121,7 +121,7 @@ class Trap:
         self._sight = None
         self._places = _NOWHERE
 
-    def gather(self, pieces: list[tuple[int, int]]) -> bytes:
+    def gather(self, pieces: Sequence[tuple[int, int]]) -> bytes:
         """Read pieces of memory, one after the other."""
         if len(pieces) == 1 and pieces[0][1] <= _NEAR:
             return self.read(*pieces[0])

@@ -41,7 +41,7 @@ _NAMELEN_AT: Final = 8
 _CONTROLLEN_AT: Final = 40
 _CONTROLLEN_AND_FLAGS: Final = struct.Struct("=QI")
 
-Iovec = list[tuple[int, int]]
+Iovec = Sequence[tuple[int, int]]
 
 # struct iovec { void __user *iov_base; __kernel_size_t iov_len; };
 _IOVEC: Final = struct.Struct("=QQ")
@@ -53,7 +53,7 @@ MSG_CTRUNC: Final = 0x8
 _MSG_CMSG_COMPAT: Final = 0x80000000
 
 
-@dataclass(slots=True)  # frozen, making one would take six times as long
+@dataclass(frozen=True, slots=True)
 class MsgHdr:
     """struct user_msghdr, at ``address`` in the client."""
 
@@ -68,13 +68,7 @@ class MsgHdr:
     @classmethod
     def read(cls, trap: Trap, address: int) -> MsgHdr:
         """The first half of copy_msghdr_from_user(); raises EFAULT or EINVAL."""
-        fields = _MSGHDR.unpack(trap.read(address, MSGHDR_SIZE))
-        name, namelen, iov, iovlen, control, controllen, _ = fields
-        if not name:
-            namelen = 0
-        if namelen < 0:
-            raise NetlinkError(EINVAL)
-        return cls(address, name, min(namelen, SOCKADDR_STORAGE), iov, iovlen, control, controllen)
+        return _msghdr(address, trap.read(address, MSGHDR_SIZE))
 
     @property
     def namelen_at(self) -> int:
@@ -84,12 +78,32 @@ class MsgHdr:
     def iovec(self, trap: Trap) -> Iovec:
         """Its second half, after sendmsg(2) has read the address; raises EMSGSIZE, too."""
         if self.iovlen == 1:  # nearly all are this
-            base, length = _IOVEC.unpack(trap.read(self.iov, _IOVEC.size))
-            if length <= MAX_RW_COUNT and base + length <= user_addresses():
-                return [(base, length)]
+            pieces = _plain_iovec(trap.read(self.iov, _IOVEC.size))
+            if pieces:
+                return pieces
         if self.iovlen > UIO_MAXIOV:
             raise NetlinkError(EMSGSIZE)
         return read_iovec(trap, self.iov, self.iovlen)
+
+
+# A program that makes a call again mostly has the same there: it is parsed once.
+@functools.lru_cache(maxsize=1024)
+def _msghdr(address: int, data: bytes) -> MsgHdr:
+    name, namelen, iov, iovlen, control, controllen, _ = _MSGHDR.unpack(data)
+    if not name:
+        namelen = 0
+    if namelen < 0:
+        raise NetlinkError(EINVAL)
+    namelen = min(namelen, SOCKADDR_STORAGE)
+    return MsgHdr(address, name, namelen, iov, iovlen, control, controllen)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plain_iovec(data: bytes) -> Iovec:
+    """The one piece of a struct iovec that nothing is wrong with; else none."""
+    base, length = _IOVEC.unpack(data)
+    plain = length <= MAX_RW_COUNT and base + length <= user_addresses()
+    return ((base, length),) if plain else ()
 
 
 def read_iovec(trap: Trap, address: int, count: int) -> Iovec:
@@ -117,7 +131,7 @@ def read_iovec(trap: Trap, address: int, count: int) -> Iovec:
     return pieces
 
 
-def _copy_iovec(data: bytes) -> Iovec:
+def _copy_iovec(data: bytes) -> list[tuple[int, int]]:
     pieces = list(_IOVEC.iter_unpack(data))
     if any(length > SSIZE_MAX for _, length in pieces):
         raise NetlinkError(EINVAL)
@@ -276,6 +290,15 @@ def place_msghdr(
     places = []
     if header.name:
         places = place_address(trap, name, header.name, header.namelen_at)
+    used = 0
+    if control:
+        used, flags = _put_cmsgs(trap, header, control, flags)
+    places.append((header.address + _CONTROLLEN_AT, _CONTROLLEN_AND_FLAGS.pack(used, flags)))
+    return places
+
+
+def _put_cmsgs(trap: Trap, header: MsgHdr, control: Sequence[Cmsg], flags: int) -> tuple[int, int]:
+    """Write the control messages: how many bytes they take, and the flags."""
     room = min(header.controllen, INT_MAX) if header.control else 0
     used = 0
     for message in control:
@@ -286,5 +309,4 @@ def place_msghdr(
         except NetlinkError:  # put_cmsg() says so, and nobody listens
             continue
         used += space
-    places.append((header.address + _CONTROLLEN_AT, _CONTROLLEN_AND_FLAGS.pack(used, flags)))
-    return places
+    return used, flags
