@@ -62,30 +62,32 @@ class Sight:
         self._vectors: Final = bytearray(struct.pack(f"={len(flat)}Q", *flat))
         self.vectors: Final = ctypes.c_void_p(_address_of(self._vectors))
         # Where in the bytes of all something of this address and size was found.
-        self.places: Final[dict[tuple[int, int], int]] = {}
+        self.places: Final[dict[tuple[int, int], slice]] = {}
 
     def widened(self, span: tuple[int, int]) -> Sight:
         """With one more; of very many, the first alone is kept."""
         spans = self.spans if len(self.spans) < _SPANS else self.spans[:1]
         wider = Sight((*spans, span))
         there = wider.size - (span[1] - span[0])
-        wider.places.update({key: at for key, at in self.places.items() if at + key[1] <= there})
+        wider.places.update({key: at for key, at in self.places.items() if at.stop <= there})
         return wider
 
-    def find(self, address: int, size: int, there: int) -> int | None:
+    def find(self, address: int, size: int, there: int) -> slice | None:
         """Where it is in the bytes of all, of which the first ``there`` could be read."""
         at = self.places.get((address, size))
         if at is None:
             at = self._search(address, size)
-        return at if at is not None and at + size <= there else None
+        return at if at is not None and at.stop <= there else None
 
-    def _search(self, address: int, size: int) -> int | None:
+    def _search(self, address: int, size: int) -> slice | None:
         before = 0
         for start, stop in self.spans:
             if start <= address and address + size <= stop:
+                at = before + address - start
+                place = slice(at, at + size)
                 if len(self.places) < _FOUND:
-                    self.places[address, size] = before + address - start
-                return before + address - start
+                    self.places[address, size] = place
+                return place
             before += stop - start
         return None
 
@@ -160,9 +162,11 @@ class ClientMemory:
         if not pieces:
             return
         flat: list[int] = []
+        datas: list[bytes] = []
         for address, data in pieces:
             flat += address, len(data)
-        whole = b"".join([data for _, data in pieces])
+            datas.append(data)
+        whole = b"".join(datas)
         total = len(whole)
         if total > len(self._buffer):
             self._grow(total)

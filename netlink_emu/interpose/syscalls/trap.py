@@ -25,7 +25,7 @@ _FEW: Final = 8  # pieces
 
 
 # Places of something by its address and size.
-_NOWHERE: Final[Mapping[tuple[int, int], int]] = MappingProxyType({})
+_NOWHERE: Final[Mapping[tuple[int, int], slice]] = MappingProxyType({})
 
 
 class Trap:
@@ -42,7 +42,7 @@ class Trap:
     # Whether what is read serves nothing but a write, before which it is asked in any case.
     only_writes = False
     _sight: Sight | None = None
-    _places: Mapping[tuple[int, int], int] = _NOWHERE
+    _places: Mapping[tuple[int, int], slice] = _NOWHERE
     _seen = b""
 
     def __init__(
@@ -71,14 +71,14 @@ class Trap:
 
     def read(self, address: int, size: int) -> bytes:
         """Read memory; what stands near an earlier read comes from that."""
-        if not size:
-            return b""
         at = self._places.get((address, size))
         if at is None:
+            if not size:
+                return b""
             at = self._find(address, size)
-        return self._seen[at : at + size]
+        return self._seen[at]
 
-    def _find(self, address: int, size: int) -> int:
+    def _find(self, address: int, size: int) -> slice:
         """Where it is in what has been seen, or is seen now."""
         sight = self._sight
         if sight is not None:
@@ -98,7 +98,7 @@ class Trap:
             raise NetlinkError(EFAULT)
         return at
 
-    def _discover(self, address: int, size: int) -> int | None:
+    def _discover(self, address: int, size: int) -> slice | None:
         """See it and what was seen before; or alone, where that is not there any more."""
         span, known = self._memory.span(address, size), self._sight
         sight = Sight((span,)) if known is None else known.widened(span)
@@ -109,7 +109,7 @@ class Trap:
         self._memory.expect(self.tid, self.nr, sight)
         return at
 
-    def _see(self, sight: Sight, address: int, size: int) -> int | None:
+    def _see(self, sight: Sight, address: int, size: int) -> slice | None:
         self._sight = sight
         self._seen = seen = self._memory.look(self.tid, sight)
         whole = len(seen) == sight.size
