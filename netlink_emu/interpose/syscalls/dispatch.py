@@ -34,6 +34,7 @@ class Dispatcher:
         self._abi = abi
         self._arch = abi.audit_arch
         self._names = dict(abi.names)
+        self._listener = context.listener
         self._is_waiting = context.listener.is_waiting
         self._handlers: dict[int, Handler] = {
             abi.numbers[name]: handler for name, handler in HANDLERS.items()
@@ -59,17 +60,16 @@ class Dispatcher:
             except (NetlinkError, OSError, ClientGone, ClientSealed) as exc:
                 self._answer_failed(trap, exc)
             else:
-                self._answer(trap, outcome)
+                context.flush()
+                self._answer(trap.id, outcome)
         except OSError as exc:  # only the answer itself can fail here
             context.summary.failed(exc)
 
-    def _answer(self, trap: Trap, outcome: int | Outcome) -> None:
-        self._context.flush()
-        if outcome is Outcome.PASS:
-            self._context.listener.let_pass(trap.id)
-        elif outcome is not Outcome.ANSWERED:
-            assert isinstance(outcome, int)
-            self._context.listener.answer(trap.id, outcome)
+    def _answer(self, id: int, outcome: int | Outcome) -> None:
+        if isinstance(outcome, int):
+            self._listener.answer(id, outcome)
+        elif outcome is Outcome.PASS:
+            self._listener.let_pass(id)
 
     def _answer_failed(self, trap: Trap, failure: Exception) -> None:
         context = self._context
@@ -91,7 +91,8 @@ class Dispatcher:
             context.flush()
             listener.answer(trap.id, error=context.summary.failed(exc))
         else:
-            self._answer(trap, outcome)
+            context.flush()
+            self._answer(trap.id, outcome)
 
     def _outcome_again(self, trap: Trap, failure: Exception) -> int | Outcome:
         """Where no descriptor of ours is left, those that are merely remembered go."""
@@ -123,19 +124,21 @@ class Dispatcher:
             if exc.errno in _NO_DESCRIPTOR:
                 raise
             return self._unknown(trap, context.summary.failed(exc))
-        call: SocketCall | None = None
+        kept = False
         try:
             sock = context.sockets.of_descriptor(copy)
             if sock is None:
                 return Outcome.PASS
             call = SocketCall(trap, sock, copy, context)
-            return self._handlers[trap.nr](call)
+            try:
+                return self._handlers[trap.nr](call)
+            finally:
+                kept = call.kept
+                if sock.mirror.marked:
+                    sock.unmark(call.copy)
+                context.note_dump(sock)
         finally:
-            if call is not None:
-                if call.sock.mirror.marked:
-                    call.sock.unmark(call.copy)
-                context.note_dump(call.sock)
-            if call is None or not call.kept:
+            if not kept:
                 os.close(copy)
 
     def _foreign(self, trap: Trap) -> int | Outcome:
