@@ -52,6 +52,13 @@ class Pages(ClientMemory):
             self.content[self._span(address, len(data))] = data
 
 
+class Remembering(Pages):
+    """The same, and what a call has read is expected of the next."""
+
+    def expect(self, tid: int, nr: int, sight: Sight) -> None:
+        self.expected[tid, nr] = sight
+
+
 def trap(memory: ClientMemory) -> Trap:
     """A stopped call of a client with this memory."""
     return Trap(Notification(1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), memory)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from netlink_emu.interpose import libc
 from netlink_emu.protocol.errors import NetlinkError
@@ -47,6 +47,15 @@ class ClientSealed(Exception):
     """We may not look into the client: it is not dumpable, or a policy forbids it."""
 
 
+class Noted(NamedTuple):
+    """What a call made of an ``address``: nothing but the ``data`` of some places has its say."""
+
+    address: int
+    places: Callable[[bytes], object]
+    data: object
+    made: Any
+
+
 class Sight:
     """Places that are read in one transfer, each with what stands around it in its page.
 
@@ -63,6 +72,7 @@ class Sight:
         self.vectors: Final = ctypes.c_void_p(_address_of(self._vectors))
         # Where in the bytes of all something of this address and size was found.
         self.places: Final[dict[tuple[int, int], slice]] = {}
+        self.noted: Noted | None = None
 
     def widened(self, span: tuple[int, int]) -> Sight:
         """With one more; of very many, the first alone is kept."""

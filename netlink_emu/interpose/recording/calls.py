@@ -20,10 +20,10 @@ from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     Iovec,
-    MsgHdr,
     of_file,
     read_address,
     readv_iovec,
+    sent_message,
     single,
     total,
 )
@@ -120,9 +120,8 @@ def _sendmmsg(call: RecordedCall) -> None:
 
 
 def _message(call: RecordedCall, at: int, flags: int) -> None:
-    header = MsgHdr.read(call.trap, at)
-    address = read_address(call.trap, header.name, header.namelen) if header.namelen else b""
-    _note(call, header.iovec(call.trap), flags, address)
+    _header, address, pieces = sent_message(call.trap, at)
+    _note(call, pieces, flags, address)
 
 
 def _note(call: RecordedCall, pieces: Iovec, flags: int, address: bytes = b"") -> None:

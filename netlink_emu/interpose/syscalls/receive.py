@@ -24,6 +24,7 @@ from netlink_emu.interpose.syscalls.uapi import (
     place_address,
     place_msghdr,
     readv_iovec,
+    received_message,
     scatter,
     single,
     total,
@@ -83,9 +84,8 @@ def recvmsg(call: ReceivingCall) -> int | Outcome:
     trap = call.trap
     trap.only_writes = True
     flags = message_flags(trap.unsigned_arg(2))
-    header = MsgHdr.read(trap, trap.long_arg(1))
-    place = _message_places(call, header, flags)
-    return _receive(call, header.iovec(trap), flags, place, header.namelen_at)
+    header, pieces = received_message(trap, trap.long_arg(1))
+    return _receive(call, pieces, flags, _message_places(call, header, flags), header.namelen_at)
 
 
 def recvmmsg(call: ReceivingCall) -> int | Outcome:
@@ -231,7 +231,7 @@ class _Batch:
         trap = self.call.trap
         entry = self.at + self.done * MMSGHDR_SIZE
         flags = self.flags & ~MSG_WAITFORONE
-        header = MsgHdr.read(trap, entry)
+        header, pieces = received_message(trap, entry)
         place = _message_places(self.call, header, flags)
-        result = receive_once(self.call, header.iovec(trap), flags, place, header.namelen_at)
+        result = receive_once(self.call, pieces, flags, place, header.namelen_at)
         trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])

@@ -15,13 +15,13 @@ from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     MSGHDR_SIZE,
     Iovec,
-    MsgHdr,
     message_flags,
     of_file,
     parse_control,
     read_address,
     read_control,
     readv_iovec,
+    sent_message,
     single,
     total,
 )
@@ -59,9 +59,7 @@ def sendmsg(call: SocketCall) -> int | Outcome:
 
 def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:
     trap = call.trap
-    header = MsgHdr.read(trap, at)
-    address = read_address(trap, header.name, header.namelen) if header.namelen else b""
-    pieces = header.iovec(trap)
+    header, address, pieces = sent_message(trap, at)
     control = b""
     if header.controllen:
         control = read_control(trap, header.control, header.controllen)

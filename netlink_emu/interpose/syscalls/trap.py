@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import EFAULT
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, Sight
+from netlink_emu.interpose.client.memory import ClientGone, ClientMemory, Noted, Sight
 from netlink_emu.interpose.filter.seccomp import Notification
 from netlink_emu.protocol.errors import NetlinkError
 
@@ -98,6 +99,32 @@ class Trap:
             raise NetlinkError(EFAULT)
         return at
 
+    def recall(self, address: int) -> Any:
+        """What the last such call of the thread has noted of ``address``; None if nothing.
+
+        Nor if anything that it had read for that is not the same, or not there.
+        """
+        sight = None if self._sight else self._memory.expected.get((self.tid, self.nr))
+        noted = sight and sight.noted
+        if not sight or not noted or noted.address != address:
+            return None
+        self._look(sight)
+        if not self.only_writes:
+            self._check()
+        same = len(self._seen) == sight.size and noted.places(self._seen) == noted.data
+        return noted.made if same else None
+
+    def note(self, address: int, reads: Iterable[tuple[int, int]], made: object) -> None:
+        """``made`` is what comes of ``address``, and follows from what was read there and here.
+
+        Of each of the ``reads``, its address and size.
+        """
+        sight = self._sight
+        places = [self._places.get(read) for read in reads if read[1]]
+        if sight is not None and None not in places:
+            fetch = itemgetter(*places)
+            sight.noted = Noted(address, fetch, fetch(self._seen), made)
+
     def _discover(self, address: int, size: int) -> slice | None:
         """See it and what was seen before; or alone, where that is not there any more."""
         span, known = self._memory.span(address, size), self._sight
@@ -110,11 +137,13 @@ class Trap:
         return at
 
     def _see(self, sight: Sight, address: int, size: int) -> slice | None:
+        self._look(sight)
+        return sight.find(address, size, len(self._seen))
+
+    def _look(self, sight: Sight) -> None:
         self._sight = sight
         self._seen = seen = self._memory.look(self.tid, sight)
-        whole = len(seen) == sight.size
-        self._places = sight.places if whole else _NOWHERE
-        return sight.find(address, size, len(seen))
+        self._places = sight.places if len(seen) == sight.size else _NOWHERE
 
     def forget(self) -> None:
         """What was read may have changed since: the call has waited."""

@@ -193,3 +193,85 @@ def test_who_only_writes_is_asked_before_it_writes(memory: Counting, pages: Page
     with pytest.raises(ClientGone):
         trap.write([(pages.at[1], b"too late")])
     assert call(memory).read(pages.at[1], 8) == b"written!"
+
+
+def note(trap: Trap, pages: Pages, made: object) -> None:
+    """What two places say of the first one's address."""
+    reads = [(pages.at[0], 8), (pages.at[1], 4)]
+    for read in reads:
+        trap.read(*read)
+    trap.note(pages.at[0], [*reads, (pages.at[3], 0)], made)
+
+
+def test_what_was_made_of_an_address_is_remembered_while_all_is_the_same(
+    memory: Counting, pages: Pages
+) -> None:
+    made = object()
+    assert call(memory).recall(pages.at[0]) is None
+    note(call(memory), pages, made)
+    # It is remembered with what is expected, which the last read may have added to.
+    for _ in range(2):
+        before = memory.looks
+        asked = Asked()
+        trap = call(memory, asked)
+        assert trap.recall(pages.at[0]) is made
+        assert trap.read(pages.at[1], 4) == b"\2" * 4
+        assert memory.looks - before == asked.times == 1
+    assert call(memory).recall(pages.at[1]) is None
+    assert call(memory, nr=47).recall(pages.at[0]) is None
+
+
+@pytest.mark.parametrize("changed", [0, 1])
+def test_what_has_changed_is_read_by_the_same_look(
+    memory: Counting, pages: Pages, changed: int
+) -> None:
+    note(call(memory), pages, object())
+    pages.put(changed, b"another!")
+    before = memory.looks
+    asked = Asked()
+    trap = call(memory, asked)
+    assert trap.recall(pages.at[0]) is None
+    assert trap.read(pages.at[changed], 4) == b"anot"
+    assert memory.looks - before == asked.times == 1
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_is_not_there_any_more_is_not_remembered(
+    memory: Counting, pages: Pages, lost: int
+) -> None:
+    note(call(memory), pages, object())
+    pages.take_away(lost)
+    trap = call(memory)
+    assert trap.recall(pages.at[0]) is None
+    with pytest.raises(NetlinkError) as caught:
+        trap.read(pages.at[lost], 4)
+    assert caught.value.errno == errno.EFAULT
+
+
+def test_nothing_is_remembered_of_a_thread_that_is_gone(memory: Counting, pages: Pages) -> None:
+    asked = Asked()
+    note(call(memory), pages, object())
+    asked.gone = True
+    with pytest.raises(ClientGone):
+        call(memory, asked).recall(pages.at[0])
+
+
+def test_of_a_call_that_has_read_already_nothing_is_remembered(
+    memory: Counting, pages: Pages
+) -> None:
+    """As of the second message of sendmmsg(2)."""
+    made = object()
+    note(call(memory), pages, made)
+    trap = call(memory)
+    assert trap.recall(pages.at[0]) is made
+    assert trap.recall(pages.at[0]) is None
+    trap.forget()
+    assert trap.recall(pages.at[0]) is made
+
+
+def test_what_was_not_read_cannot_be_noted(memory: Counting, pages: Pages) -> None:
+    trap = call(memory)
+    trap.note(pages.at[0], [(pages.at[0], 8)], object())
+    trap.read(pages.at[0], 8)
+    trap.note(pages.at[0], [(pages.at[0], 8), (pages.at[1], 8)], object())
+    assert call(memory).recall(pages.at[0]) is None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from errno import EFAULT, EINVAL, EMSGSIZE, ENOBUFS
 
 import pytest
-from helpers.memory import BASE, Pages, trap
+from helpers.memory import BASE, Pages, Remembering, trap
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netlink_emu.interpose.syscalls.trap import Trap
 from netlink_emu.interpose.syscalls.uapi import (
     MSG_CTRUNC,
     MsgHdr,
@@ -21,7 +23,9 @@ from netlink_emu.interpose.syscalls.uapi import (
     read_control,
     read_iovec,
     readv_iovec,
+    received_message,
     scatter,
+    sent_message,
     single,
     total,
 )
@@ -84,6 +88,47 @@ def test_what_a_msghdr_may_not_hold() -> None:
     assert len(MsgHdr.read(enough, BASE).iovec(enough)) == 1024
     assert errno_of(MsgHdr.read, trap(Pages()), BASE + 8192 - 55) == EFAULT
     assert errno_of(MsgHdr.read, trap(Pages()), 0) == EFAULT
+
+
+# A header as above, but with one piece, and all within a page of ours.
+MESSAGE = struct.pack("<QiIQQQQQ", BASE + 64, 12, 0, BASE + 80, 1, BASE + 96, 0, 0)
+MESSAGE += bytes(8) + NL_NAME + bytes(4) + struct.pack("<QQ", BASE + 128, 28)
+
+
+@pytest.mark.parametrize("read", [sent_message, received_message])
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 95), st.sampled_from((0, 1, 2, 12, 255))), max_size=2),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_message_that_is_remembered_is_what_it_would_be_without(
+    read: Callable[[Trap, int], object], calls: list[list[tuple[int, int]]]
+) -> None:
+    remembering = Remembering(MESSAGE)
+
+    def outcome(memory: Pages) -> object:
+        try:
+            return read(trap(memory), BASE)
+        except NetlinkError as exc:
+            return exc.errno
+
+    for changes in [[], *calls, []]:
+        content = bytearray(MESSAGE)
+        for at, byte in changes:
+            content[at] = byte
+        remembering.content[: len(content)] = content
+        for _ in range(2):
+            assert outcome(remembering) == outcome(Pages(bytes(content)))
+
+
+@pytest.mark.parametrize("read", [sent_message, received_message])
+def test_a_message_that_is_the_same_is_not_parsed_again(
+    read: Callable[[Trap, int], object],
+) -> None:
+    memory = Remembering(MESSAGE)
+    assert read(trap(memory), BASE) is read(trap(memory), BASE)
 
 
 # --- struct iovec
