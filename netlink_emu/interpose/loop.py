@@ -136,8 +136,9 @@ class CallLoop:
         return clients_left
 
     def _serve_what_comes(self, poll: Callable[[int], list[tuple[int, int]]]) -> bool:
-        listener, serve, clock = self._listener, self._dispatcher.serve, time.monotonic
-        fileno = listener.fileno()
+        receive, serve, clock = self._listener.receive, self._dispatcher.serve, time.monotonic
+        fileno = self._listener.fileno()
+        a_call = [(fileno, _POLLIN)]
         end = clock() + _STRETCH
         timeout = 0
         while True:
@@ -146,23 +147,20 @@ class CallLoop:
             except OSError as exc:
                 self.summary.failed(exc)
                 return True
-            if not events:
-                return True
-            event, others = 0, False
-            for ready, event_there in events:
-                if ready == fileno:
-                    event = event_there
-                else:
-                    others = True
-            if event and not event & _POLLIN:
-                return False  # POLLHUP: the last filtered task has ended
-            if others:
-                self._run_errands()
+            stopped = _POLLIN
+            if events != a_call:
+                if not events:
+                    return True
+                stopped = dict(events).get(fileno, 0)
+                if stopped and not stopped & _POLLIN:
+                    return False  # POLLHUP: the last filtered task has ended
+                if not stopped or len(events) > 1:
+                    self._run_errands()
             if clock() > end:
                 # Before the call is taken, not after it is answered: a client that was just
                 # woken on this CPU would have to wait until we sleep.
                 return True
-            notification = listener.receive() if event else None
+            notification = receive() if stopped else None
             if notification is not None:
                 serve(notification)
             timeout = _LINGER_MS

@@ -107,15 +107,12 @@ class Dispatcher:
             raise
 
     def _outcome(self, trap: Trap) -> int | Outcome:
-        context = self._context
-        if trap.arch != self._arch or trap.nr & X32_SYSCALL_BIT:
+        nr, context = trap.nr, self._context
+        if trap.arch != self._arch or nr & X32_SYSCALL_BIT:
             return self._foreign(trap)
-        context.summary.calls[self._names[trap.nr]] += 1
-        elsewhere = self._elsewhere.get(trap.nr)
-        return self._on_descriptor(trap) if elsewhere is None else elsewhere(context, trap)
-
-    def _on_descriptor(self, trap: Trap) -> int | Outcome:
-        context = self._context
+        context.summary.calls[self._names[nr]] += 1
+        if nr in self._elsewhere:
+            return self._elsewhere[nr](context, trap)
         try:
             copy = context.clients.duplicate(trap.tid, trap.fd)
         except OSError as exc:
@@ -131,7 +128,7 @@ class Dispatcher:
                 return Outcome.PASS
             call = SocketCall(trap, sock, copy, context)
             try:
-                return self._handlers[trap.nr](call)
+                return self._handlers[nr](call)
             finally:
                 kept = call.kept
                 if sock.mirror.marked:

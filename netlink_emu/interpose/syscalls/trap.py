@@ -104,15 +104,17 @@ class Trap:
 
         Nor if anything that it had read for that is not the same, or not there.
         """
-        sight = None if self._sight else self._memory.expected.get((self.tid, self.nr))
-        noted = sight and sight.noted
-        if not sight or not noted or noted.address != address:
+        sight = self._memory.expected.get((self.tid, self.nr))
+        if sight is None or sight.noted is None or self._sight is not None:
+            return None
+        noted_at, places, data, made = sight.noted
+        if noted_at != address:
             return None
         self._look(sight)
         if not self.only_writes:
             self._check()
-        same = len(self._seen) == sight.size and noted.places(self._seen) == noted.data
-        return noted.made if same else None
+        same = self._places is not _NOWHERE and places(self._seen) == data
+        return made if same else None
 
     def note(self, address: int, reads: Iterable[tuple[int, int]], made: object) -> None:
         """``made`` is what comes of ``address``, and follows from what was read there and here.
