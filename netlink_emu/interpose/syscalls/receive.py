@@ -13,7 +13,7 @@ from typing import Final
 from netlink_emu.interpose.client.memory import UIO_MAXIOV
 from netlink_emu.interpose.syscalls.calls import ReceivingCall
 from netlink_emu.interpose.syscalls.timeouts import MSG_DONTWAIT, may_wait, receive_seconds
-from netlink_emu.interpose.syscalls.trap import Outcome
+from netlink_emu.interpose.syscalls.trap import Outcome, Trap
 from netlink_emu.interpose.syscalls.uapi import (
     MMSGHDR_SIZE,
     MSGHDR_SIZE,
@@ -83,9 +83,10 @@ def recvmsg(call: ReceivingCall) -> int | Outcome:
     """recvmsg(2)."""
     trap = call.trap
     trap.only_writes = True
-    flags = message_flags(trap.unsigned_arg(2))
-    header, pieces = received_message(trap, trap.long_arg(1))
-    return _receive(call, pieces, flags, _message_places(call, header, flags), header.namelen_at)
+    flags = message_flags(trap.args[2] & 0xFFFFFFFF)
+    header, pieces = received_message(trap, trap.args[1])
+    place = partial(_place_message, trap, header, flags & MSG_CMSG_CLOEXEC)
+    return _receive(call, pieces, flags, place, header.namelen_at)
 
 
 def recvmmsg(call: ReceivingCall) -> int | Outcome:
@@ -97,12 +98,9 @@ def _nothing(_received: RecvMsg) -> Places:
     return []
 
 
-def _message_places(call: ReceivingCall, header: MsgHdr, flags: int) -> Place:
-    def place(received: RecvMsg) -> Places:
-        shown = received.flags | flags & MSG_CMSG_CLOEXEC
-        return place_msghdr(call.trap, header, received.name, received.control, shown)
-
-    return place
+def _place_message(trap: Trap, header: MsgHdr, flags: int, received: RecvMsg) -> Places:
+    flags |= received.flags
+    return place_msghdr(trap, header, received.name, received.control, flags)
 
 
 def _receive(
@@ -232,6 +230,6 @@ class _Batch:
         entry = self.at + self.done * MMSGHDR_SIZE
         flags = self.flags & ~MSG_WAITFORONE
         header, pieces = received_message(trap, entry)
-        place = _message_places(self.call, header, flags)
+        place = partial(_place_message, trap, header, flags & MSG_CMSG_CLOEXEC)
         result = receive_once(self.call, pieces, flags, place, header.namelen_at)
         trap.write([(entry + MSGHDR_SIZE, result.to_bytes(4, "little"))])

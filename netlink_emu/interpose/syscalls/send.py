@@ -54,7 +54,8 @@ def writev(call: SocketCall) -> int | Outcome:
 
 def sendmsg(call: SocketCall) -> int | Outcome:
     """sendmsg(2)."""
-    return _sendmsg(call, call.trap.long_arg(1), message_flags(call.trap.unsigned_arg(2)))
+    args = call.trap.args
+    return _sendmsg(call, args[1], message_flags(args[2] & 0xFFFFFFFF))
 
 
 def _sendmsg(call: SocketCall, at: int, flags: int) -> int | Outcome:

@@ -168,8 +168,9 @@ class Trap:
             raise ClientGone
 
     def write(self, pieces: list[tuple[int, bytes]]) -> None:
-        self.forget()
-        self._check()
+        self._sight, self._places = None, _NOWHERE
+        if not self._is_waiting(self.id):
+            raise ClientGone
         self._memory.write(self.tid, pieces)
 
     def read_int(self, address: int) -> int:
