@@ -70,13 +70,11 @@ class NetlinkExtAck:
     kernel's log gets, ``{comm}`` standing for the name of the process.
     """
 
-    __slots__ = ("bad_attr", "cookie", "log", "miss_nest", "miss_type", "msg", "policy")
-
-    def __init__(self) -> None:
-        self.msg: str | None = None
-        self.bad_attr: int | None = None
-        self.policy: bytes | None = None
-        self.cookie: bytes | None = None
-        self.miss_type: int | None = None
-        self.miss_nest: int | None = None
-        self.log: tuple[str, ...] = ()
+    # One is made for each request, and most stay as they are.
+    msg: str | None = None
+    bad_attr: int | None = None
+    policy: bytes | None = None
+    cookie: bytes | None = None
+    miss_type: int | None = None
+    miss_nest: int | None = None
+    log: tuple[str, ...] = ()

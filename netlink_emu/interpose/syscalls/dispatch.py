@@ -58,24 +58,21 @@ class Dispatcher:
             try:
                 outcome = self._outcome(trap)
             except (NetlinkError, OSError, ClientGone, ClientSealed) as exc:
-                self._answer_failed(trap, exc)
-            else:
-                context.flush()
-                self._answer(trap.id, outcome)
+                outcome = self._answer_failed(trap, exc)
+            context.flush()
+            if isinstance(outcome, int):
+                self._listener.answer(trap.id, outcome)
+            elif outcome is Outcome.PASS:
+                self._listener.let_pass(trap.id)
         except OSError as exc:  # only the answer itself can fail here
             context.summary.failed(exc)
 
-    def _answer(self, id: int, outcome: int | Outcome) -> None:
-        if isinstance(outcome, int):
-            self._listener.answer(id, outcome)
-        elif outcome is Outcome.PASS:
-            self._listener.let_pass(id)
-
-    def _answer_failed(self, trap: Trap, failure: Exception) -> None:
+    def _answer_failed(self, trap: Trap, failure: Exception) -> int | Outcome:
+        """Answer a call that has failed, unless it succeeds with more descriptors."""
         context = self._context
         listener = context.listener
         try:
-            outcome = self._outcome_again(trap, failure)
+            return self._outcome_again(trap, failure)
         except NetlinkError as exc:
             context.flush()
             listener.answer(trap.id, error=exc.errno)
@@ -90,9 +87,7 @@ class Dispatcher:
         except OSError as exc:
             context.flush()
             listener.answer(trap.id, error=context.summary.failed(exc))
-        else:
-            context.flush()
-            self._answer(trap.id, outcome)
+        return Outcome.ANSWERED
 
     def _outcome_again(self, trap: Trap, failure: Exception) -> int | Outcome:
         """Where no descriptor of ours is left, those that are merely remembered go."""
@@ -133,7 +128,6 @@ class Dispatcher:
                 kept = call.kept
                 if sock.mirror.marked:
                     sock.unmark(call.copy)
-                context.note_dump(sock)
         finally:
             if not kept:
                 os.close(copy)

@@ -168,5 +168,6 @@ def _send_once(
     if receiver:
         context.notice_end(sock.nl, receiver)
     sent = sock.nl.sendmsg(current, data, addr=address, control=control, flags=flags, length=size)
+    context.note_dump(sock)
     context.summary.sent += 1
     return sent
