@@ -61,8 +61,8 @@ X86_64: Final = Abi(
             "getsockname": 51, "getpeername": 52, "setsockopt": 54, "getsockopt": 55,
             "kill": 62, "fcntl": 72, "ptrace": 101, "rt_sigqueueinfo": 129, "tkill": 200,
             "tgkill": 234, "accept4": 288, "rt_tgsigqueueinfo": 297, "recvmmsg": 299,
-            "sendmmsg": 307, "seccomp": 317, "pidfd_send_signal": 424, "io_uring_setup": 425,
-            "pidfd_open": 434, "pidfd_getfd": 438,
+            "sendmmsg": 307, "kcmp": 312, "seccomp": 317, "pidfd_send_signal": 424,
+            "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
         }
     ),
     ForeignAbi(AUDIT_ARCH_I386, socket=359, io_uring_setup=425, socketcall=102),
@@ -80,8 +80,9 @@ AARCH64: Final = Abi(
             "connect": 203, "getsockname": 204, "getpeername": 205, "sendto": 206,
             "recvfrom": 207, "setsockopt": 208, "getsockopt": 209, "shutdown": 210,
             "sendmsg": 211, "recvmsg": 212, "rt_tgsigqueueinfo": 240, "accept4": 242,
-            "recvmmsg": 243, "sendmmsg": 269, "seccomp": 277, "pidfd_send_signal": 424,
-            "io_uring_setup": 425, "pidfd_open": 434, "pidfd_getfd": 438,
+            "recvmmsg": 243, "sendmmsg": 269, "kcmp": 272, "seccomp": 277,
+            "pidfd_send_signal": 424, "io_uring_setup": 425, "pidfd_open": 434,
+            "pidfd_getfd": 438,
         }
     ),
     ForeignAbi(AUDIT_ARCH_ARM, socket=281, io_uring_setup=425),

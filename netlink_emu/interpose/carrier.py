@@ -70,6 +70,7 @@ class Carrier:
 
     def close_socket(self, sock: EmulatedSocket) -> None:
         """The client's last descriptor is closed."""
+        sock.closed = True
         self._ready.pop(sock, None)
         self._behind.discard(sock)
         self._dumping.discard(sock)

@@ -39,6 +39,10 @@ class Serving(Protocol):
         """Take note of what clients did without a stop."""
         ...
 
+    def rest(self) -> None:
+        """No call follows at once."""
+        ...
+
     def flush(self) -> None:
         """Carry to the clients what has arrived."""
         ...
@@ -131,6 +135,7 @@ class CallLoop:
             clients_left = self._serve_what_comes(poll.poll)
         finally:
             self._serving = False
+            self._context.rest()
         if clients_left:
             self._note_waiting()
         return clients_left
@@ -168,6 +173,7 @@ class CallLoop:
     def _run_errands(self) -> None:
         if self._errands is not None:
             self._serving = False
+            self._context.rest()
             self._errands.run()
             self._serving = True
 
@@ -178,6 +184,7 @@ class CallLoop:
             self._dispatcher.serve(notification)
         finally:
             self._serving = before
+            self._context.rest()
 
     async def _serve_ends(self) -> None:
         while True:

@@ -26,7 +26,7 @@ class EmulatedSocket:
     portid that it is connected to. ``asked`` says that the backend asks what has been received.
     ``read_size`` is the largest buffer of receives that the pair has answered (0: unknown),
     ``awaiting`` the threads that have been left to wait there, ``received`` how many datagrams
-    such threads have had.
+    such threads have had. ``closed``: it is not served any more.
     """
 
     def __init__(self, nl: Socket, mirror: Mirror, opener: Current) -> None:
@@ -38,6 +38,7 @@ class EmulatedSocket:
         self.read_size = 0
         self.awaiting: Final[set[int]] = set()
         self.received = 0
+        self.closed = False
         self.given: Final[set[Given]] = set()
 
     def settle(self, *, held: bool = False) -> None:

@@ -40,7 +40,7 @@ NO_CALLS = frozenset(
 CLOSING = frozenset({"posix.close", "socket.close", "socket.detach", "epoll.close"})
 _FOREIGN = {
     "process_vm_readv": libc, "process_vm_writev": libc, "recv": libc, "write": libc,
-    "_pidfd_open": pidfd, "_pidfd_getfd": pidfd,
+    "_pidfd_open": pidfd, "_pidfd_getfd": pidfd, "kcmp": pidfd,
 }  # fmt: skip
 _PARTS = ("/netlink_emu/interpose/", "/netlink_emu/host/")
 _DEEP = 6  # frames of the standard library between our code and C

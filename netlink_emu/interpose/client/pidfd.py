@@ -10,8 +10,13 @@ from netlink_emu.interpose import libc
 
 PIDFD_THREAD: Final = os.O_EXCL  # include/uapi/linux/pidfd.h, Linux 6.9
 
+KCMP_FILE: Final = 0  # include/uapi/linux/kcmp.h
+
 _pidfd_open: Final = libc.system_call("pidfd_open", 2)
 _pidfd_getfd: Final = libc.optional("pidfd_getfd") or libc.system_call("pidfd_getfd", 3)
+# kcmp(2) of two threads, KCMP_FILE, and a descriptor of each: 0 where both are the same open file,
+# less than 0 on failure.
+kcmp: Final = libc.quick_system_call("kcmp")
 
 
 def open_thread(tid: int) -> int | None:

@@ -141,6 +141,9 @@ class RecordingContext:
             if sock is not None:
                 self.waiting.wake(sock)
 
+    def rest(self) -> None:
+        """Nothing is kept from one call to the next."""
+
     def flush(self) -> None:
         """What arrives lies in the clients' own sockets."""
 

@@ -17,6 +17,7 @@ from netlink_emu.interpose.client.memory import ClientGone, ClientMemory
 from netlink_emu.interpose.filter.seccomp import Listener
 from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls.blocking import TICK, WaitingRoom
+from netlink_emu.interpose.syscalls.copies import Copies
 from netlink_emu.interpose.syscalls.stopped import StoppedCall
 from netlink_emu.interpose.syscalls.trap import Outcome
 from netlink_emu.kernel.current import Current
@@ -63,6 +64,7 @@ class Context(Carrier):
         self.clients: Final = clients
         self.numbers: Final = fds.Numbers(high)
         self.memory: Final = ClientMemory()
+        self.copies: Final = Copies[EmulatedSocket]()
         self.waiting: Final = WaitingRoom(listener, self.summary.failed)
         self.wake = self.waiting.wake
         self.let_go: LetGo = _nobody_is_traced
@@ -71,6 +73,7 @@ class Context(Carrier):
     def close(self) -> None:
         """Close every socket as if its client had; the clients' descriptors read end of file."""
         self.waiting.close()
+        self.copies.close()
         super().close()
         self.clients.close()
 
@@ -91,6 +94,15 @@ class Context(Carrier):
             self.waiting.sweep()
             self.serve_ends()
 
+    def rest(self) -> None:
+        """No call follows at once: what was kept for it is closed."""
+        self.copies.close()
+
+    def serve_ends(self) -> None:
+        """Take note of what clients have closed, and of what they sent past the filter."""
+        self.copies.close()
+        super().serve_ends()
+
     def need_descriptors(self) -> None:
         """Before a socket is made: descriptors must be left for all that is done on it later.
 
@@ -108,6 +120,7 @@ class Context(Carrier):
 
     def give_up_descriptors(self) -> None:
         """Close what is merely remembered."""
+        self.copies.close()
         self.clients.close()
         self.waiting.close_statuses()
 

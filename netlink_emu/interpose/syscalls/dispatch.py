@@ -13,6 +13,7 @@ from netlink_emu.interpose.abi import X32_SYSCALL_BIT, Abi
 from netlink_emu.interpose.client.memory import ClientGone, ClientSealed
 from netlink_emu.interpose.filter.bpf_filter import AF_NETLINK, SIGNAL_CALLS
 from netlink_emu.interpose.filter.seccomp import Notification
+from netlink_emu.interpose.sockets import EmulatedSocket
 from netlink_emu.interpose.syscalls import HANDLERS, WORK_NATIVELY, descriptors, tracing
 from netlink_emu.interpose.syscalls.context import Context, Handler, SocketCall
 from netlink_emu.interpose.syscalls.trap import Outcome, Trap
@@ -108,29 +109,42 @@ class Dispatcher:
         context.summary.calls[self._names[nr]] += 1
         if nr in self._elsewhere:
             return self._elsewhere[nr](context, trap)
+        found = context.copies.take(trap.tid, trap.fd) or self._find(trap)
+        if found is None:
+            return Outcome.PASS
+        sock, copy = found
+        call = SocketCall(trap, sock, copy, context)
+        try:
+            return self._handlers[nr](call)
+        finally:
+            if sock.mirror.marked:
+                sock.unmark(call.copy)
+            if not call.kept:
+                context.copies.keep(trap.tid, trap.fd, sock, copy)
+            if sock.closed:
+                context.copies.close()
+
+    def _find(self, trap: Trap) -> tuple[EmulatedSocket, int] | None:
+        """The socket that a call is made on, and a duplicate of its descriptor.
+
+        None where it is none of ours: the host's kernel does the call, or says what is wrong.
+        """
+        context = self._context
         try:
             copy = context.clients.duplicate(trap.tid, trap.fd)
         except OSError as exc:
-            if exc.errno == errno.EBADF:
-                return Outcome.PASS  # the host's kernel will say so
             if exc.errno in _NO_DESCRIPTOR:
                 raise
-            return self._unknown(trap, context.summary.failed(exc))
-        kept = False
+            if exc.errno != errno.EBADF:
+                self._unknown(trap, context.summary.failed(exc))
+            return None
+        sock = None
         try:
             sock = context.sockets.of_descriptor(copy)
-            if sock is None:
-                return Outcome.PASS
-            call = SocketCall(trap, sock, copy, context)
-            try:
-                return self._handlers[nr](call)
-            finally:
-                kept = call.kept
-                if sock.mirror.marked:
-                    sock.unmark(call.copy)
         finally:
-            if not kept:
+            if sock is None:
                 os.close(copy)
+        return None if sock is None else (sock, copy)
 
     def _foreign(self, trap: Trap) -> int | Outcome:
         """A socket for a program of another ABI: one of ours would be no good to it.
