@@ -23,7 +23,7 @@ from netlink_emu.protocol.errors import NetlinkError
 
 # Seconds between two looks for signals of calls that wait; and so long after the last that came.
 TICK: Final = 0.01
-_SLOW_TICK: Final = 0.1
+_SLOW_TICK: Final = 0.12
 _QUIET: Final = 1.0
 
 ERESTARTSYS: Final = 512  # include/linux/errno.h; no program ever sees it
