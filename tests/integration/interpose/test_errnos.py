@@ -8,6 +8,7 @@ which descriptors are given up. errnos.txt has what the client then sees of the 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from helpers.interposed import Compile, Result, needs_interposer, run_supervised
 
 from netlink_emu.host import namespaces
 from netlink_emu.interpose import mirror
-from netlink_emu.interpose.syscalls import uapi
+from netlink_emu.interpose.syscalls import copies, uapi
 
 pytestmark = needs_interposer
 LINES = Path(__file__).with_name("errnos.txt").read_text().splitlines()
@@ -30,6 +31,14 @@ def run(monkeypatch: pytest.MonkeyPatch, program: Path, calls: Calls) -> Result:
     namespaces._own.cache_clear()
     with failing(monkeypatch, calls):
         return run_supervised([program])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def none_is_kept() -> Iterator[None]:
+    """From one call to the next: whether that comes soon enough is chance."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "_MOST", 0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +82,20 @@ def test_it_fails_once(
         assert not seen or seen.split("; ")[0].endswith(": ENOMEM")
         # Who sees nothing may do so because we have tried again: else it is told at the end.
         assert not seen or result.summary.failures or "process_vm" in site
+
+
+@pytest.mark.parametrize("error", [errno.EBUSY, errno.EPERM, errno.ENOSYS])
+def test_without_a_comparison_a_duplicate_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+    program: Compile,
+    usually: tuple[list[str], dict[str, int]],
+    error: int,
+) -> None:
+    """A client sees nothing of it, at whichever call that happens, if it happens at all."""
+    lines, _ = usually
+    monkeypatch.setattr(copies, "_MOST", 8)
+    calls = Calls("kcmp in syscalls/copies.py take", 1, error)
+    result = run(monkeypatch, program("each_call"), calls)
+    assert result.stdout.splitlines() == lines
+    assert result.stderr == ""
+    assert not result.summary.failures
