@@ -5,7 +5,7 @@ The text has no nlmsg_seq and nlmsg_pid, so two recordings of one exchange read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,7 +29,7 @@ from netlink_emu.protocol.netlink import (
     nlmsg_align,
 )
 from netlink_emu.protocol.reading.decode import Attribute, Decoder, Message, flag_names, type_name
-from netlink_emu.protocol.reading.describe import EXTACK
+from netlink_emu.protocol.reading.describe import EXTACK, NLCTRL, TASKSTATS, FamilyDesc
 from netlink_emu.protocol.reading.raw import raw_type
 from netlink_emu.protocol.reading.render import value_text
 
@@ -42,9 +42,9 @@ def order_of(cassette: Cassette) -> ByteOrder:
     return byte_order(cassette.head.arch)
 
 
-def texted(cassette: Cassette) -> Cassette:
-    """The cassette with text that matches its bytes."""
-    texts = Texts(order_of(cassette), cassette.head.families)
+def texted(cassette: Cassette, known: Iterable[FamilyDesc] = ()) -> Cassette:
+    """The cassette with text that matches its bytes; ``known`` has names for some families."""
+    texts = Texts(order_of(cassette), cassette.head.families, known)
     streams = [
         replace(
             stream,
@@ -63,15 +63,20 @@ def texted(cassette: Cassette) -> Cassette:
 class Texts:
     """Describes datagrams in words, with the names that are known.
 
-    ``families`` are generic families by name; nlctrl's answers add more.
+    ``families`` are generic families by name; nlctrl's answers add more. ``known`` are
+    descriptions of families beside nlctrl and TASKSTATS.
     """
 
     def __init__(
-        self, order: ByteOrder, families: Mapping[str, RecordedFamily] | None = None
+        self,
+        order: ByteOrder,
+        families: Mapping[str, RecordedFamily] | None = None,
+        known: Iterable[FamilyDesc] = (),
     ) -> None:
         self._order: Final = order
         ids = {family.id: name for name, family in (families or {}).items()}
-        self._decoder: Final = Decoder(order, ids)
+        descriptions = {desc.name: desc for desc in (NLCTRL, TASKSTATS, *known)}
+        self._decoder: Final = Decoder(order, ids, descriptions)
 
     def of(self, protocol: int, data: bytes) -> str:
         """One line for each message and attribute, nested ones indented; other bytes as hex."""

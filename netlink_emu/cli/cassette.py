@@ -11,6 +11,7 @@ from netlink_emu.cli.output.lines import tell, tell_json
 from netlink_emu.cli.output.loudness import remark
 from netlink_emu.cli.recordings.playing import load_cassette, read_file
 from netlink_emu.cli.usage.declare import Argument, Group, Option
+from netlink_emu.cli.usage.described import described_by
 
 if TYPE_CHECKING:
     from netlink_emu.cassettes import Cassette, Event, Head
@@ -35,11 +36,19 @@ def show(
     ] = None,
     raw: Annotated[bool, Option("--bytes", help="Show the bytes, too.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON object per event.")] = False,
+    family: Annotated[
+        list[Path] | None,
+        Option(
+            "--family",
+            metavar="SPEC",
+            help="Use the names of this YAML spec. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Print requests (>) and answers (<), decoded from the bytes."""
     from netlink_emu.cassettes.text import texted
 
-    cassette = texted(load_cassette(file))
+    cassette = texted(load_cassette(file), map(described_by, family or ()))
     if socket is not None and socket > len(cassette.streams):
         raise UserError(f"{file} has {len(cassette.streams)} sockets, not {socket}")
     if as_json:

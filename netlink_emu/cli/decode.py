@@ -11,20 +11,18 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from netlink_emu.cli.output.errors import UserError
-from netlink_emu.documents import DocumentError
+from netlink_emu.cli.usage.described import described_by
 from netlink_emu.journal.entry import Entry
 from netlink_emu.journal.reading import looks_like_journal
 from netlink_emu.protocol.format import BIG, LITTLE, DecodeError
 from netlink_emu.protocol.netlink import NETLINK_GENERIC
 from netlink_emu.protocol.ours.control import NETLINK_EMU
-from netlink_emu.protocol.reading.declared import describe
 from netlink_emu.protocol.reading.decode import Decoder
 from netlink_emu.protocol.reading.describe import NLCTRL, TASKSTATS, FamilyDesc
 from netlink_emu.protocol.reading.hextext import read_hex
 from netlink_emu.protocol.reading.pcapng import Packet, read_capture
 from netlink_emu.protocol.reading.printable import printable, printable_json
 from netlink_emu.protocol.reading.render import message_json, message_lines
-from netlink_emu.specs import read_spec_file
 
 
 def decode(
@@ -167,14 +165,9 @@ def _family(text: str, ids: dict[int, str], known: dict[str, FamilyDesc]) -> Non
     if equals and number[:1].isdigit():
         file = name
     if Path(file).suffix in (".yaml", ".yml"):
-        try:
-            declaration = read_spec_file(Path(file)).declaration
-        except DocumentError as exc:
-            raise UserError(str(exc)) from None
-        except OSError as exc:
-            raise UserError(f"{file} cannot be read: {exc.strerror}") from None
-        name = declaration.name
-        known[name] = describe(declaration)
+        desc = described_by(Path(file))
+        name = desc.name
+        known[name] = desc
         if file == text:
             return
     try:

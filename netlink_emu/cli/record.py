@@ -206,7 +206,8 @@ class _Saving:
         except UserError:
             if self.keeper is not None and self.keeper.exists:
                 kept = self.keeper.path
-                say(f"{kept} has the recording: netlink-emu cassette finish {kept} -o FILE")
+                what = "the recording" if self.keeper.whole else "the beginning of the recording"
+                say(f"{kept} has {what}: netlink-emu cassette finish {kept} -o FILE")
             raise
         if self.keeper is not None:
             self.keeper.remove()

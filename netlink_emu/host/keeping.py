@@ -33,6 +33,11 @@ class FileKeeper:
         """Whether anything was kept."""
         return self._fd is not None
 
+    @property
+    def whole(self) -> bool:
+        """Whether all was kept until now."""
+        return self._works
+
     def socket(self, protocol: int, type: int, comm: str, pid: int) -> None:
         """A socket was made."""
         if self._works and self._fd is None:

@@ -110,6 +110,7 @@ complete -c netlink-emu -n '__netlink_emu_at cassette' -a convert -d 'Convert a 
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l socket -x -d 'Show only the N-th socket.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l bytes -d 'Show the bytes, too.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l json -d 'Print one JSON object per event.'
+complete -c netlink-emu -n '__netlink_emu_at cassette show' -l family -x -d 'Use the names of this YAML spec. May be repeated.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l quiet -s q -d 'Print only errors: no remarks, no progress.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l verbose -s v -d 'Also print what is done, and how long it takes.'
 complete -c netlink-emu -n '__netlink_emu_at cassette show' -l help -d 'Show help and exit.'

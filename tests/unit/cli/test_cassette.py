@@ -16,6 +16,7 @@ from netlink_emu.cassettes import (
     Cassette,
     Event,
     Head,
+    RecordedFamily,
     Request,
     Stream,
     read_cassette,
@@ -90,6 +91,33 @@ def test_show(call: Call, file: Path) -> None:
         "bind: portid 777, groups 1", "request", *["answer"] * 3
     ]  # fmt: skip
     assert (lines[4]["group"], lines[4]["after"]) == (1, 20)
+
+
+SPEC = """\
+name: lamp
+attribute-sets: [{name: lamp, attributes: [{name: level, type: u8}]}]
+operations:
+  list: [{name: set, attribute-set: lamp, do: {request: {attributes: [level]}}}]
+"""
+
+
+def test_show_with_the_names_of_a_spec(call: Call, tmp_path: Path) -> None:
+    spec, tape = tmp_path / "lamp.yaml", tmp_path / "x.cassette"
+    spec.write_text(SPEC)
+    request = Request(nlmsg(30, 5, struct.pack("<BBHHHB3x", 1, 1, 0, 5, 1, 7)))
+    head = Head("6.18", "x86_64", families={"lamp": RecordedFamily(30)})
+    tape.write_text(write_cassette(texted(Cassette(head, (Stream(16, 3, "", (request,)),)))))
+    assert call("show", tape)[1].splitlines()[2:] == [
+        "  > lamp command 1 REQUEST|ACK",
+        "      1 07",
+    ]
+    shown = call("show", "--family", spec, tape)
+    assert shown[1].splitlines()[2:] == ["  > lamp set REQUEST|ACK", "      level 7"]
+    assert call("show", "--family", tmp_path / "no.yaml", tape)[0] == 1
+    spec.write_text("name: 3")
+    status, _, said = call("show", "--family", spec, tape)
+    assert status == 1
+    assert said.startswith(f"netlink-emu: {spec}:1:")
 
 
 def test_check(call: Call, file: Path, tmp_path: Path) -> None:

@@ -84,9 +84,11 @@ def test_a_full_disk_is_told_once(
 ) -> None:
     """The recording goes on; what was kept can still be read."""
     failed: list[OSError] = []
-    recording = Recording(keeper(tmp_path / "x", failed))
+    kept = keeper(tmp_path / "x", failed)
+    recording = Recording(kept)
     sock = recording.open(0, 3, "ip", 0.0)
     sock.request(b"abcd", 0, 0, 0.0)
+    assert kept.whole
     write = os.write
 
     def full(fd: int, data: bytes) -> int:
@@ -99,6 +101,7 @@ def test_a_full_disk_is_told_once(
         sock.answer(b"efgh", 0, 0, 0.0)
     monkeypatch.undo()
     assert [exc.errno for exc in failed] == [ENOSPC]
+    assert not kept.whole
     found = read_unfinished((tmp_path / "x").read_bytes())
     assert found.streams[0].events == (Request(b"abcd"),)
     assert found.torn == short
