@@ -149,7 +149,9 @@ def _exchanges(stream: Stream, order: ByteOrder) -> Iterator[Finding]:
     for one in asked.values():
         said = one.missing()
         if said:
-            yield Finding(said, event=one.index, grave=one.begun or one.wants_ack)
+            # Who has its answer need not read the ack behind it: genl does not.
+            grave = one.many or (one.wants_ack and not one.begun)
+            yield Finding(said, event=one.index, grave=grave)
 
 
 @dataclass(slots=True)
@@ -177,6 +179,8 @@ class _Asked:
         if self.many:
             return "its answers are cut off: NLMSG_DONE is missing, and the client will wait"
         if self.wants_ack:
+            if self.begun:
+                return "it wants an ack, which nobody has read: a client that does will wait"
             return "it wants an ack, and has none: the client will wait"
         if not self.begun and self.header.nlmsg_flags & NLM_F_DUMP == NLM_F_DUMP:
             return "it has no answer"

@@ -37,6 +37,7 @@ LINKS = Request(nlmsg(18, DUMP, body=bytes(16)))
 LINK = Answer(nlmsg(16, MULTI, body=bytes(16)))
 DONE = Answer(nlmsg(3, MULTI, body=bytes(4)))
 ADD = Request(nlmsg(20, ACK, 2, bytes(8)))
+SINGLE = Answer(nlmsg(20, 0, 2, bytes(8)))
 ACKED = Answer(nlmsg(2, 0, 2, bytes(20)))
 
 
@@ -52,6 +53,7 @@ def test_a_whole_one() -> None:
     [
         pytest.param((LINKS, LINK), 0, True, "NLMSG_DONE is missing", id="a dump cut off"),
         pytest.param((ADD,), 0, True, "it wants an ack, and has none", id="no ack"),
+        pytest.param((ADD, SINGLE), 0, False, "wants an ack, which nobody has read", id="unread"),
         pytest.param((LINKS,), 0, False, "it has no answer", id="no answer"),
         pytest.param((DONE,), 0, False, "it answers no request", id="no request"),
         pytest.param((LINKS, Answer(LINK.data[:30]), DONE), 1, True, "its last 30 bytes are no",
