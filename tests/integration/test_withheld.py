@@ -73,7 +73,10 @@ def test_the_doctor_says_the_same(parts: str, what: str, remedy: str) -> None:
 
 
 # What an older kernel lacks, and what is done without.
-@pytest.mark.parametrize("parts", ["pidfd_thread=EINVAL", "synchronous=EINVAL", "ptrace=EPERM"])
+@pytest.mark.parametrize(
+    "parts",
+    ["pidfd_thread=EINVAL", "synchronous=EINVAL", "ptrace=EPERM", "kcmp=EPERM", "kcmp=ENOSYS"],
+)
 def test_an_older_kernel_is_enough(parts: str) -> None:
     done = without(parts, *NETLINK_EMU, "run", "--", sys.executable, "-c", CLIENT)
     assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")

@@ -68,8 +68,8 @@ class Sight:
         self.count: Final = _COUNTS[len(spans)]
         self.size: Final = sum(stop - start for start, stop in spans)
         flat = [number for start, stop in spans for number in (start, stop - start)]
-        self._vectors: Final = bytearray(struct.pack(f"={len(flat)}Q", *flat))
-        self.vectors: Final = ctypes.c_void_p(_address_of(self._vectors))
+        # ctypes hands on where bytes lie, without an object that says so.
+        self.vectors: Final = struct.pack(f"={len(flat)}Q", *flat)
         # Where in the bytes of all something of this address and size was found.
         self.places: Final[dict[tuple[int, int], slice]] = {}
         self.noted: Noted | None = None
