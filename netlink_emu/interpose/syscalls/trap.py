@@ -45,6 +45,7 @@ class Trap:
     _sight: Sight | None = None
     _places: Mapping[tuple[int, int], slice] = _NOWHERE
     _seen = b""
+    _discovered = False
 
     def __init__(
         self,
@@ -119,8 +120,11 @@ class Trap:
     def note(self, address: int, reads: Iterable[tuple[int, int]], made: object) -> None:
         """``made`` is what comes of ``address``, and follows from what was read there and here.
 
-        Of each of the ``reads``, its address and size.
+        Of each of the ``reads``, its address and size. Of a program that has its arguments
+        elsewhere each time nothing is noted.
         """
+        if self._discovered:
+            return
         sight = self._sight
         places = [self._places.get(read) for read in reads if read[1]]
         if sight is not None and None not in places:
@@ -129,6 +133,7 @@ class Trap:
 
     def _discover(self, address: int, size: int) -> slice | None:
         """See it and what was seen before; or alone, where that is not there any more."""
+        self._discovered = True
         span, known = self._memory.span(address, size), self._sight
         sight = Sight((span,)) if known is None else known.widened(span)
         at = self._see(sight, address, size)

@@ -195,12 +195,14 @@ def test_who_only_writes_is_asked_before_it_writes(memory: Counting, pages: Page
     assert call(memory).read(pages.at[1], 8) == b"written!"
 
 
-def note(trap: Trap, pages: Pages, made: object) -> None:
-    """What two places say of the first one's address."""
+def note(memory: Counting, pages: Pages, made: object) -> None:
+    """What two places say of the first one's address, at the second call that reads there."""
     reads = [(pages.at[0], 8), (pages.at[1], 4)]
-    for read in reads:
-        trap.read(*read)
-    trap.note(pages.at[0], [*reads, (pages.at[3], 0)], made)
+    for made_then in (object(), made):
+        trap = call(memory)
+        for read in reads:
+            trap.read(*read)
+        trap.note(pages.at[0], [*reads, (pages.at[3], 0)], made_then)
 
 
 def test_what_was_made_of_an_address_is_remembered_while_all_is_the_same(
@@ -208,8 +210,7 @@ def test_what_was_made_of_an_address_is_remembered_while_all_is_the_same(
 ) -> None:
     made = object()
     assert call(memory).recall(pages.at[0]) is None
-    note(call(memory), pages, made)
-    # It is remembered with what is expected, which the last read may have added to.
+    note(memory, pages, made)
     for _ in range(2):
         before = memory.looks
         asked = Asked()
@@ -225,7 +226,7 @@ def test_what_was_made_of_an_address_is_remembered_while_all_is_the_same(
 def test_what_has_changed_is_read_by_the_same_look(
     memory: Counting, pages: Pages, changed: int
 ) -> None:
-    note(call(memory), pages, object())
+    note(memory, pages, object())
     pages.put(changed, b"another!")
     before = memory.looks
     asked = Asked()
@@ -239,7 +240,7 @@ def test_what_has_changed_is_read_by_the_same_look(
 def test_what_is_not_there_any_more_is_not_remembered(
     memory: Counting, pages: Pages, lost: int
 ) -> None:
-    note(call(memory), pages, object())
+    note(memory, pages, object())
     pages.take_away(lost)
     trap = call(memory)
     assert trap.recall(pages.at[0]) is None
@@ -250,7 +251,7 @@ def test_what_is_not_there_any_more_is_not_remembered(
 
 def test_nothing_is_remembered_of_a_thread_that_is_gone(memory: Counting, pages: Pages) -> None:
     asked = Asked()
-    note(call(memory), pages, object())
+    note(memory, pages, object())
     asked.gone = True
     with pytest.raises(ClientGone):
         call(memory, asked).recall(pages.at[0])
@@ -261,7 +262,7 @@ def test_of_a_call_that_has_read_already_nothing_is_remembered(
 ) -> None:
     """As of the second message of sendmmsg(2)."""
     made = object()
-    note(call(memory), pages, made)
+    note(memory, pages, made)
     trap = call(memory)
     assert trap.recall(pages.at[0]) is made
     assert trap.recall(pages.at[0]) is None
@@ -270,8 +271,19 @@ def test_of_a_call_that_has_read_already_nothing_is_remembered(
 
 
 def test_what_was_not_read_cannot_be_noted(memory: Counting, pages: Pages) -> None:
-    trap = call(memory)
-    trap.note(pages.at[0], [(pages.at[0], 8)], object())
-    trap.read(pages.at[0], 8)
-    trap.note(pages.at[0], [(pages.at[0], 8), (pages.at[1], 8)], object())
-    assert call(memory).recall(pages.at[0]) is None
+    for _ in range(2):
+        trap = call(memory)
+        trap.note(pages.at[0], [(pages.at[0], 8)], object())
+        trap.read(pages.at[0], 8)
+        trap.note(pages.at[0], [(pages.at[0], 8), (pages.at[1], 8)], object())
+        assert call(memory).recall(pages.at[0]) is None
+
+
+def test_nothing_is_noted_where_it_was_never_read_before(memory: Counting, pages: Pages) -> None:
+    """A program that has its arguments elsewhere each time gains nothing by it."""
+    made = object()
+    for remembered in (None, made):
+        trap = call(memory)
+        trap.read(pages.at[0], 8)
+        trap.note(pages.at[0], [(pages.at[0], 8)], made)
+        assert call(memory).recall(pages.at[0]) is remembered
