@@ -212,7 +212,9 @@ class TestJournal:
         kernel.close()
         thread.join(SECONDS)
         assert not thread.is_alive()
-        assert "here it is" in capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert "here it is" in out
+        assert err == "netlink-emu: the kernel has ended, and its journal with it\n"
 
 
 def app_of(function: Callable[..., None]) -> typer.Typer:

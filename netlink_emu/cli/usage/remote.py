@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, NamedTuple, get_type_hints
 
 from netlink_emu.cli.output.errors import UserError, to_stderr
+from netlink_emu.cli.output.loudness import remark
 from netlink_emu.cli.usage.declare import Command, Group, Option
 from netlink_emu.protocol.reading.printable import printable, printable_json, printable_lines
 
@@ -210,6 +211,8 @@ def show(answer: Answer, *, as_json: bool) -> None:
         return
     for line in answer.json() if as_json else answer.text():
         print(line, flush=True)
+    if isinstance(answer, Lines) and answer.endless:
+        remark("the kernel has ended, and its journal with it")
     if isinstance(answer, TimedOut):
         raise SystemExit(EXIT_TIMED_OUT)
 
