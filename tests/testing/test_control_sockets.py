@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from helpers.messages import attrs, get, receive, register, request
+from helpers.nets import until
 
 from netlink_emu.kernel.af_netlink import NetlinkSock
 from netlink_emu.protocol.genetlink import GENL_ID_CTRL
@@ -106,7 +107,7 @@ class TestSockets:
             follower.do("watch-get")
             (sk,) = kernel.call(lambda: silent_sockets(kernel) - before)
             kernel.call(sk.overrun)
-        kernel.wait_until(lambda _: sk.closed)
+        until(lambda: sk.closed)
         assert figures(remote)["drops"] == 0
 
     def test_groups_have_their_names(self, kernel: EmulatedKernel, remote: Remote) -> None:
