@@ -14,6 +14,7 @@ SO_REUSEPORT = 15
 SO_MARK = 36
 SO_TIMESTAMPING = 37
 SO_BUSY_POLL = 46
+SO_ZEROCOPY = 60
 SO_TIMESTAMPING_NEW = 65
 SO_TXREHASH = 74
 SO_PASSPIDFD = 76
@@ -73,6 +74,12 @@ def reuseport(bench: Bench) -> list[str]:
     """SO_REUSEPORT is set and read."""
     client = bench.client()
     return [client.setsockopt(SO_REUSEPORT, 1, SOL_SOCKET), _read(client, SO_REUSEPORT)]
+
+
+@probe("zerocopy_eopnotsupp")
+def zerocopy(bench: Bench) -> list[str]:
+    """SO_ZEROCOPY is set."""
+    return [bench.client().setsockopt(SO_ZEROCOPY, 1, SOL_SOCKET)]
 
 
 @probe("timestamping_flags")

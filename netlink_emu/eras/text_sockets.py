@@ -192,6 +192,12 @@ SOCKET_WORDS: Final[Mapping[str, Words]] = {
         "SO_PASSPIDFD and SO_TXREHASH can be set, and read back, where they exist.",
         "SO_PASSPIDFD and SO_TXREHASH are EOPNOTSUPP: netlink has no use for them.",
     ),
+    "zerocopy_eopnotsupp": switch(
+        _K,
+        "SO_ZEROCOPY",
+        "SO_ZEROCOPY is refused with errno 524 (ENOTSUPP), where it exists (4.14).",
+        "SO_ZEROCOPY is EOPNOTSUPP: netlink has no use for it.",
+    ),
     "reuseport_inet_only": switch(
         _K,
         "SO_REUSEPORT",

@@ -288,6 +288,7 @@ class Profile:
     done_shares_datagram: bool = True  # 6.10
     newest_so: int = 83  # the youngest option of SOL_SOCKET: asm-generic/socket.h, net/core/sock.c
     so_by_family: bool = True  # 6.16: SO_PASSPIDFD, SO_TXREHASH are refused
+    zerocopy_eopnotsupp: bool = True  # 5.18: SO_ZEROCOPY is refused with a number of errno.h
     reuseport_inet_only: bool = True  # 6.13: SO_REUSEPORT is refused
     timestamping_flags: int = 19  # how many flags SO_TIMESTAMPING has
     timestamping_phc: bool = True  # 5.14: it is read with the clock it is bound to

@@ -285,6 +285,7 @@ CHANGES: Final[tuple[Change, ...]] = (
            stable={"4.19": 231, "5.4": 181, "5.10": 94, "5.15": 17},
            unknown=("4.9", "4.14", "5.16")),
     Change("5.17", "net_raw_marks", ON, INFERRED, f"{_SOCK}: sk_setsockopt()"),
+    Change("5.18", "zerocopy_eopnotsupp", ON, INFERRED, f"{_SOCK}: sock_setsockopt()"),
     Change("5.18", "newest_so", 74, INFERRED, _SO),
     Change("5.18", "group_mask_bounded", ON, INFERRED, f"{_AF}: netlink_group_mask()",
            stable={"5.10": 110}, unknown=("5.4", "5.15", "5.16", "5.17")),

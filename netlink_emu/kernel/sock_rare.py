@@ -65,6 +65,7 @@ _NOT_FOR_NETLINK: Final = {
     SO_DETACH_REUSEPORT_BPF: EINVAL,
     SO_DEVMEM_DONTNEED: EBADF,
 }
+_ENOTSUPP: Final = 524  # include/linux/errno.h; no program should see it
 
 
 class Cookies:
@@ -129,11 +130,17 @@ class RareOptions:
                 raise NetlinkError(EINVAL)
             self.userlocks = number
         elif optname in _NOT_FOR_NETLINK:
-            negative = optname == SO_RESERVE_MEM and number < 0
-            raise NetlinkError(EINVAL if negative else _NOT_FOR_NETLINK[optname])
+            raise NetlinkError(self._refusal(optname, number))
         else:
             return optname == SO_CNX_ADVICE
         return True
+
+    def _refusal(self, optname: int, number: int) -> int:
+        if optname == SO_RESERVE_MEM and number < 0:
+            return EINVAL
+        if optname == SO_ZEROCOPY and not self._sk.kernel.profile.zerocopy_eopnotsupp:
+            return _ENOTSUPP
+        return _NOT_FOR_NETLINK[optname]
 
     def _need_admin(self, current: Current) -> None:
         """sockopt_capable(): in the initial user namespace."""

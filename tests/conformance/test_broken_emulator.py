@@ -163,6 +163,7 @@ def test_a_value_that_no_task_can_have() -> None:
         ("policy_u64_pad", "error_erange_policy_ext_cap"),
         ("so_by_family", "sock_options_defaults"),
         ("timestamping_phc", "diff_sol_socket_rare"),
+        ("zerocopy_eopnotsupp", "diff_sol_socket_rare"),
         ("busy_poll_for_anyone", "diff_sol_socket_txtime"),
         ("timestamping_new_readable", "diff_sol_socket_timestamps"),
         ("capable_when_needed", "get_pid_sched_batch"),

@@ -382,6 +382,7 @@ ERAS: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("task_freezable", [("2.6.18", "6.0", False), ("6.1", "7.3", True)]),
     ("busy_poll_for_anyone", [("2.6.18", "6.6", False), ("6.7", "7.3", True)]),
     ("listen_all_nsid_readable", [("2.6.18", "6.8", False), ("6.9", "7.3", True)]),
+    ("zerocopy_eopnotsupp", [("2.6.18", "5.17", False), ("5.18", "7.3", True)]),
     ("so_by_family", [("2.6.18", "6.15", False), ("6.16", "7.3", True)]),
     (
         "timestamping_new_readable",
