@@ -82,7 +82,8 @@ BROKEN_SUPERVISOR: Final = """
 from netlink_emu.interpose.syscalls.dispatch import Dispatcher
 def broken(self, trap):
     raise KeyError("injected")
-Dispatcher._on_descriptor = broken
+assert Dispatcher._find
+Dispatcher._find = broken
 from netlink_emu.cli.main import main
 main()
 """
