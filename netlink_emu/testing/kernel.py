@@ -177,7 +177,7 @@ class EmulatedKernel:
     def play(self, scenario: str | os.PathLike[str], seconds: float = 0.0) -> None:
         """Begin a scenario now (TOML text, or a file), and advance ``seconds``.
 
-        :meth:`advance` continues it. Raises ScenarioError.
+        :meth:`advance` continues it. Release, CPUs and families stay. Raises ScenarioError.
         """
         self._parts.passing.play(scenario, seconds)
 

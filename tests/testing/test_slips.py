@@ -12,7 +12,7 @@ import pytest
 from helpers.interposed import needs_interposer
 from helpers.plugin import project, run
 
-from netlink_emu.testing import EmulatedKernel, TimeIsUp
+from netlink_emu.testing import EmulatedKernel, Family, TimeIsUp
 
 pytest_plugins = ["pytester"]
 __all__ = ["project"]
@@ -34,6 +34,16 @@ MAKING = [
     (any_of(tasks="postgres"), ValueError, 'tasks is a list, "any" or "host", not \'postgres\''),
     (any_of(tasks=7), TypeError, 'tasks is a list, "any" or "host", not 7'),
     (any_of(config={"nr_cpus": 4}), TypeError, "config takes what KernelConfig() gives, not {'nr"),
+    (any_of(families="a.yaml"), TypeError, "families is a list of families, not 'a.yaml'"),
+    (any_of(families=None), TypeError, "families is a list of families, not None"),
+    (any_of(families=["a.yaml"]), TypeError, "families has families: of a spec, Family.from_"),
+    (any_of(families=[7]), TypeError, "families has families, and 7 is none"),
+    (
+        any_of(families=[Family("x"), Family("x")]),
+        ValueError,
+        "families: the kernel has x already",
+    ),
+    (any_of(families=[Family("nlctrl")]), ValueError, "families: the kernel has nlctrl already"),
     (any_of(tasks=[7]), TypeError, "tasks is a list of names and of dicts; 7 is neither"),
     (any_of(tasks=[{"com": "x"}]), TypeError, "a task of tasks has no 'com'; did you mean comm?"),
 ]

@@ -79,7 +79,20 @@ def boot_options(
             nr_cpus=max(config.nr_cpus, highest),
         )
     profile = profile_for(release, arch=arch or os.uname().machine, config=config)
-    return BootOptions(profile, numbers, tasks, tuple(families), control, seed, uid)
+    return BootOptions(profile, numbers, tasks, _checked(families), control, seed, uid)
+
+
+def _checked(families: Iterable[GenlFamily | Family]) -> tuple[GenlFamily | Family, ...]:
+    if isinstance(families, str | os.PathLike) or not isinstance(families, Iterable):
+        raise WrongType(f"families is a list of families, not {families!r}")
+    found = tuple(families)
+    for each in found:
+        if isinstance(each, str | os.PathLike):
+            file = os.fspath(each)
+            raise WrongType(f"families has families: of a spec, Family.from_spec({file!r})")
+        if not isinstance(each, GenlFamily | Family):
+            raise WrongType(f"families has families, and {each!r} is none")
+    return found
 
 
 class Booted:
@@ -98,6 +111,8 @@ class Booted:
         self.kernel: Final[BootedKernel] = boot(machine, options.profile)
         self._families: Final[list[Family]] = []
         for family in options.families:
+            if self.kernel.genl.by_name(family.name) is not None:
+                raise WrongValue(f"families: the kernel has {family.name} already")
             self._register(family)
         self.tasks: Final = TaskTableHandle(self.kernel, calls.call)
         self.cpus: Final = CpusHandle(self.kernel, calls.call)
