@@ -166,6 +166,8 @@ class AttributeSet:
     """
 
     def __init__(self, name: str, *attributes: Attribute, doc: str = "") -> None:
+        if not isinstance(name, str):
+            raise ValueError(f"an AttributeSet begins with its name, not with {name!r}")
         self.name: Final = name
         self.doc: Final = doc
         self._by_name: dict[str, Attribute] = {}
@@ -199,6 +201,8 @@ class AttributeSet:
 
     def add(self, attribute: Attribute) -> Attribute:
         """One more; it is returned with its number."""
+        if not isinstance(attribute, Attribute):
+            raise ValueError(f"{self.name} has attributes, and {attribute!r} is none")
         if attribute.number == NEXT:
             attribute = replace(attribute, number=self._highest + 1)
         if attribute.name in self._by_name:

@@ -100,6 +100,14 @@ def bind(family: object, declaration: FamilyDeclaration, handlers: Handlers) -> 
     )
 
 
+def check_name(how: str, name: object) -> None:
+    """Raise ValueError unless it is a name: "@family.do" alone would declare nothing."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f'{how} takes the name of an operation, @family.{how}("get"), not {name!r}'
+        )
+
+
 def flags_of(names: str | Iterable[str]) -> GenlOpFlags:
     """GENL_* of an operation by their names in specs; raises ValueError for others."""
     flags = GenlOpFlags(0)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netlink_emu.families.own.answers import Answers
-from netlink_emu.families.own.bind import Handlers, aligned, bind, flags_of, unvalidated
+from netlink_emu.families.own.bind import (
+    Handlers,
+    aligned,
+    bind,
+    check_name,
+    flags_of,
+    unvalidated,
+)
 from netlink_emu.families.own.store import Store
 from netlink_emu.protocol.family import (
     AttributeSet,
@@ -59,14 +66,13 @@ class Family(Answers):
     ) -> None:
         if isinstance(groups, str):
             raise ValueError(f"groups are a list of names, not {groups!r}")
+        if not isinstance(attributes, AttributeSet | None):
+            raise ValueError(f"attributes are an AttributeSet, not {attributes!r}")
         self._take(
             FamilyDeclaration(
                 name,
                 version,
-                groups=tuple(
-                    group if isinstance(group, McastGroup) else McastGroup(group)
-                    for group in groups
-                ),
+                groups=tuple(g if isinstance(g, McastGroup) else McastGroup(g) for g in groups),
             ),
             AttributeSet(name) if attributes is None else attributes,
             state,
@@ -161,13 +167,7 @@ class Family(Answers):
         "admin-perm" or "uns-admin-perm", ``validate`` its GENL_DONT_VALIDATE_* ("strict", "dump",
         "dump-strict"). Raises ValueError for a second declaration, and for unknown names.
         """
-
-        def decorate(function: F) -> F:
-            self._declare(name, "do", declare)
-            self._handlers.do[name] = function
-            return function
-
-        return decorate
+        return self._decorator("do", name, declare)
 
     def dump(self, name: str, **declare: Any) -> Callable[[F], F]:
         """Decorate a function that answers a dump, most easily a generator; see :meth:`do`.
@@ -175,20 +175,21 @@ class Family(Answers):
         Each value that it yields is a message. NetlinkError ends the dump, with its errno in
         NLMSG_DONE. If the function is not a generator, an error that it raises answers at once.
         """
-
-        def decorate(function: F) -> F:
-            self._declare(name, "dump", declare)
-            self._handlers.dump[name] = function
-            return function
-
-        return decorate
+        return self._decorator("dump", name, declare)
 
     def start(self, name: str) -> Callable[[F], F]:
         """Decorate a function to call before a dump begins; its NetlinkError answers at once."""
+        return self._decorator("start", name, None)
+
+    def _decorator(self, how: str, name: str, declare: Any) -> Callable[[F], F]:
+        check_name(how, name)
 
         def decorate(function: F) -> F:
-            self._declaration.operation(name)
-            self._handlers.start[name] = function
+            if declare is None:
+                self._declaration.operation(name)
+            else:
+                self._declare(name, how, declare)
+            getattr(self._handlers, how)[name] = function
             return function
 
         return decorate
@@ -246,8 +247,13 @@ class Family(Answers):
     def _declare(self, name: str, how: str, declare: Mapping[str, Any]) -> None:
         """Declare the do or the dump of an operation."""
         unknown = declare.keys() - {
-            "cmd", "reply_cmd", "attributes", "request", "flags", "validate",
-        }  # fmt: skip
+            "cmd",
+            "reply_cmd",
+            "attributes",
+            "request",
+            "flags",
+            "validate",
+        }
         if unknown:
             raise ValueError(f"an operation has no {sorted(unknown)[0]!r}")
         declared = {op.name: op for op in self._declaration.operations}

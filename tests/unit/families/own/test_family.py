@@ -424,6 +424,19 @@ def test_machines_that_align_numbers_have_pads_before_them(arch: str, pad: str) 
     assert dumped[56 + 20 :].hex().startswith(number(8) + pad + number(9))
 
 
-def test_groups_are_a_list() -> None:
-    with pytest.raises(ValueError, match="groups are a list of names, not 'events'"):
-        Family("lamp", groups="events")
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (lambda f: f("x", groups="events"), "groups are a list of names, not 'events'"),
+        (lambda f: f("x", attributes=[]), r"attributes are an AttributeSet, not \[\]"),
+        (lambda f: f("x").do(print), r'do takes the name of an operation, @family.do\("get"\)'),
+        (lambda f: f("x").dump(print), "dump takes the name of an operation"),
+        (lambda f: f("x").start(print), "start takes the name of an operation"),
+        (lambda f: f("x").do(""), "do takes the name of an operation"),
+        (lambda _: AttributeSet(Attribute("a", "u8")), "an AttributeSet begins with its name"),  # type: ignore[arg-type]
+        (lambda _: AttributeSet("a", "u8"), "a has attributes, and 'u8' is none"),  # type: ignore[arg-type]
+    ],
+)
+def test_slips_that_would_declare_nothing(slip: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        slip(Family)
