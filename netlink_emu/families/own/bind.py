@@ -28,6 +28,8 @@ from netlink_emu.protocol.netlink import NLMSG_HDRLEN, nlmsg_align
 from netlink_emu.protocol.policy import Policy
 
 Function = Callable[..., Any]
+# What @family.do and @family.dump take beside a name.
+KEYWORDS: Final = frozenset({"cmd", "reply_cmd", "attributes", "request", "flags", "validate"})
 _FLAGS: Final = {
     "admin-perm": GenlOpFlags.GENL_ADMIN_PERM,
     "uns-admin-perm": GenlOpFlags.GENL_UNS_ADMIN_PERM,

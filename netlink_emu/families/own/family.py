@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from netlink_emu.families.own.answers import Answers
 from netlink_emu.families.own.bind import (
+    KEYWORDS,
     Handlers,
     aligned,
     bind,
@@ -246,14 +247,7 @@ class Family(Answers):
 
     def _declare(self, name: str, how: str, declare: Mapping[str, Any]) -> None:
         """Declare the do or the dump of an operation."""
-        unknown = declare.keys() - {
-            "cmd",
-            "reply_cmd",
-            "attributes",
-            "request",
-            "flags",
-            "validate",
-        }
+        unknown = declare.keys() - KEYWORDS
         if unknown:
             raise ValueError(f"an operation has no {sorted(unknown)[0]!r}")
         declared = {op.name: op for op in self._declaration.operations}
