@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/acct.h>
+#include <linux/futex.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/taskstats.h>
@@ -167,11 +168,18 @@ static void *thread_executes(void *unused)
 	return NULL;
 }
 
-static void *outlives_leader(void *leader)
+/* Not 0 as long as the leader lives. The kernel clears it, for no pthread_join() need tell the
+ * end of a thread that has called exit(2) itself: glibc's does not any more.
+ */
+static int leader_lives;
+
+static void *outlives_leader(void *unused)
 {
-	pthread_join(*(pthread_t *)leader, NULL);
+	int lives;
+	while ((lives = __atomic_load_n(&leader_lives, __ATOMIC_ACQUIRE)))
+		syscall(SYS_futex, &leader_lives, FUTEX_WAIT, lives, NULL, NULL, 0);
 	syscall(SYS_exit, 0);
-	return NULL;
+	return unused;
 }
 
 static void *ends_the_process(void *unused)
@@ -214,7 +222,6 @@ static void on_cpu(int cpu)
 
 int main(int argc, char **argv)
 {
-	static pthread_t leader;
 	int size = 1 << 20;
 	struct rlimit none = { 0, 0 };
 	setrlimit(RLIMIT_CORE, &none);
@@ -292,8 +299,9 @@ int main(int argc, char **argv)
 	FORKED("a thread calls exit_group") { threads(ends_the_process, NULL, 1); }
 	reap();
 	FORKED("the leader ends first") {
-		leader = pthread_self();
-		threads(outlives_leader, &leader, 0);
+		leader_lives = 1;
+		syscall(SYS_set_tid_address, &leader_lives);
+		threads(outlives_leader, NULL, 0);
 		syscall(SYS_exit, 5);
 	}
 	reap();
