@@ -68,6 +68,7 @@ class Context(Carrier):
         self.waiting: Final = WaitingRoom(listener, self.summary.failed)
         self.wake = self.waiting.wake
         self.let_go: LetGo = _nobody_is_traced
+        self.tracing: Final[dict[int, int]] = {}  # by thread, its call until another is let go
         self.signalled: Signalled = lambda _tgid, _number: None
 
     def close(self) -> None:

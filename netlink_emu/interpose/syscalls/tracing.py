@@ -17,11 +17,30 @@ def ptrace(context: Context, trap: Trap) -> Outcome:
     if trap.int_arg(0) == PTRACE_TRACEME:
         return _trace_me(context, trap)
     target = proc.thread_seen_from(trap.tid, trap.int_arg(1))
-    if target is None or not context.let_go(target, lambda: context.listener.let_pass(trap.id)):
+    # Of the caller's own process none can be traced (EPERM), nor would the caller itself stop.
+    if target is None or proc.is_thread_of(target, trap.tid):
         return Outcome.PASS
+    if not context.let_go(target, lambda: _gone(context, trap)):
+        return Outcome.PASS
+    context.tracing[trap.tid] = trap.id
     # A thread that waits here could not stop, and so would never be let go.
     context.waiting.restart(target)
+    _make_again(context, target)
     return Outcome.ANSWERED
+
+
+def _gone(context: Context, trap: Trap) -> None:
+    """Whom the call is about is not traced by us any more."""
+    if context.tracing.get(trap.tid) == trap.id:
+        del context.tracing[trap.tid]
+        context.listener.let_pass(trap.id)
+
+
+def _make_again(context: Context, tid: int) -> None:
+    """If the thread waits for another to be let go, too, it leaves its call and makes it again."""
+    call = context.tracing.pop(tid, None)
+    if call is not None:
+        context.listener.answer(call, error=ERESTARTNOINTR)
 
 
 def _trace_me(context: Context, trap: Trap) -> Outcome:

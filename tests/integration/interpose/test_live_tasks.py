@@ -252,6 +252,15 @@ def test_strace_traces_a_command_that_it_starts(tmp_path: Path) -> None:
     assert "that something else traces" in done.stderr
 
 
+def test_who_traces_itself_and_who_each_other() -> None:
+    """Newer straces try the first, to learn what they may; nobody must wait for itself to stop."""
+    script = (sys.executable, HERE / "seize.py")
+    real = subprocess.run(script, capture_output=True, text=True, timeout=SECONDS)
+    assert real.stdout.splitlines()[:2] == ["oneself EPERM", "a thread of one's own EPERM"]
+    for _ in range(5):
+        assert emulated(*listening(*script)).stdout == real.stdout
+
+
 WAITS = """
 import os, socket, struct
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)

@@ -7,7 +7,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 
@@ -179,17 +179,21 @@ def test_identity_is_of_the_client_end(pair: Pair) -> None:
 
 
 def test_a_socket_works_when_all_names_are_taken() -> None:
+    others = 0
     with ExitStack() as stack:
         for byte in range(256):
             holder = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-            with suppress(OSError):  # another emulator has it
+            try:
                 holder.bind(bytes((0, byte)) + bytes(8))
+            except OSError:  # another emulator's, which may give it back at any time
+                others += 1
         pair = Pair()
         stack.callback(pair.mirror.close)
         with pair.client:
             assert pair.mirror.push(b"answer")
             data, address = pair.client.recvfrom(100)
-            assert (data, len(address)) == (b"answer", 6)  # one that Linux gave out
+            assert data == b"answer"
+            assert len(address) == 6 or (others and len(address) == 10)  # 6: Linux gave it out
 
 
 def test_our_end_closed_is_end_of_file_for_the_client(pair: Pair) -> None:
