@@ -24,6 +24,7 @@ NETLINK_EMU = [sys.executable, "-m", "netlink_emu"]
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
+    loudness.forget()  # what a command that another test ran in this process has chosen
     yield
     loudness.forget()
 
