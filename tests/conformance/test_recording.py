@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import netlink_emu.cli.conformance as command
+from netlink_emu.cli.output import loudness
 from netlink_emu.cli.output.errors import UserError
 from netlink_emu.conformance.cases import ops
 from netlink_emu.conformance.cases.bytes_text import read
@@ -190,6 +191,14 @@ def test_the_command_writes_what_can_be_read(kernel: KernelTarget, tmp_path: Pat
     assert again.exit_code == 0, again.output
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """How loud a command of this process was."""
+    yield
+    loudness.forget()
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_the_command_tells_in_json(kernel: KernelTarget, tmp_path: Path) -> None:
     out = tmp_path / "mine.json"
     expression = "ctrl_getfamily_id or event_exec_by_a_thread"
