@@ -77,6 +77,7 @@ def test_passing(project: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
     assert "once more" not in done.stderr
+    assert "No such file" not in done.stderr
 
 
 def test_what_fails_once_is_told(project: Path) -> None:
